@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""have → want → changes → apply → result: `changed` and `diff` come from the one list of changes."""
+from __future__ import annotations
+
+
+class Changes:
+    """The list of what has to change, in the order in which it is applied.
+
+    Each change is a path (a tuple of keys), the value before, the value after, and a function without arguments
+    that makes it so. Check mode applies none of them."""
+
+    def __init__(self):
+        self._changes = []
+
+    def add(self, path, before, after, apply):
+        """Note one change. path: ``("eth0", "mtu")``; before or after None: did not or will not exist."""
+        self._changes.append((tuple(path), before, after, apply))
+
+    def compare(self, path, have, want, apply):
+        """Note a change where `want` is given (not None) and differs from `have`; `apply` takes `want`."""
+        if want is not None and want != have:
+            self.add(path, have, want, lambda: apply(want))
+
+    def apply(self):
+        """Make every change; the first that raises ends it."""
+        for change in self._changes:
+            change[3]()
+
+    def result(self):
+        """Returns ``{"changed": bool, "diff": {"before": {...}, "after": {...}}}``, nested by the paths."""
+        before, after = {}, {}
+        for path, have, want, unused in self._changes:
+            _put(before, path, have)
+            _put(after, path, want)
+        return {"changed": bool(self._changes), "diff": {"before": before, "after": after}}
+
+
+def _put(tree, path, value):
+    if value is None:
+        return
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[path[-1]] = value
+
+
+def run(module, plan):
+    """The edge of a module that changes state.
+
+    plan: takes module.params, returns (Changes, function that returns the further result). A McastError or
+    OSError anywhere below becomes the one fail_json. Never returns."""
+    from .error import McastError
+
+    try:
+        changes, report = plan(module.params)
+        if not module.check_mode:
+            changes.apply()
+        result = changes.result()
+        result.update(report())
+    except McastError as error:
+        module.fail_json(msg=str(error), thing=str(error.thing))
+    except OSError as error:
+        module.fail_json(msg="%s: %s" % (error.filename or module._name, error.strerror or error))
+    module.exit_json(**result)
