@@ -1,0 +1,156 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the texts of sources.py to the facts about one host: the shape that host_facts returns and checks judge."""
+from __future__ import annotations
+
+import json
+import re
+
+from ..error import McastError
+from . import interfaces, memberships, routes, sockets
+from .sources import KERNEL, LIMITS, SOURCES, SUBSETS
+
+_UNKNOWN = {"value": None, "basis": "unknown"}
+
+
+def facts(texts):
+    """texts: of sources.split(). Returns a dict with the parts that were asked for (see docs/facts.md for each),
+    ``kernel`` and ``sources``. McastError where a text is of an unknown form."""
+    if not texts.get("release"):
+        raise McastError("/proc", "could not be read: it has to be mounted, and grep has to be there")
+    found = {KERNEL: {"release": texts["release"].strip(), "hostname": (texts["hostname"] or "").strip()},
+             "sources": {}}
+    for part, build in _PARTS.items():
+        asked = [source for source in SOURCES if part in source.parts]
+        if not all(source.name in texts for source in asked):
+            continue
+        found[part], note = build(texts)
+        read = [source.path for source in asked if texts[source.name] is not None]
+        missing = [source.path for source in asked if texts[source.name] is None]
+        if part == "interfaces":
+            read, missing, note = _links_note(read, missing, texts)
+        found["sources"][part] = {"read": read, "missing": missing, "note": note}
+    return found
+
+
+def _links_note(read, missing, texts):
+    """/sys is only read where there is no `ip`, so that it is missing where `ip` was there is no news."""
+    if texts["ip_addr"] is not None:
+        return read, [path for path in missing if path != "/sys/class/net"], None
+    return read, missing, ("there is no ip command: IPv4 addresses are unknown, and /sys may show another network "
+                           "namespace than /proc")
+
+
+def _version(index, name, versions, settings):
+    """The IGMP version in force: told by /proc/net/igmp for an interface with memberships, else by what is forced."""
+    if versions.get(index):
+        return {"value": versions[index], "basis": "exact"}
+    forced = settings.get("all") or settings.get(name)
+    return {"value": forced, "basis": "exact"} if forced in (1, 2) else dict(_UNKNOWN)
+
+
+def _mld_version(name, settings):
+    """Only what is forced is known: the setting of all interfaces goes before the interface's own (net/ipv6/mcast.c
+    mld_force_mld_version); a querier of version 1 leaves no trace in /proc."""
+    forced = settings.get("all") or settings.get(name)
+    return {"value": forced, "basis": "exact"} if forced in (1, 2) else dict(_UNKNOWN)
+
+
+def _bool(value):
+    return None if value is None else value != 0
+
+
+def _interfaces(texts):
+    links = interfaces.ip_addr(texts["ip_addr"]) if texts["ip_addr"] is not None else interfaces.sysfs(texts["sysfs"])
+    ipv6 = interfaces.if_inet6(texts["if_inet6"])
+    link_groups = interfaces.dev_mcast(texts["dev_mcast"])
+    versions, unused = memberships.igmp(texts["igmp"])
+    conf = {source.name: interfaces.conf(texts[source.name]) for source in SOURCES if source.name.startswith("conf_")}
+    for name, link in links.items():
+        link["addresses"] += ipv6.get(name, [])
+        link.update(
+            igmp_version=_version(link["index"], name, versions, conf["conf_force_igmp_version"]),
+            mld_version=_mld_version(name, conf["conf_force_mld_version"]),
+            querier=dict(_UNKNOWN), link_groups=link_groups.get(link["index"], []), **_settings(name, conf))
+    return links, None
+
+
+def _settings(name, conf):
+    def of(setting):
+        return conf["conf_" + setting].get(name)
+
+    rp_filter = of("rp_filter")
+    return {
+        "forwarding": {family: _bool(of("forwarding_" + family)) for family in ("ipv4", "ipv6")},
+        "mc_forwarding": {family: _bool(of("mc_forwarding_" + family)) for family in ("ipv4", "ipv6")},
+        "rp_filter": rp_filter,
+        # include/linux/inetdevice.h IN_DEV_RPFILTER: the greater of the two is in force.
+        "rp_filter_effective": None if rp_filter is None else max(rp_filter, conf["conf_rp_filter"].get("all", 0)),
+        "force_igmp_version": of("force_igmp_version"),
+        "force_mld_version": of("force_mld_version"),
+    }
+
+
+def _memberships(texts):
+    unused, members = memberships.igmp(texts["igmp"])
+    members = members + memberships.igmp6(texts["igmp6"])
+    filters = {"ipv4": None if texts["mcfilter"] is None else memberships.mcfilter(texts["mcfilter"]),
+               "ipv6": None if texts["mcfilter6"] is None else memberships.mcfilter6(texts["mcfilter6"])}
+    programmed = None
+    if texts["dev_mcast"] is not None:
+        programmed = {index: {row["mac"] for row in found}
+                      for index, found in interfaces.dev_mcast(texts["dev_mcast"]).items()}
+    return memberships.memberships(members, filters, programmed), None
+
+
+def _sockets(texts):
+    return sockets.sockets({name: texts[name] for name in ("udp", "udp6", "raw", "raw6")},
+                           texts["processes"], texts["passwd"])
+
+
+def _forwarding(texts):
+    ipv6 = interfaces.conf(texts["conf_forwarding_ipv6"]).get("all")
+    return {"ipv4": _bool(_number(texts["ip_forward"])), "ipv6": _bool(ipv6)}, None
+
+
+def _routes(texts):
+    return (routes.ipv4(texts["route"]) + routes.ipv6(texts["ipv6_route"]),
+            "routes of type multicast and other tables than main are not in /proc/net/route")
+
+
+def _number(text):
+    if text is None:
+        return None
+    if not re.match(r"\s*-?\d{1,19}\s*\Z", text, re.ASCII):
+        raise McastError("/proc/sys/net", "has a value that is no number: %r" % text[:200])
+    return int(text)
+
+
+def _limits(texts):
+    return {name: _number(texts[name]) for name in LIMITS}, None
+
+
+_REPORT = re.compile(r"/run/mcast/\d+/(?P<unit>[^/]+)/report\.json:(?P<line>.*)\Z", re.DOTALL)
+
+
+def _no_constant(word):
+    raise ValueError("%s is not JSON" % word)
+
+
+def _traffic(texts):
+    """Reports of programs that run or ran under a name; None for one that is broken (half written, say)."""
+    raw, found, broken = {}, {}, []
+    for line in (texts["reports"] or "").split("\n"):
+        match = _REPORT.match(line)
+        if match:
+            raw.setdefault(match["unit"], []).append(match["line"])
+    for unit, lines in raw.items():
+        try:
+            found[unit] = json.loads("\n".join(lines), parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            found[unit] = None
+            broken.append(unit)
+    return found, "no JSON in the report of: %s" % ", ".join(broken) if broken else None
+
+
+_PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic)))

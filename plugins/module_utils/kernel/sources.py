@@ -1,0 +1,204 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one table of what is read from a host, rendered as one script for a POSIX shell.
+
+The script needs sh, grep and ls; ``ip`` where it is there. It runs few processes, because each costs a millisecond:
+one grep prints every file with its path before each line.
+"""
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..error import McastError
+
+SUBSETS = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic")
+KERNEL = "kernel"  # the part that is always read
+MARK = "#mcast.lab#"
+
+
+class Source(NamedTuple):
+    """name: the key in split(); parts: subsets that use it; kind: file, glob, or shell (a fragment below);
+    path: what is read, as a user would name it."""
+
+    name: str
+    parts: tuple
+    kind: str
+    path: str
+
+
+_IPV4, _IPV6, _CORE = "/proc/sys/net/ipv4/", "/proc/sys/net/ipv6/", "/proc/sys/net/core/"
+
+# Settings with a single value; intervals are those that an interface gets when it appears.
+LIMITS = {
+    "igmp_max_memberships": _IPV4 + "igmp_max_memberships",
+    "igmp_max_msf": _IPV4 + "igmp_max_msf",
+    "igmp_qrv": _IPV4 + "igmp_qrv",
+    "igmp_link_local_mcast_reports": _IPV4 + "igmp_link_local_mcast_reports",
+    "igmpv2_unsolicited_report_interval": _IPV4 + "conf/default/igmpv2_unsolicited_report_interval",
+    "igmpv3_unsolicited_report_interval": _IPV4 + "conf/default/igmpv3_unsolicited_report_interval",
+    "mld_max_msf": _IPV6 + "mld_max_msf",
+    "mld_qrv": _IPV6 + "mld_qrv",
+    "mldv1_unsolicited_report_interval": _IPV6 + "conf/default/mldv1_unsolicited_report_interval",
+    "mldv2_unsolicited_report_interval": _IPV6 + "conf/default/mldv2_unsolicited_report_interval",
+    "optmem_max": _CORE + "optmem_max",
+    "rmem_max": _CORE + "rmem_max",
+    "rmem_default": _CORE + "rmem_default",
+}
+
+_IF, _IF_MS, _MS = ("interfaces",), ("interfaces", "memberships"), ("memberships",)
+
+SOURCES = tuple(Source(*row) for row in (
+    ("release", (KERNEL,), "file", "/proc/sys/kernel/osrelease"),
+    ("hostname", (KERNEL,), "file", "/proc/sys/kernel/hostname"),
+    # Not /sys/class/net first: what is mounted there may belong to another network namespace than /proc/net.
+    ("ip_addr", _IF, "shell", "ip addr show"),
+    ("sysfs", _IF, "shell", "/sys/class/net"),
+    ("if_inet6", _IF, "file", "/proc/net/if_inet6"),
+    ("igmp", _IF_MS, "file", "/proc/net/igmp"),
+    ("dev_mcast", _IF_MS, "file", "/proc/net/dev_mcast"),
+    ("igmp6", _MS, "file", "/proc/net/igmp6"),
+    ("mcfilter", _MS, "file", "/proc/net/mcfilter"),
+    ("mcfilter6", _MS, "file", "/proc/net/mcfilter6"),
+    ("conf_forwarding_ipv4", _IF, "glob", _IPV4 + "conf/*/forwarding"),
+    ("conf_forwarding_ipv6", ("interfaces", "forwarding"), "glob", _IPV6 + "conf/*/forwarding"),
+    ("conf_mc_forwarding_ipv4", _IF, "glob", _IPV4 + "conf/*/mc_forwarding"),
+    ("conf_mc_forwarding_ipv6", _IF, "glob", _IPV6 + "conf/*/mc_forwarding"),
+    ("conf_rp_filter", _IF, "glob", _IPV4 + "conf/*/rp_filter"),
+    ("conf_force_igmp_version", _IF, "glob", _IPV4 + "conf/*/force_igmp_version"),
+    ("conf_force_mld_version", _IF, "glob", _IPV6 + "conf/*/force_mld_version"),
+    ("udp", ("sockets",), "file", "/proc/net/udp"),
+    ("udp6", ("sockets",), "file", "/proc/net/udp6"),
+    ("raw", ("sockets",), "file", "/proc/net/raw"),
+    ("raw6", ("sockets",), "file", "/proc/net/raw6"),
+    ("passwd", ("sockets",), "file", "/etc/passwd"),
+    ("processes", ("sockets",), "shell", "/proc/PID/fd"),
+    ("ip_forward", ("forwarding",), "file", _IPV4 + "ip_forward"),
+    ("route", ("routes",), "file", "/proc/net/route"),
+    ("ipv6_route", ("routes",), "file", "/proc/net/ipv6_route"),
+    ("reports", ("traffic",), "shell", "/run/mcast"),
+)) + tuple(Source(name, ("limits",), "file", path) for name, path in LIMITS.items())
+
+# Fragments print their section or a missing mark, or add to $more, the patterns that the one grep reads too.
+_FRAGMENTS = {
+    "ip_addr": r"""
+if a=$(ip addr show 2>/dev/null </dev/null) && [ -n "$a" ]; then echo "$m section ip_addr"; printf '%s\n' "$a"
+else echo "$m missing ip_addr"
+  for k in ifindex flags mtu address operstate; do more="$more /sys/class/net/*/$k"; done
+fi
+""",
+    "sysfs": "",
+    # Network namespaces of one machine share /proc/PID: only processes whose namespace is the shell's own count.
+    # Two operands at least, so that ls puts the folder's name before its content.
+    "processes": r"""
+d= c=
+for p in /proc/[0-9]*; do
+  if [ "$p/ns/net" -ef "/proc/$$/ns/net" ]; then d="$d $p/fd" c="$c $p/comm"; fi
+done
+if [ -n "$d" ]; then
+  echo "$m section processes"
+  ls -ln /proc/$$/fd $d 2>/dev/null </dev/null | grep -a -e '^/proc/' -e ' socket:\['
+  grep -aH '' $c /dev/null 2>/dev/null </dev/null
+else echo "$m missing processes"
+fi
+""",
+    # Programs note their reports in a folder per network namespace, named by the namespace's inode number.
+    "reports": r"""
+if [ -d /run/mcast ]; then
+  n=$(readlink /proc/self/ns/net 2>/dev/null)
+  n=${n#*[}
+  more="$more /run/mcast/${n%]}/*/report.json"
+fi
+""",
+}
+_SHELL_PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
+                "reports": re.compile(r"/run/mcast/\d+/[^/]+/report\.json\Z")}
+
+_SCRIPT = r"""
+LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
+export LC_ALL PATH
+m='%(mark)s' files= more=
+echo "$m begin %(subsets)s"
+for f in %(files)s; do
+  if [ -r "$f" ]; then files="$files $f"; else echo "$m missing $f"; fi
+done
+%(fragments)s
+echo "$m files"
+grep -aH '' $files %(globs)s $more /dev/null 2>/dev/null </dev/null
+echo "$m end"
+"""
+
+_FILES = {source.name for source in SOURCES if source.kind == "file"}
+
+
+def _asked(subsets):
+    unknown = [name for name in subsets if name not in SUBSETS]
+    if unknown:
+        raise McastError("gather_subset", "has no part %s; expected some of %s"
+                         % (", ".join(map(str, unknown)), ", ".join(SUBSETS)))
+    parts = {KERNEL, *subsets}
+    return [source for source in SOURCES if parts.intersection(source.parts)]
+
+
+def script(subsets=SUBSETS):
+    """subsets: some of SUBSETS (McastError for others). Returns the text of a script for `/bin/sh -s`."""
+    asked = _asked(subsets)
+    return _SCRIPT % {
+        "mark": MARK,
+        "subsets": " ".join(subsets),
+        "files": " ".join(source.path for source in asked if source.kind == "file"),
+        "globs": " ".join(source.path for source in asked if source.kind == "glob"),
+        "fragments": "".join(_FRAGMENTS[source.name] for source in asked if source.kind == "shell"),
+    }
+
+
+class _Paths:
+    """Which source a path belongs to."""
+
+    def __init__(self, asked):
+        self._exact = {source.path: source.name for source in asked if source.kind == "file"}
+        self._patterns = [(re.compile(re.escape(source.path).replace(r"\*", "[^/]+") + r"\Z"), source.name)
+                          for source in asked if source.kind == "glob"]
+        self._patterns += [(_SHELL_PATHS[source.name], source.name) for source in asked if source.name in _SHELL_PATHS]
+
+    def name(self, path):
+        if path not in self._exact:
+            self._exact[path] = next((name for pattern, name in self._patterns if pattern.match(path)), None)
+        return self._exact[path]
+
+
+def _body(output):
+    """Returns (the sources asked for, the lines between the begin and end marks)."""
+    lines = output.replace("\r\n", "\n").split("\n")
+    begin, end = MARK + " begin ", MARK + " end"
+    start = next((number for number, line in enumerate(lines) if line.startswith(begin)), None)
+    if start is None:
+        raise McastError("output of /bin/sh", "does not begin as expected; the host needs a POSIX shell at /bin/sh")
+    if end not in lines[start:]:
+        raise McastError("output of /bin/sh", "is cut off: the connection or the shell ended early; try again")
+    return _asked(lines[start][len(begin):].split()), lines[start + 1:lines.index(end, start)]
+
+
+def split(output):
+    """output: what the script printed. Returns {source name: text}, None for what the host doesn't have.
+
+    The text of a file or command is as it was; of a glob (and of sysfs and reports) each line has its path and a
+    colon before it. McastError where the output doesn't begin and end as it should: cut off, or no such shell."""
+    asked, lines = _body(output)
+    paths = _Paths(asked)
+    texts = {source.name: [] if source.kind == "file" else None for source in asked}
+    section = None
+    for line in lines:
+        if line.startswith(MARK):
+            unused, word, name = (line + "  ").split(" ", 2)
+            section = name.strip() if word == "section" else word
+            name = paths.name(name.strip()) or section
+            if name in texts:
+                texts[name] = [] if word == "section" else None
+            continue
+        path, unused, value = line.partition(":")
+        name = paths.name(path) if section == "files" else section
+        if name in texts:
+            texts[name] = texts[name] or []
+            texts[name].append(value if section == "files" and name in _FILES else line)
+    return {name: part if part is None else "".join(line + "\n" for line in part) for name, part in texts.items()}

@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: Gather the multicast state of a host
+version_added: 0.1.0
+description:
+  - Reads interfaces, group memberships, sockets, forwarding, routes, limits and traffic reports in one round trip.
+  - This is an action. It sends one script to the host's C(/bin/sh) and reads the result on the controller. The host
+    needs C(sh), C(grep), C(ls), C(readlink) and C(/proc), no Python; busybox will do. IPv4 addresses need C(ip).
+  - What C(/proc) can not tell for certain is returned as a dictionary of C(value) and C(basis). The basis is
+    V(exact) where the kernel says so, V(inferred) where several states of the host look the same and this is the
+    likely one, and V(unknown), with the value V(null), where nothing tells.
+  - What a host does not have (IPv6, a file that an older kernel lacks) is listed in RV(ansible_facts.mcast.sources)
+    and is no failure.
+author:
+  - The mcast.lab authors (!UNKNOWN)
+options:
+  gather_subset:
+    description: The parts to gather. The kernel's release and the host's name are always among the result.
+    type: list
+    elements: str
+    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic]
+    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic]
+extends_documentation_fragment:
+  - mcast.lab.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+notes:
+  - Without root the processes of other users' sockets are not seen; C(sources.sockets.note) says how many.
+  - Reads hosts of little-endian byte order, as C(/proc) prints some addresses in the order of the host.
+seealso:
+  - module: ansible.builtin.setup
+"""
+
+EXAMPLES = r"""
+- name: Gather everything
+  mcast.lab.host_facts:
+
+- name: Gather the memberships alone
+  mcast.lab.host_facts:
+    gather_subset: [memberships]
+
+- name: Show the groups that this host is a member of
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts.mcast.memberships | map(attribute='group') | unique }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts under the one name C(mcast).
+  returned: success
+  type: dict
+  contains:
+    mcast:
+      description: The parts that were asked for, and C(kernel) and C(sources).
+      returned: success
+      type: dict
+      contains:
+        interfaces:
+          description: The network interfaces, by name.
+          returned: with the subset interfaces
+          type: dict
+          sample:
+            eth0:
+              index: 2
+              flags: [broadcast, lower_up, multicast, running, up]
+              mtu: 1500
+              mac: "82:49:b4:11:19:a5"
+              addresses:
+                - {family: ipv4, address: 192.168.122.225, prefix: 24, tentative: false}
+              igmp_version: {value: 3, basis: exact}
+              mld_version: {value: null, basis: unknown}
+              querier: {value: null, basis: unknown}
+              forwarding: {ipv4: false, ipv6: false}
+              mc_forwarding: {ipv4: false, ipv6: false}
+              rp_filter: 0
+              rp_filter_effective: 2
+              force_igmp_version: 0
+              force_mld_version: 0
+              link_groups:
+                - {mac: "01:00:5e:00:00:64", users: 1}
+        memberships:
+          description: The groups that the host is a member of, one entry per interface and group.
+          returned: with the subset memberships
+          type: list
+          elements: dict
+          contains:
+            interface:
+              description: Name of the interface.
+              returned: always
+              type: str
+            index:
+              description: Index of the interface.
+              returned: always
+              type: int
+            family:
+              description: V(ipv4) or V(ipv6).
+              returned: always
+              type: str
+            group:
+              description: The group's address.
+              returned: always
+              type: str
+            mac:
+              description: The Ethernet address that carries the group.
+              returned: always
+              type: str
+            programmed:
+              description: Whether that address is in the interface's list; V(null) where the list is missing.
+              returned: always
+              type: bool
+            users:
+              description: How many hold the membership; sockets, and the kernel itself.
+              returned: always
+              type: int
+            filter_mode:
+              description: The interface's filter mode for the group, V(include) or V(exclude), with its basis.
+              returned: always
+              type: dict
+              sample: {value: exclude, basis: exact}
+            include:
+              description: The sources that sockets include, each with the number of those.
+              returned: always
+              type: list
+              elements: dict
+              sample: [{source: 192.168.122.181, count: 1}]
+            exclude:
+              description: The sources that sockets exclude, each with the number of those.
+              returned: always
+              type: list
+              elements: dict
+              sample: []
+            scope:
+              description: The range that the group lies in.
+              returned: always
+              type: str
+              sample: administratively-scoped
+            name:
+              description: The name that IANA registers for the group, V(null) where it is not well known.
+              returned: always
+              type: str
+              sample: ntp
+        sockets:
+          description: The UDP and raw sockets of the host's network namespace.
+          returned: with the subset sockets
+          type: list
+          elements: dict
+          contains:
+            family:
+              description: V(ipv4) or V(ipv6).
+              returned: always
+              type: str
+            protocol:
+              description: V(udp) or V(raw).
+              returned: always
+              type: str
+            ip_protocol:
+              description: The IP protocol number; 17 for UDP, 2 for a raw socket that takes IGMP.
+              returned: always
+              type: int
+            address:
+              description: The local address.
+              returned: always
+              type: str
+            port:
+              description: The local port; V(null) for a raw socket.
+              returned: always
+              type: int
+            uid:
+              description: User id of the owner.
+              returned: always
+              type: int
+            user:
+              description: The name of that user in C(/etc/passwd), else V(null).
+              returned: always
+              type: str
+            inode:
+              description: The socket's inode number.
+              returned: always
+              type: int
+            process:
+              description: Name of the process that holds the socket, V(null) where it can not be seen.
+              returned: always
+              type: str
+            pid:
+              description: Process id; the lowest where several processes hold the socket.
+              returned: always
+              type: int
+            descriptor:
+              description: File descriptor in that process.
+              returned: always
+              type: int
+            drops:
+              description: Datagrams dropped because the receive buffer was full, V(null) on kernels that do not tell.
+              returned: always
+              type: int
+        forwarding:
+          description: Whether the host forwards unicast packets.
+          returned: with the subset forwarding
+          type: dict
+          sample: {ipv4: true, ipv6: false}
+        routes:
+          description: The routes of the main table for IPv4, of all tables for IPv6.
+          returned: with the subset routes
+          type: list
+          elements: dict
+          sample:
+            - {family: ipv4, destination: 224.0.0.0/4, gateway: null, interface: eth0, metric: 0, type: unicast}
+        limits:
+          description:
+            - Limits and settings of the whole host, V(null) where the kernel has none of the name.
+            - Intervals (those of new interfaces) are in milliseconds, C(optmem_max), C(rmem_max) and C(rmem_default)
+              in bytes, C(igmp_max_memberships), C(igmp_max_msf) and C(mld_max_msf) are numbers per socket, C(igmp_qrv)
+              and C(mld_qrv) are robustness variables.
+          returned: with the subset limits
+          type: dict
+          sample: {igmp_max_memberships: 20, igmp_max_msf: 10, igmp_qrv: 2, mld_max_msf: 64, rmem_max: 212992}
+        traffic:
+          description: The reports of senders and receivers in the host's network namespace, by name.
+          returned: with the subset traffic
+          type: dict
+          sample: {}
+        kernel:
+          description: The kernel's release and the host's name.
+          returned: always
+          type: dict
+          sample: {release: 6.1.0-18-amd64, hostname: server}
+        sources:
+          description: What each part was read from, what of that the host does not have, and a remark or V(null).
+          returned: always
+          type: dict
+          sample:
+            limits: {read: [/proc/sys/net/ipv4/igmp_qrv], missing: [/proc/sys/net/ipv6/mld_qrv], note: null}
+"""

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Gather the facts about a host over the connection of an action plugin, in one round trip."""
+from __future__ import annotations
+
+import shlex
+
+from ..module_utils.error import McastError
+from ..module_utils.kernel import sources
+from ..module_utils.kernel.facts import facts
+
+
+def gather(action, subsets=sources.SUBSETS, task_vars=None):
+    """action: the ActionBase of the task; subsets: some of sources.SUBSETS. Returns what facts() does.
+
+    McastError names the host where it has no POSIX shell, the output is cut off, or a text is of an unknown form.
+    What a connection raises (the host is unreachable) goes through as it is."""
+    try:
+        return facts(sources.split(_run(action, sources.script(subsets))))
+    except McastError as error:
+        host = (task_vars or {}).get("inventory_hostname", "host")
+        raise McastError(host, str(error)) from None
+
+
+def _run(action, script):
+    """The script travels on standard input, or where that can't be (su waits for a password there, some connections
+    have none) as an argument."""
+    connection = action._connection
+    if connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled()):
+        command, data = "/bin/sh -s", script.encode()
+    else:
+        command, data = "/bin/sh -c " + shlex.quote(script), None
+    # executable=False: no second shell and no `sleep` around the command, each of which costs a process.
+    result = action._low_level_execute_command(command, in_data=data, executable=False, encoding_errors="replace")
+    if sources.MARK not in result["stdout"]:
+        raise McastError("/bin/sh", "could not be run (exit status %s): %s" % (
+            result["rc"], (result["stderr"] or result["stdout"]).strip()[-500:] or "no output"))
+    return result["stdout"]
