@@ -1,0 +1,101 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the programs have in common: signals that can be waited for, the report file, the way from start to end."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+
+from ..error import McastError
+
+_FRESH = 0.01
+
+
+class Signals:
+    """SIGTERM and SIGINT as something to poll for: `reader` becomes readable, `name` says which one came."""
+
+    def __init__(self):
+        self.name = None
+
+    def __enter__(self):
+        self.reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *unused):
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self.reader.close()
+        self._writer.close()
+
+    def _note(self, number, unused):
+        self.name = signal.Signals(number).name
+
+
+class Report:
+    """A JSON file that is replaced as a whole, as soon as something happened but not more often than every 10 ms
+    (and never for more than a tenth of the time, however long it has become)."""
+
+    def __init__(self, path, content):
+        """path: the file, or None for no report at all; content: function that returns what to write."""
+        self._path = path
+        self._content = content
+        self._due = 0.0
+        self._dirty = False
+
+    def touch(self, now):
+        """Something happened; now: time.time()."""
+        self._dirty = self._path is not None
+        if self._dirty and now >= self._due:
+            self.write()
+
+    def wait(self, now):
+        """Seconds until a write is due, or None while there is nothing to write. Writes if it is due."""
+        if not self._dirty:
+            return None
+        if now >= self._due:
+            self.write()
+            return None
+        return self._due - now
+
+    def write(self):
+        """Write now."""
+        if self._path is None:
+            return
+        begun = time.time()
+        write_json(self._path, self._content())
+        now = time.time()
+        self._due = now + max(_FRESH, 10 * (now - begun))
+        self._dirty = False
+
+
+def write_json(path, content):
+    """Replace the file as a whole: a reader sees the old content or the new, never a part."""
+    with open(path + ".new", "w", encoding="utf-8") as handle:
+        handle.write(json.dumps(content))
+    os.replace(path + ".new", path)
+
+
+def run(program, path):
+    """Run a Receiver or Sender to its end, and keep its report in the file `path` (None: no file).
+
+    program: `facts` (the report's own part, a dict), `report()` (the whole), `work(signals, report)` (does it; returns
+    the reason of its end). Returns None, or the text of the error that it failed with."""
+    facts = program.facts
+    facts.update(pid=os.getpid(), started=time.time())
+    report = Report(path, program.report)
+    with Signals() as signals:
+        report.write()
+        try:
+            reason = program.work(signals, report)
+            facts.update(state="ended", ended={"time": time.time(), "reason": reason})
+        except (McastError, OSError) as error:
+            facts.update(state="failed", error=str(error), ended={"time": time.time(), "reason": "error"})
+        report.write()
+    return facts["error"]

@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The receiver: joins groups on an interface, counts what arrives for them, and reports it flow by flow."""
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import select
+import time
+
+from .. import group as groups
+from ..error import McastError
+from . import sockets
+from .inbox import Inbox, decode
+
+_MOST_FLOWS = 1000
+# Forged sources must not fill the memory.
+_MOST_LEFT_OUT = 100000
+_MOST_SLOTS = 100000
+_SHOWN = 64
+_WHOLE = 1 << 16
+
+
+def source_filter(group, filter_mode, sources):
+    """Check and complete a source filter. filter_mode: "include", "exclude" or None (include if there are sources).
+
+    Returns ``(filter_mode, [ipaddress objects])``; McastError for sources that are no unicast addresses of the
+    group's family, for "include" without sources, and for an SSM group (RFC 4607) without sources unless "exclude"
+    was asked for by name (Linux joins it then, and routers ignore it)."""
+    mode = filter_mode or ("include" if sources else "exclude")
+    found = []
+    for text in sources:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            address = None
+        if address is None or address.version != group.version or address.is_multicast or address.is_unspecified:
+            raise McastError(text, "is no source for %s; expected an IPv%d host's address" % (group, group.version))
+        if address not in found:
+            found.append(address)
+    if mode == "include" and not found:
+        raise McastError(str(group), "filter mode include needs at least one source")
+    if groups.is_ssm(group) and not found and filter_mode is None:
+        raise McastError(str(group), "is a source-specific group (RFC 4607): give the sources to receive from")
+    return mode, found
+
+
+class Receiver:
+    """One receiver; says in `facts` and `report()` what it joined and got."""
+
+    def __init__(self, options):
+        """options: the attributes group (list of text), port, interface, filter_mode, source (list of text), count,
+        timeout (seconds), until (text or None), report. McastError for what can't be."""
+        self._options = options
+        self._until = None if options.until is None else options.until.encode()
+        name, self._index, unused = sockets.find_interface(options.interface)
+        self._wanted = []
+        for text in options.group:
+            group = groups.parse(text)
+            self._wanted.append((group,) + source_filter(group, options.filter_mode, options.source))
+        self.facts = {
+            "program": "receiver", "state": "starting", "pid": None, "started": None,
+            "memberships": [{"group": str(group), "port": options.port, "interface": name, "index": self._index,
+                             "filter_mode": mode, "sources": [str(source) for source in sources]}
+                            for group, mode, sources in self._wanted],
+            "ended": None, "error": None}
+        self._groups = {(group, self._index) for group, unused, unused in self._wanted}
+        self._dropped = {}
+        self._flows = {}
+        self._tallies = {}
+        self._left_out = set()
+        # Datagrams, bytes and time of the last: of the flows beyond the most that are listed, and of what came to
+        # the port but not to a group that was joined (it is no part of the report).
+        self._beyond = [0, 0, 0.0]
+        self._strangers = [0, 0, 0.0]
+        self._total = 0
+
+    def report(self):
+        """The whole report, as docs/programs.md describes it."""
+        flows = [dict(flow, datagrams=tally[0], bytes=tally[1], last=tally[2]) for flow, tally in self._flows.values()]
+        return dict(
+            self.facts, datagrams=sum(flow["datagrams"] for flow in flows) + self._beyond[0],
+            bytes=sum(flow["bytes"] for flow in flows) + self._beyond[1], dropped=sum(self._dropped.values()),
+            flows=flows, flows_left_out=len(self._left_out))
+
+    def work(self, signals, report):
+        """Join, receive until the end, leave. Returns why it ended: "count", "until", "timeout" or a signal's name."""
+        room = _WHOLE if self._options.line else max(_SHOWN, len(self._until or b""))
+        with contextlib.ExitStack() as stack:
+            inboxes = {}
+            for group, mode, sources in self._wanted:
+                sock = stack.enter_context(
+                    sockets.open_receiver(group, self._options.port, self._index, mode, sources))
+                inboxes[sock.fileno()] = Inbox(sock, room)
+            self.facts["state"] = "joined"
+            report.write()
+            return self._receive(inboxes, signals, report)
+
+    def _receive(self, inboxes, signals, report):
+        deadline = time.time() + self._options.timeout if self._options.timeout else None
+        poll = select.poll()
+        for descriptor in list(inboxes) + [signals.reader.fileno()]:
+            poll.register(descriptor, select.POLLIN)
+        while signals.name is None:
+            now = time.time()
+            if deadline is not None and now >= deadline:
+                return "timeout"
+            waits = [wait for wait in (report.wait(now), deadline and deadline - now) if wait is not None]
+            for descriptor, unused in poll.poll(min(waits) * 1000 if waits else None):
+                if descriptor in inboxes:
+                    reason = self._take(inboxes[descriptor], report)
+                    if reason:
+                        return reason
+        return signals.name
+
+    def _take(self, inbox, report):
+        """Count one batch. Returns the reason to end, or None."""
+        datagrams = inbox.read()
+        now = time.time()
+        tallies = self._tallies
+        each = self._options.line or self._options.count or self._until is not None
+        for number, (slot, size) in enumerate(datagrams):
+            tally = tallies.get(slot)
+            if tally is None:
+                tally = self._new_flow(slot, inbox.payload(number, size), now)
+            tally[0] += 1
+            tally[1] += size
+            tally[2] = now
+            if each and tally is not self._strangers:
+                reason = self._look(slot, inbox.payload(number, size))
+                if reason:
+                    return reason
+        if datagrams:
+            self._dropped[inbox] = inbox.drops()
+            report.touch(now)
+        return None
+
+    def _new_flow(self, slot, payload, now):
+        """The tally for a slot not seen before (a known flow's slot differs where only its TTL does)."""
+        source, source_port, destination, index, ttl = decode(slot)
+        key = (source, source_port, destination)
+        if (destination, index) not in self._groups:
+            tally = self._strangers
+        elif key in self._flows:
+            tally = self._flows[key][1]
+        elif len(self._flows) < _MOST_FLOWS:
+            tally = [0, 0, now]
+            self._flows[key] = ({
+                "source": str(source), "source_port": source_port, "group": str(destination),
+                "port": self._options.port, "interface": self.facts["memberships"][0]["interface"], "first": now,
+                "ttl": ttl, "payload": text_of(payload[:_SHOWN])}, tally)
+        else:
+            if len(self._left_out) < _MOST_LEFT_OUT:
+                self._left_out.add(key)
+            return self._beyond
+        if len(self._tallies) < _MOST_SLOTS:
+            self._tallies[slot] = tally
+        return tally
+
+    def _look(self, slot, payload):
+        """What is only done where somebody asked for it, datagram by datagram."""
+        self._total += 1
+        if self._options.line:
+            source, source_port, destination, unused, ttl = decode(slot)
+            self._options.line("%s port %d to %s on %s, ttl %s: %s" % (
+                source, source_port, destination, self.facts["memberships"][0]["interface"], ttl, text_of(payload)))
+        if self._until is not None and payload == self._until:
+            return "until"
+        return "count" if self._total == self._options.count else None
+
+
+def text_of(payload):
+    """The payload as text where it is printable UTF-8, else its bytes in hex."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return payload.hex()
+    return text if text.rstrip("\r\n").isprintable() else payload.hex()

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The sender: plain datagrams to one group, at a steady pace or a line at a time."""
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+
+from .. import group as groups
+from ..error import McastError
+from . import sockets
+
+# What a firewall or a full queue swallows is loss on the way, and no reason to end.
+_LOST = (errno.EPERM, errno.ENOBUFS)
+_LARGEST = 65507
+# A sender that was held up catches up with its pace, but never by more than this many seconds.
+_MOST_OWED = 1.0
+
+
+class Sender:
+    """One sender; says in `facts` and `report()` what it sent."""
+
+    def __init__(self, options):
+        """options: the attributes group, port, interface, source_port (0: the kernel chooses), ttl, count (0: endless),
+        interval (seconds), timeout (seconds, 0: none), payload (text), sequence, lines. McastError for what can't
+        be."""
+        self._options = options
+        self._group = groups.parse(options.group)
+        self._payload = options.payload.encode()
+        if len(self._payload) > _LARGEST:
+            raise McastError("payload", "has %d bytes; expected at most %d" % (len(self._payload), _LARGEST))
+        name, self._index, self._address = sockets.find_interface(options.interface)
+        if self._address and (":" in self._address) != (self._group.version == 6):
+            raise McastError(options.interface, "is of another family than %s; give an IPv%d address or a name" % (
+                self._group, self._group.version))
+        self.facts = {
+            "program": "sender", "state": "starting", "pid": None, "started": None,
+            "group": str(self._group), "port": options.port, "interface": name, "index": self._index,
+            "source": None, "source_port": None, "ttl": options.ttl, "datagrams": 0, "bytes": 0, "refused": 0,
+            "first": None, "last": None, "ended": None, "error": None}
+
+    def report(self):
+        """The whole report, as docs/programs.md describes it."""
+        return self.facts
+
+    def work(self, signals, report):
+        """Send until the end. Returns why it ended: "count", "timeout", "end of input" or a signal's name."""
+        options = self._options
+        with sockets.open_sender(self._group, options.port, self._index, options.ttl, self._address,
+                                 options.source_port) as sock:
+            self.facts["source"], self.facts["source_port"] = sock.getsockname()[:2]
+            self.facts["state"] = "sending"
+            if options.lines:
+                report.write()
+                return self._send_lines(sock, signals, report)
+            return self._send_paced(sock, signals, report)
+
+    def _send(self, sock, payload, report):
+        facts = self.facts
+        now = time.time()
+        try:
+            sock.send(payload)
+        except OSError as error:
+            if error.errno not in _LOST:
+                raise
+            facts["refused"] += 1
+        else:
+            facts["datagrams"] += 1
+            facts["bytes"] += len(payload)
+            facts["last"] = now
+            if facts["first"] is None:
+                facts["first"] = now
+        report.touch(now)
+
+    def _send_paced(self, sock, signals, report):
+        options = self._options
+        payload = self._payload
+        number = 0
+        due = time.time()
+        deadline = due + options.timeout if options.timeout else None
+        while signals.name is None:
+            number += 1
+            self._send(sock, b"%s %d" % (payload, number) if options.sequence else payload, report)
+            if number == options.count:
+                return "count"
+            now = time.time()
+            due = max(due + options.interval, now - _MOST_OWED)
+            if deadline is not None and max(now, due) >= deadline:
+                due = deadline
+            self._sleep(due, signals, report)
+            if due == deadline:
+                break
+        return signals.name or "timeout"
+
+    @staticmethod
+    def _sleep(until, signals, report):
+        while signals.name is None:
+            now = time.time()
+            if now >= until:
+                return
+            wait = report.wait(now)
+            select.select([signals.reader], [], [], until - now if wait is None else min(wait, until - now))
+
+    def _send_lines(self, sock, signals, report):
+        """Each line of standard input is a datagram; "." at the end tells receivers to end as well."""
+        pending = b""
+        while signals.name is None:
+            ready = select.select([0, signals.reader], [], [], report.wait(time.time()))[0]
+            if 0 not in ready:
+                continue
+            data = os.read(0, 1 << 16)
+            lines = (pending + data).split(b"\n")
+            # Without a newline at the end of the input, what stands there is a line too.
+            pending = lines.pop() if data else b""
+            for line in lines:
+                if line or data:
+                    self._send(sock, line[:_LARGEST], report)
+            if not data:
+                break
+        self._send(sock, b".", report)
+        return signals.name or "end of input"

@@ -1,0 +1,162 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Multicast sockets of Linux: interfaces, memberships, and the options that Python has no names for."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+import struct
+
+from ..error import McastError
+
+# include/uapi/linux/in.h and in6.h
+_IP_RECVTTL = 12
+_IP_PKTINFO = 8
+_IP_MULTICAST_ALL = 49
+_IPV6_MULTICAST_ALL = 29
+_MCAST_JOIN_GROUP = 42
+_MCAST_BLOCK_SOURCE = 43
+_MCAST_JOIN_SOURCE_GROUP = 46
+# include/uapi/asm-generic/socket.h
+_SO_RCVBUFFORCE = 33
+_RECEIVE_BUFFER = 16 << 20
+
+# struct group_req and group_source_req: sockaddr_storage is aligned like a long.
+_GROUP_REQ = struct.Struct("@I0L128s")
+_GROUP_SOURCE_REQ = struct.Struct("@I0L128s128s")
+
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_LEVELS = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
+
+
+def find_interface(wanted):
+    """wanted: an interface's name, or one of its addresses.
+
+    Returns ``(name, index, address)``; address is None where a name was given. McastError if there is none."""
+    with contextlib.suppress(OSError):
+        return wanted, socket.if_nametoindex(wanted), None
+    try:
+        address = ipaddress.ip_address(wanted.split("%")[0])
+    except ValueError:
+        raise McastError(wanted, "is no interface here, nor the address of one; there are %s" % _names()) from None
+    found = sorted({index for index, one in _addresses() if one == address})
+    if len(found) == 1:
+        return socket.if_indextoname(found[0]), found[0], str(address)
+    if found:
+        raise McastError(wanted, "is an address of several interfaces; give the name of the one that is meant")
+    raise McastError(wanted, "is the address of no interface here; there are %s" % _names())
+
+
+def _names():
+    return ", ".join(name for unused, name in socket.if_nameindex()) or "none"
+
+
+def _addresses():
+    """Yields (index, address object) of every address of this host: a netlink dump (rtnetlink(7), RTM_GETADDR)."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.send(struct.pack("=IHHII8x", 24, 22, 0x301, 1, 0))
+        while True:
+            data = netlink.recv(1 << 17)
+            while data:
+                size, kind = struct.unpack_from("=IH", data)
+                if kind != 20:  # RTM_NEWADDR; anything else is the dump's end
+                    return
+                index = struct.unpack_from("=I", data, 20)[0]
+                attributes = _attributes(data[24:size])
+                yield index, ipaddress.ip_address(attributes.get(2) or attributes[1])  # IFA_LOCAL, IFA_ADDRESS
+                data = data[size + 3 & ~3:]
+
+
+def _attributes(data):
+    found = {}
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        found[kind] = data[4:size]
+        data = data[size + 3 & ~3:]
+    return found
+
+
+def _sockaddr(address):
+    """An ipaddress object as struct sockaddr_in or sockaddr_in6, without port."""
+    if address.version == 4:
+        return struct.pack("=HH4s", socket.AF_INET, 0, address.packed)
+    return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, address.packed, 0)
+
+
+def open_receiver(group, port, index, filter_mode, sources):
+    """A non-blocking UDP socket on the wildcard address that is a member of one group on one interface.
+
+    group, sources: ipaddress objects; filter_mode: "include" (only these sources) or "exclude" (all but these).
+    It gets nothing of what other sockets joined, and tells destination, interface and TTL of each datagram.
+    Raises McastError where the kernel refuses."""
+    sock = socket.socket(_FAMILIES[group.version], socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _enlarge(sock)
+        if group.version == 4:
+            for option, value in ((_IP_MULTICAST_ALL, 0), (_IP_PKTINFO, 1), (_IP_RECVTTL, 1)):
+                sock.setsockopt(socket.IPPROTO_IP, option, value)
+        else:
+            for option, value in ((socket.IPV6_V6ONLY, 1), (_IPV6_MULTICAST_ALL, 0), (socket.IPV6_RECVPKTINFO, 1),
+                                  (socket.IPV6_RECVHOPLIMIT, 1)):
+                sock.setsockopt(socket.IPPROTO_IPV6, option, value)
+        sock.bind(("", port))
+        _join(sock, group, index, filter_mode, sources)
+    except OSError as error:
+        sock.close()
+        raise McastError(str(group), _why_not_joined(error, port, index)) from error
+    return sock
+
+
+def _enlarge(sock):
+    """A burst must fit into the buffer while the report is written. Beyond net.core.rmem_max only for root."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+def _join(sock, group, index, filter_mode, sources):
+    level = _LEVELS[group.version]
+    option = _MCAST_JOIN_SOURCE_GROUP
+    if filter_mode == "exclude":
+        sock.setsockopt(level, _MCAST_JOIN_GROUP, _GROUP_REQ.pack(index, _sockaddr(group)))
+        option = _MCAST_BLOCK_SOURCE
+    for source in sources:
+        sock.setsockopt(level, option, _GROUP_SOURCE_REQ.pack(index, _sockaddr(group), _sockaddr(source)))
+
+
+def _why_not_joined(error, port, index):
+    if error.errno == errno.ENOBUFS:
+        return ("has more sources or memberships than the kernel allows a socket; see net.ipv4.igmp_max_msf, "
+                "net.ipv4.igmp_max_memberships and net.ipv6.mld_max_msf")
+    if error.errno == errno.EADDRINUSE:
+        return "UDP port %d is held by a socket that does not share it; stop that program or use another port" % port
+    return "cannot be joined on interface %d, port %d: %s" % (index, port, error.strerror)
+
+
+def open_sender(group, port, index, ttl, address=None, source_port=0):
+    """A UDP socket connected to the group: it sends out of one interface, and its own name is the source.
+
+    address: the source address (text) where it matters, else the kernel chooses one of the interface.
+    Raises McastError where the kernel refuses."""
+    sock = socket.socket(_FAMILIES[group.version], socket.SOCK_DGRAM)
+    try:
+        if group.version == 4:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("@4s4si", b"", b"", index))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+            scope = ()
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
+            scope = (0, index)
+        if address or source_port:
+            sock.bind((address or "", source_port) + scope)
+        sock.connect((str(group), port) + scope)
+    except OSError as error:
+        sock.close()
+        raise McastError(str(group), "cannot be sent to from interface %s%s: %s" % (
+            socket.if_indextoname(index), ", port %d" % source_port if source_port else "", error.strerror)) from error
+    return sock

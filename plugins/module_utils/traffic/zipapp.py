@@ -1,0 +1,30 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The programs as one file that any python3 (3.8 or newer) runs."""
+from __future__ import annotations
+
+import os
+import zipfile
+
+_PACKAGE = "mcast"
+_MODULES = ("error.py", "group.py", "traffic/cli.py", "traffic/inbox.py", "traffic/program.py", "traffic/receiver.py",
+            "traffic/sender.py", "traffic/sockets.py", "traffic/supervise.py", "traffic/zipapp.py")
+_MAIN = "import sys\nfrom %s.traffic.cli import main\nif __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n"
+
+
+def build(path):
+    """Write the zipapp to the file `path`. The sources come from where this module came from itself, be it a directory,
+    the zip in which Ansible brings modules to a host, or another zipapp. (Ansible brings what is imported: so import
+    `cli` as well, which imports all the others.)
+
+    OSError where the file cannot be written."""
+    above = os.path.dirname(os.path.dirname(__file__))
+    sources = {name: __spec__.loader.get_data(os.path.join(above, name)) for name in _MODULES}
+    sources.update({"__init__.py": b"", "traffic/__init__.py": b""})
+    with open(path, "wb") as handle:
+        handle.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(handle, "w") as archive:
+            for name in sorted(sources):
+                archive.writestr(zipfile.ZipInfo("%s/%s" % (_PACKAGE, name)), sources[name])
+            archive.writestr(zipfile.ZipInfo("__main__.py"), _MAIN % _PACKAGE)
+    os.chmod(path, 0o755)

@@ -1,0 +1,199 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run a program on this host under a name: started, found again, and stopped with its report.
+
+A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
+machine never meet: mcast.pyz (the programs), log, unit.json, report.json and exit.json (see traffic/supervise.py)."""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from .change import Changes
+from .error import McastError
+from .traffic import cli, zipapp
+from .traffic.supervise import identity
+
+ROOT = "/run/mcast"
+_POLL = 0.01
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
+_LOG_LINES = 5
+_BECOME = "run this as root, with become: true"
+
+
+def plan(name, argv, program, deadline=5.0):
+    """What has to change so that the unit runs with these arguments, or is gone.
+
+    argv: ``["receiver", "--group", ...]``, checked here; None: gone. program: "receiver" or "sender"; a name that
+    the other one bears is refused. A unit that runs with the same arguments stays as it is; one that has ended, or
+    runs with others, is started anew. Returns (Changes, function that returns ``{"report": {...} or None}``)."""
+    if argv is not None:
+        cli.build(argv)
+    have = status(name)
+    if have and have["argv"][:1] not in ([], [program]):
+        raise McastError(name, "is the name of a %s on this host; the %s needs another" % (have["argv"][0], program))
+    result = {"report": have and have["report"]}
+    changes = Changes()
+    before = have and {"arguments": have["argv"], "running": have["running"]}
+    after = {"arguments": argv, "running": True}
+    if argv is None and have:
+        changes.add((name,), before, None, lambda: result.update(report=stop(name, deadline)))
+    elif argv is not None and before != after:
+        changes.add((name,), before, after, lambda: result.update(report=start(name, argv, deadline)))
+    return changes, lambda: result
+
+
+def start(name, argv, deadline=5.0):
+    """Start a program, in place of one that the name had before, and wait until it has joined or sends.
+
+    deadline: seconds to wait. Returns the report. McastError with the program's own words where it fails or takes
+    longer; then nothing of it is left."""
+    stop(name, deadline)
+    directory = _directory(name)
+    _make(directory)
+    with _cleared_on_error(name):
+        zipapp.build(directory + "/mcast.pyz")
+        with open(directory + "/log", "wb") as log:
+            subprocess.run([sys.executable, "-I", directory + "/mcast.pyz", "supervise", directory] + argv, cwd="/",
+                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+        end = time.monotonic() + deadline
+        while True:
+            found = _read(directory)
+            report = found["report"] or {}
+            if report.get("state") in ("joined", "sending", "ended"):
+                return report
+            if report.get("state") == "failed":
+                raise McastError(name, report["error"])
+            if found["exit"] or not found["running"]:
+                raise McastError(name, "ended before it began: %s" % _log(directory))
+            if time.monotonic() >= end:
+                raise McastError(name, "did not begin within %g s: %s" % (deadline, _log(directory)))
+            time.sleep(_POLL)
+
+
+def status(name):
+    """Returns None where there is no such unit, else ``{"argv": [...], "running": bool, "report": {...} or None,
+    "exit": {"code", "signal", "time"} or None}``."""
+    directory = _directory(name)
+    return _read(directory) if os.path.isdir(directory) else None
+
+
+def stop(name, deadline=5.0):
+    """Stop the program (SIGTERM, and SIGKILL after `deadline` seconds) and remove all that the unit had.
+
+    Returns its last report with ``exit`` added (``{"code", "signal", "time"}``, or None where the supervisor was
+    killed); None where there was no such unit, or one that never reported."""
+    directory = _directory(name)
+    return _stop([directory], deadline)[0] if os.path.isdir(directory) else None
+
+
+def clean(inode, deadline=5.0):
+    """Stop and remove every unit of a network namespace, from outside of it.
+
+    inode: ``os.stat("/run/netns/NAME").st_ino``. Returns the names, sorted."""
+    parent = "%s/%d" % (ROOT, inode)
+    try:
+        names = sorted(os.listdir(parent))
+    except FileNotFoundError:
+        return []
+    _stop([os.path.join(parent, name) for name in names], deadline)
+    return names
+
+
+def _directory(name):
+    if not _NAME.match(name):
+        raise McastError(name, "is no name for a program; expected 1 to 64 of A-Z, a-z, 0-9, '_', '-' and '.', "
+                               "not beginning with '.'")
+    return "%s/%d/%s" % (ROOT, os.stat("/proc/self/ns/net").st_ino, name)
+
+
+def _make(directory):
+    for unused in range(100):
+        try:
+            os.makedirs(os.path.dirname(directory), mode=0o755, exist_ok=True)
+            return os.mkdir(directory, 0o755)
+        except FileNotFoundError:
+            continue  # another unit's end removed the parent in between
+        except FileExistsError:
+            raise McastError(os.path.basename(directory), "is being started by somebody else; try again") from None
+        except OSError as error:
+            raise McastError(ROOT, "cannot be written (%s): %s" % (error.strerror, _BECOME)) from None
+    raise McastError(directory, "vanishes as soon as it is made; try again")
+
+
+@contextlib.contextmanager
+def _cleared_on_error(name):
+    try:
+        yield
+    except BaseException:
+        stop(name, 0.5)
+        raise
+
+
+def _read(directory):
+    record = _json(directory, "unit.json") or {"argv": [], "processes": []}
+    return {"argv": record["argv"], "running": bool(_alive(record)), "report": _json(directory, "report.json"),
+            "exit": _json(directory, "exit.json")}
+
+
+def _json(directory, name):
+    try:
+        with open(os.path.join(directory, name), encoding="utf-8") as handle:
+            return json.load(handle)
+    except FileNotFoundError:
+        return None
+
+
+def _alive(record):
+    return [process for process in record["processes"] if process and identity(process[0]) == process]
+
+
+def _log(directory):
+    with open(directory + "/log", encoding="utf-8", errors="replace") as handle:
+        lines = [line.strip() for line in handle if line.strip()]
+    return " / ".join(lines[-_LOG_LINES:]) or "it said nothing"
+
+
+def _stop(directories, deadline):
+    """All at once: the wait is that of the slowest. Returns the last reports."""
+    records = [_json(directory, "unit.json") or {"processes": []} for directory in directories]
+    for record in records:
+        # The supervisor passes it on, and then still notes how the program ended.
+        _signal(_alive(record)[:1], signal.SIGTERM)
+    end = time.monotonic() + deadline
+    while any(map(_alive, records)):
+        if time.monotonic() >= end:
+            for record in records:
+                _signal(_alive(record), signal.SIGKILL)
+        time.sleep(_POLL)
+    return [_remove(directory) for directory in directories]
+
+
+def _signal(processes, number):
+    for process in processes:
+        try:
+            os.kill(process[0], number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            raise McastError("process %d" % process[0], "cannot be stopped: " + _BECOME) from None
+
+
+def _remove(directory):
+    report = _json(directory, "report.json")
+    if report:
+        report["exit"] = _json(directory, "exit.json")
+    shutil.rmtree(directory, ignore_errors=True)
+    if os.path.isdir(directory):
+        raise McastError(directory, "cannot be removed: " + _BECOME)
+    for parent in (os.path.dirname(directory), ROOT):
+        with contextlib.suppress(OSError):
+            os.rmdir(parent)
+    return report
