@@ -115,7 +115,7 @@ def _directory(name):
 
 
 def _make(directory):
-    for unused in range(100):
+    for _attempt in range(100):
         try:
             os.makedirs(os.path.dirname(directory), mode=0o755, exist_ok=True)
             return os.mkdir(directory, 0o755)

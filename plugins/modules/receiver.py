@@ -31,8 +31,8 @@ options:
     required: true
   state:
     description:
-      - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is started
-        anew.
+      - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is
+        started anew.
       - With V(stopped), nothing of it is left.
     type: str
     choices: [started, stopped]
@@ -50,8 +50,8 @@ options:
     description:
       - Receive from O(sources) only (V(include)) or from all others (V(exclude)).
       - Without this option it is V(include) where there are sources, and V(exclude) where there are none.
-      - A source-specific group (232.0.0.0/8, ff3x::/32) without sources is refused unless V(exclude) is given. Linux joins
-        it then, and routers ignore it.
+      - A source-specific group (232.0.0.0/8, ff3x::/32) without sources is refused unless V(exclude) is given. Linux
+        joins it then, and routers ignore it.
     type: str
     choices: [include, exclude]
   sources:

@@ -31,8 +31,8 @@ options:
     required: true
   state:
     description:
-      - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is started
-        anew; so one that has sent all of its O(count) sends them again.
+      - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is
+        started anew; so one that has sent all of its O(count) sends them again.
       - With V(stopped), nothing of it is left.
     type: str
     choices: [started, stopped]

@@ -49,28 +49,28 @@ class Report:
         self._due = 0.0
         self._dirty = False
 
-    def touch(self, now):
-        """Something happened; now: time.time()."""
+    def touch(self):
+        """Something happened: it is written now, or when a write is due."""
         self._dirty = self._path is not None
-        if self._dirty and now >= self._due:
+        if self._dirty and time.monotonic() >= self._due:
             self.write()
 
-    def wait(self, now):
+    def wait(self):
         """Seconds until a write is due, or None while there is nothing to write. Writes if it is due."""
         if not self._dirty:
             return None
-        if now >= self._due:
-            self.write()
-            return None
-        return self._due - now
+        wait = self._due - time.monotonic()
+        if wait > 0:
+            return wait
+        return self.write()
 
     def write(self):
         """Write now."""
         if self._path is None:
             return
-        begun = time.time()
+        begun = time.monotonic()
         write_json(self._path, self._content())
-        now = time.time()
+        now = time.monotonic()
         self._due = now + max(_FRESH, 10 * (now - begun))
         self._dirty = False
 

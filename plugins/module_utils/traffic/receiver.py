@@ -97,16 +97,16 @@ class Receiver:
             return self._receive(inboxes, signals, report)
 
     def _receive(self, inboxes, signals, report):
-        deadline = time.time() + self._options.timeout if self._options.timeout else None
+        deadline = time.monotonic() + self._options.timeout if self._options.timeout else None
         poll = select.poll()
         for descriptor in list(inboxes) + [signals.reader.fileno()]:
             poll.register(descriptor, select.POLLIN)
         while signals.name is None:
-            now = time.time()
-            if deadline is not None and now >= deadline:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
                 return "timeout"
-            waits = [wait for wait in (report.wait(now), deadline and deadline - now) if wait is not None]
-            for descriptor, unused in poll.poll(min(waits) * 1000 if waits else None):
+            waits = [wait * 1000 for wait in (report.wait(), left) if wait is not None]
+            for descriptor, _events in poll.poll(min(waits) if waits else None):
                 if descriptor in inboxes:
                     reason = self._take(inboxes[descriptor], report)
                     if reason:
@@ -132,7 +132,7 @@ class Receiver:
                     return reason
         if datagrams:
             self._dropped[inbox] = inbox.drops()
-            report.touch(now)
+            report.touch()
         return None
 
     def _new_flow(self, slot, payload, now):

@@ -72,42 +72,38 @@ class Sender:
             facts["last"] = now
             if facts["first"] is None:
                 facts["first"] = now
-        report.touch(now)
+        report.touch()
 
     def _send_paced(self, sock, signals, report):
         options = self._options
-        payload = self._payload
         number = 0
-        due = time.time()
-        deadline = due + options.timeout if options.timeout else None
+        due = time.monotonic()
+        deadline = due + options.timeout if options.timeout else float("inf")
         while signals.name is None:
             number += 1
-            self._send(sock, b"%s %d" % (payload, number) if options.sequence else payload, report)
+            self._send(sock, b"%s %d" % (self._payload, number) if options.sequence else self._payload, report)
             if number == options.count:
                 return "count"
-            now = time.time()
-            due = max(due + options.interval, now - _MOST_OWED)
-            if deadline is not None and max(now, due) >= deadline:
-                due = deadline
-            self._sleep(due, signals, report)
-            if due == deadline:
-                break
-        return signals.name or "timeout"
+            due = max(due + options.interval, time.monotonic() - _MOST_OWED)
+            self._sleep(min(due, deadline), signals, report)
+            if time.monotonic() >= deadline:
+                return "timeout"
+        return signals.name
 
     @staticmethod
     def _sleep(until, signals, report):
         while signals.name is None:
-            now = time.time()
-            if now >= until:
+            left = until - time.monotonic()
+            if left <= 0:
                 return
-            wait = report.wait(now)
-            select.select([signals.reader], [], [], until - now if wait is None else min(wait, until - now))
+            wait = report.wait()
+            select.select([signals.reader], [], [], left if wait is None else min(wait, left))
 
     def _send_lines(self, sock, signals, report):
         """Each line of standard input is a datagram; "." at the end tells receivers to end as well."""
         pending = b""
         while signals.name is None:
-            ready = select.select([0, signals.reader], [], [], report.wait(time.time()))[0]
+            ready = select.select([0, signals.reader], [], [], report.wait())[0]
             if 0 not in ready:
                 continue
             data = os.read(0, 1 << 16)

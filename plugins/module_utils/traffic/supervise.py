@@ -29,9 +29,9 @@ def supervise(directory, argv, run):
     """Leave a supervisor and its program behind, and return.
 
     It writes DIRECTORY/unit.json (``{"argv": [...], "processes": [[pid, start time], ...]}``, supervisor first) before
-    it returns and the program begins, and DIRECTORY/exit.json (``{"code", "signal", "time"}``) after it ended; the program keeps
-    DIRECTORY/report.json. run: function that takes arguments and returns an exit status. Returns the exit status of
-    this process, which is one of the three."""
+    it returns and the program begins, and DIRECTORY/exit.json (``{"code", "signal", "time"}``) after the program ended,
+    which itself keeps DIRECTORY/report.json. run: function that takes arguments and returns an exit status. Returns
+    the exit status of this process, which is one of the three."""
     recorded, recorder = os.pipe()
     if os.fork():
         os.close(recorder)
