@@ -30,7 +30,7 @@ class Changes:
     def result(self):
         """Returns ``{"changed": bool, "diff": {"before": {...}, "after": {...}}}``, nested by the paths."""
         before, after = {}, {}
-        for path, have, want, unused in self._changes:
+        for path, have, want, _unused in self._changes:
             _put(before, path, have)
             _put(after, path, want)
         return {"changed": bool(self._changes), "diff": {"before": before, "after": after}}

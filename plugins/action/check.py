@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge checks of one host; documented in plugins/modules/check.py."""
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import expect
+from ..module_utils.error import McastError
+from ..plugin_utils import judge
+from ..plugin_utils.bundle import Bundle, timestamp
+from ..plugin_utils.duration import seconds
+from ..plugin_utils.gather import gather
+from ..plugin_utils.plan import PHASES
+
+_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic")
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        unused, args = self.validate_argument_spec(
+            argument_spec={
+                "checks": {"type": "list", "elements": "dict"},
+                "since": {"type": "dict"},
+                "bundle": {"type": "str"},
+                "phase": {"type": "str", "choices": list(PHASES)},
+                "within": {"type": "str", "default": "5s"},
+                "window": {"type": "str", "default": "500ms"},
+            },
+            mutually_exclusive=[("checks", "bundle")],
+            required_one_of=[("checks", "bundle")],
+            required_together=[("bundle", "phase")],
+        )
+        self._task_vars = task_vars
+        self._host = task_vars["inventory_hostname"]
+        try:
+            within, window = seconds("within", args["within"]), seconds("window", args["window"])
+            run = self._planned if args["bundle"] else self._given
+            results = run(args, within, window)
+        except McastError as error:
+            result.update(failed=True, msg="%s: %s" % (self._host, error), thing=str(error.thing))
+            return result
+        failed = [each for each in results if each["verdict"] == "fail"]
+        result.update(changed=False, checks=results, passed=not failed)
+        if failed and not args["bundle"]:
+            result.update(failed=True, msg="%s: %d of %d checks failed: %s" % (self._host, len(failed), len(results), (
+                "; ".join("%s: expected %s, actual %s" % (
+                    each["description"], each["expected"], each["actual"]) for each in failed))))
+        return result
+
+    def _given(self, args, within, window):
+        """The checks that stand in the task."""
+        planned = []
+        for number, given in enumerate(args["checks"]):
+            params = dict(given)
+            name = expect.text("checks[%d].check" % number, params.pop("check", None))
+            severity = expect.choice("severity", params.pop("severity", "failure"), ("failure", "warning"))
+            planned.append({"id": "%s/%d" % (self._host, number), "host": self._host, "phase": None, "check": name,
+                            "severity": severity, "params": params})
+        return list(self._judge(planned, args["since"], within, window))
+
+    def _planned(self, args, within, window):
+        """The bundle's planned checks of this host and phase; each result is written as it is decided."""
+        bundle, phase = Bundle(args["bundle"]), args["phase"]
+        # What was there before anything ran is what both later phases are compared with.
+        since = bundle.facts(self._host).get("before")
+        results = []
+        for result in self._judge(bundle.planned(self._host, phase), since, within, window):
+            bundle.add_result(result)
+            results.append(result)
+        bundle.add_facts(self._host, phase, gather(self, _ALL, self._task_vars))
+        return results
+
+    def _judge(self, planned, since, within, window):
+        checks = {each["id"]: judge.make(each["check"], each["params"], since) for each in planned}
+        about = {each["id"]: each for each in planned}
+        judged = judge.judge(checks, lambda subsets: gather(self, subsets, self._task_vars), within, window)
+        for key, passed, expected, actual, evidence, elapsed in judged:
+            bad = "fail" if about[key]["severity"] == "failure" else "warning"
+            yield dict(about[key], verdict="pass" if passed else bad, description=checks[key].describe(),
+                       expected=expected, actual=actual, evidence=evidence, elapsed=round(elapsed, 3),
+                       time=timestamp())

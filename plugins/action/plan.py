@@ -1,0 +1,74 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Derive what must hold from the streams; documented in plugins/modules/plan.py."""
+from __future__ import annotations
+
+import os
+import platform
+
+import yaml
+from ansible import __version__ as ansible_version
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.error import McastError
+from ..plugin_utils import plan, settled
+from ..plugin_utils.bundle import Bundle, new_path
+
+_GALAXY = os.path.join(os.path.dirname(__file__), "..", "..", "galaxy.yml")
+_MANIFEST = os.path.join(os.path.dirname(__file__), "..", "..", "MANIFEST.json")
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        unused, args = self.validate_argument_spec(argument_spec={
+            "hosts": {"type": "list", "elements": "str"},
+            "results_dir": {"type": "path"},
+            "bundle": {"type": "path"},
+        })
+        try:
+            result.update(self._plan(args, task_vars))
+        except McastError as error:
+            result.update(failed=True, msg=str(error), thing=str(error.thing))
+        return result
+
+    def _plan(self, args, task_vars):
+        if task_vars.get("mcast_topology_error"):
+            path, unused, reason = task_vars["mcast_topology_error"].partition(": ")
+            raise McastError(path, reason)
+        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        if not groups["all"]:
+            raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
+        streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
+        hosts = groups["all"] if args["hosts"] is None else args["hosts"]
+        planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host))
+        result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
+        if args["results_dir"] or args["bundle"]:
+            result["bundle"] = self._open(args, task_vars, streams, planned)
+        return result
+
+    def _open(self, args, task_vars, streams, planned):
+        topology = task_vars.get("mcast_topology")
+        lab = topology["name"] if topology else os.path.basename(task_vars.get("inventory_dir") or "") or "hosts"
+        path = os.path.abspath(args["bundle"] or new_path(args["results_dir"], lab))
+        manifest = {
+            "lab": lab, "topology": topology, "streams": streams, "kernel": platform.release(),
+            "versions": {"mcast.lab": _version(), "ansible-core": ansible_version, "python": platform.python_version()},
+        }
+        if not self._task.check_mode:
+            Bundle.open(path, planned, manifest)
+        return path
+
+
+def _version():
+    """The collection's own version: an installed one has a manifest, a checkout the file it is built from."""
+    for path in (_MANIFEST, _GALAXY):
+        try:
+            with open(path, encoding="utf-8") as file:
+                content = yaml.safe_load(file)
+        except OSError:
+            continue
+        return content.get("collection_info", content)["version"]
+    return None

@@ -1,0 +1,22 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make the verdict of a bundle from its files; documented in plugins/modules/verdict.py."""
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.error import McastError
+from ..plugin_utils.bundle import Bundle, line
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        unused, args = self.validate_argument_spec(argument_spec={"bundle": {"type": "path", "required": True}})
+        try:
+            summary = Bundle(args["bundle"]).verdict()
+        except McastError as error:
+            return dict(result, failed=True, msg=str(error), thing=str(error.thing))
+        open_ends = [each for each in summary.pop("results") if each["verdict"] in ("fail", "missing", "warning")]
+        return dict(result, changed=False, failed=summary["verdict"] != "pass", msg=line(summary, args["bundle"]),
+                    not_passed=open_ends, **summary)

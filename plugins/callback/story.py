@@ -1,0 +1,106 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: story
+type: stdout
+short_description: One line for each check, the failures in full, and the verdict
+version_added: 0.1.0
+description:
+  - Shows what was judged rather than which tasks ran. A task is shown only if it failed, and with C(-v) always.
+  - Ends with the failures in full, and the verdict as the last line.
+author:
+  - The mcast.lab authors (!UNKNOWN)
+requirements:
+  - Set it as stdout in configuration, that is, C(stdout_callback = mcast.lab.story).
+extends_documentation_fragment:
+  - result_format_callback
+"""
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+
+_COLOURS = {"pass": C.COLOR_OK, "warning": C.COLOR_WARN, "fail": C.COLOR_ERROR, "missing": C.COLOR_ERROR}
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "mcast.lab.story"
+
+    def __init__(self):
+        super().__init__()
+        self._troubles = []
+        self._verdict = None
+
+    # what happens
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        if self._display.verbosity:
+            self._display.display("task: %s" % task.get_name(), color=C.COLOR_VERBOSE)
+
+    def v2_runner_on_ok(self, result):
+        self._told(result)
+        if self._display.verbosity and self._run_is_verbose(result):
+            self._display.display("ok    %s: %s" % (result.host.get_name(), self._dump_results(result.result)))
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        if not self._told(result):
+            self._trouble("error", result)
+
+    def v2_runner_on_unreachable(self, result):
+        self._trouble("unreachable", result)
+
+    def v2_runner_item_on_failed(self, result):
+        self._trouble("error", result)
+
+    def v2_runner_on_async_failed(self, result):
+        self._trouble("error", result)
+
+    def v2_playbook_on_stats(self, stats):
+        for text in self._troubles:
+            self._display.display(text, color=C.COLOR_ERROR)
+        if self._verdict:
+            line, passed = self._verdict
+            self._display.display(line, color=C.COLOR_OK if passed else C.COLOR_ERROR)
+
+    # how it is shown
+
+    def _told(self, result):
+        """Show the results of a check or verdict. Returns whether this was one."""
+        content, action = result.result, result.task.action
+        if action == "mcast.lab.check" and "checks" in content:
+            for check in content["checks"]:
+                self._check(check)
+            return True
+        if action == "mcast.lab.verdict" and "verdict" in content:
+            self._verdict = content["msg"], content["verdict"] == "pass"
+            for check in content["not_passed"]:
+                self._troubles.append("%s\n%s" % (self._headline(check), self._difference(check)))
+            return True
+        return False
+
+    def _check(self, check):
+        self._display.display("%s %6.2f s" % (self._headline(check).ljust(100), check["elapsed"]),
+                              color=_COLOURS[check["verdict"]])
+        if check["verdict"] != "pass":
+            self._display.display(self._difference(check), color=_COLOURS[check["verdict"]])
+
+    @staticmethod
+    def _headline(check):
+        shown = check["verdict"] if check["verdict"] == "pass" else check["verdict"].upper()
+        return "%-7s %-6s %s: %s" % (shown, check["phase"] or "", check["host"], check["description"])
+
+    @staticmethod
+    def _difference(check):
+        return "        expected: %s\n        actual:   %s" % (check["expected"], check["actual"])
+
+    def _trouble(self, kind, result):
+        content = result.result
+        message = content.get("msg") or content.get("stderr") or self._dump_results(content)
+        if content.get("results") and "One or more items failed" in str(message):
+            return  # each item has spoken for itself
+        text = "%-7s %s: %s: %s" % (kind, result.host.get_name(), result.task.get_name(), str(message).strip())
+        self._display.display(text, color=C.COLOR_ERROR)
+        self._troubles.append(text)

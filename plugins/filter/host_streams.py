@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: host_streams
+short_description: What one host is to send and receive
+version_added: 0.1.0
+description:
+  - Tells from the streams of the whole inventory what one host has to do.
+author:
+  - The mcast.lab authors (!UNKNOWN)
+positional: host, groups, hostvars
+options:
+  _input:
+    description: The streams by name, that is C(mcast_streams).
+    type: dict
+    required: true
+  host:
+    description: Name of the host.
+    type: str
+    required: true
+  groups:
+    description: Ansible's variable C(groups).
+    type: dict
+    required: true
+  hostvars:
+    description: Ansible's variable C(hostvars).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Which interfaces do the streams of this host use?
+  ansible.builtin.debug:
+    msg: "{{ (mcast_streams | mcast.lab.host_streams(inventory_hostname, groups, hostvars)).interfaces }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(send) and C(receive), lists of the streams that the host takes part in, each with C(name), C(group), C(port),
+      C(interface), C(filter_mode), C(sources), C(ttl), C(count), C(interval) (seconds) and C(payload).
+    - C(interfaces), the names of the interfaces that they use.
+  type: dict
+"""
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils import stream
+from ..module_utils.error import McastError
+from ..plugin_utils import settled
+
+
+def host_streams(streams, host, groups, hostvars):
+    try:
+        return stream.of_host(settled.streams_of(streams, groups, hostvars), host)
+    except McastError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    def filters(self):
+        return {"host_streams": host_streams}

@@ -1,0 +1,121 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: topology
+short_description: The hosts and streams of a lab, from one file
+version_added: 0.1.0
+description:
+  - Reads a file called C(topology.yml) or C(topology.yaml), or ending in C(.topology.yml), that describes a lab of
+    network namespaces. Its hosts are reached over P(mcast.lab.netns#connection).
+  - Sets for all hosts C(mcast_topology) (what the playbook P(mcast.lab.lab_up) builds) and C(mcast_streams) (which
+    streams shall flow), and for each host C(mcast_interfaces) and C(mcast_netns).
+  - Where the file is wrong, Ansible would go on with an empty inventory. So the message is handed on in
+    C(mcast_topology_error), and the playbooks of this collection end with it before anything is changed.
+author:
+  - The mcast.lab authors (!UNKNOWN)
+options:
+  plugin:
+    description: Marks the file as one for this plugin.
+    type: str
+    required: true
+    choices: [mcast.lab.topology]
+  name:
+    description: Name of the lab, at most 64 letters, digits, C(_) and C(-). Default is the name of the file's folder.
+    type: str
+  segments:
+    description: Segments by name, each with its C(ipv4) and C(ipv6) network, or one of them, or none.
+    type: dict
+    required: true
+  hosts:
+    description:
+      - Hosts by name, each with C(interfaces) by name, each with its C(segment) and, optionally, C(ipv4) and C(ipv6)
+        address. Addresses that are not given are drawn from the segment, in the order of the file.
+    type: dict
+    required: true
+  streams:
+    description:
+      - Streams by name. See the playbook's documentation for C(mcast_streams), which this becomes.
+      - Each has C(group), C(port), C(from) and C(to) (a host, a group of hosts, a list of them, or a mapping of a host
+        to its interface), and optionally C(sources) and C(filter_mode) (V(include) or V(exclude)), C(count) and
+        C(interval) (seconds) of the datagrams, C(payload), C(ttl).
+    type: dict
+"""
+
+EXAMPLES = r"""
+# inventories/two_hosts/topology.yml
+plugin: mcast.lab.topology
+segments:
+  lan: {ipv4: 192.168.122.0/24}
+hosts:
+  client: {interfaces: {eth0: {segment: lan, ipv4: 192.168.122.181}}}
+  server: {interfaces: {eth0: {segment: lan, ipv4: 192.168.122.225}}}
+streams:
+  hello: {group: 239.0.0.100, port: 11111, from: client, to: [server]}
+"""
+
+import os
+
+import yaml
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+from ..module_utils import stream, topology
+from ..module_utils.error import McastError
+
+# Tasks run on this very machine, with the Python that every Debian and Red Hat has there; discovery may find a shim.
+INTERPRETER = "/usr/bin/python3"
+
+
+class InventoryModule(BaseInventoryPlugin):
+    NAME = "mcast.lab.topology"
+
+    def verify_file(self, path):
+        name = os.path.basename(path)
+        return super().verify_file(path) and (
+            name in ("topology.yml", "topology.yaml") or name.endswith((".topology.yml", ".topology.yaml")))
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path, cache)
+        try:
+            document = self._read(path)
+            settled = topology.settle(document, os.path.basename(os.path.dirname(os.path.abspath(path))))
+            if document.get("streams") is not None:
+                stream.check(document["streams"])
+        except McastError as error:
+            message = "%s: %s" % (path, error)
+            self.display.error(message)
+            inventory.set_variable("all", "mcast_topology_error", message)
+            return
+        self._fill(document, settled)
+
+    @staticmethod
+    def _read(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                document = yaml.safe_load(file)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            raise McastError("YAML", "line %s: %s" % (
+                mark.line + 1 if mark else "?", getattr(error, "problem", None) or error)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise McastError("file", error) from None
+        if isinstance(document, dict) and document.get("plugin") != InventoryModule.NAME:
+            raise McastError("plugin", "expected %s, not %r" % (InventoryModule.NAME, document.get("plugin")))
+        return document
+
+    def _fill(self, document, settled):
+        inventory = self.inventory
+        parts = {"name": settled["name"], "segments": document["segments"], "hosts": document["hosts"]}
+        inventory.set_variable("all", "mcast_topology", parts)
+        if document.get("streams") is not None:
+            inventory.set_variable("all", "mcast_streams", document["streams"])
+        for name, host in settled["hosts"].items():
+            inventory.add_host(name)
+            for key, value in (
+                ("ansible_connection", "mcast.lab.netns"),
+                ("ansible_python_interpreter", INTERPRETER),
+                ("mcast_netns", host["namespace"]),
+                ("mcast_interfaces", host["interfaces"]),
+            ):
+                inventory.set_variable(name, key, value)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read what a user wrote: each function takes the key's path and its value, and returns the value or raises the
+one message that names the key and says what was expected."""
+from __future__ import annotations
+
+from .error import McastError
+
+
+def _shown(value):
+    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+
+
+def mapping(path, value, keys=None, required=()):
+    """A mapping; with `keys`, of these keys only; `required` must be among them."""
+    if not isinstance(value, dict):
+        raise McastError(path, "expected a mapping, not %s" % _shown(value))
+    for key in value:
+        if not isinstance(key, str):
+            raise McastError("%s.%s" % (path, key), "expected a text as key; put it in quotes")
+        if keys is not None and key not in keys:
+            raise McastError("%s.%s" % (path, key), "is not known; expected one of %s" % ", ".join(keys))
+    for key in required:
+        if value.get(key) is None:
+            raise McastError("%s.%s" % (path, key), "is missing")
+    return value
+
+
+def texts(path, value):
+    """A list of texts; a single text stands for a list of one."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise McastError(path, "expected a text or a list of texts, not %s" % _shown(value))
+    return list(items)
+
+
+def text(path, value):
+    if not isinstance(value, str):
+        raise McastError(path, "expected a text, not %s; put it in quotes if it is meant as one" % _shown(value))
+    return value
+
+
+def choice(path, value, choices):
+    if value not in choices:
+        raise McastError(path, "expected one of %s, not %s" % (", ".join(choices), _shown(value)))
+    return value
+
+
+def number(path, value, low, high, kind=int):
+    """A number from `low` to `high`; kind int or float. Digits in quotes are taken too: templates make them."""
+    try:
+        if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+            raise ValueError
+        result = kind(value)
+    except (TypeError, ValueError):
+        result = None
+    if result is None or not low <= result <= high:
+        what = "a whole number" if kind is int else "a number"
+        raise McastError(path, "expected %s from %s to %s, not %s" % (what, low, high, _shown(value)))
+    return result

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The settings of one interface, compared and changed."""
+from __future__ import annotations
+
+import ipaddress
+
+from . import expect, sysctl
+from .change import Changes
+from .error import McastError
+from .netlink import IFF_ALLMULTI, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_UP, Netlink
+
+RP_FILTER = ("off", "strict", "loose")  # by the kernel's number
+_FLAGS = {"multicast": IFF_MULTICAST, "allmulti": IFF_ALLMULTI, "promisc": IFF_PROMISC}
+_VERSIONS = {"igmp_version": "ipv4/conf/%s/force_igmp_version", "mld_version": "ipv6/conf/%s/force_mld_version"}
+
+
+def find(netlink, name):
+    """The link `name` as Netlink.links() gives it; McastError names those there are."""
+    links = netlink.links()
+    if name not in links:
+        raise McastError("interface %s" % name, "is not there; there are %s" % ", ".join(sorted(links)))
+    return links[name]
+
+
+def plan(params):
+    """params: the options of the module `interface`. Returns (Changes, function for the further result)."""
+    netlink, changes, name = Netlink(), Changes(), params["name"]
+    link = find(netlink, name)
+    wanted = _addresses(params["addresses"])
+    if params["mtu"] is not None:
+        expect.number("mtu", params["mtu"], 68, 65535)
+    have = netlink.addresses().get(link["index"], [])
+    _flags(changes, netlink, link, params)
+    changes.compare((name, "mtu"), link["mtu"], params["mtu"], lambda mtu: netlink.set_mtu(link["index"], mtu))
+    for option, path in _VERSIONS.items():
+        _setting(changes, name, option, path % name, params[option])
+    if params["rp_filter"]:
+        _setting(changes, name, "rp_filter", "ipv4/conf/%s/rp_filter" % name, RP_FILTER.index(params["rp_filter"]))
+    # Last: an interface that goes down loses its IPv6 addresses, one that comes up gets its own.
+    if wanted is not None:
+        _compare_addresses(changes, netlink, link["index"], name, have, wanted, params["purge_addresses"])
+    return changes, lambda: {"effective": {"rp_filter": _effective_rp_filter(name)}}
+
+
+def _addresses(texts):
+    if texts is None:
+        return None
+    wanted = []
+    for number, text in enumerate(texts):
+        try:
+            address = ipaddress.ip_interface(text)
+        except ValueError:
+            address = None
+        if address is None or "/" not in text:
+            raise McastError("addresses[%d]" % number, "expected an address with prefix such as 10.0.0.2/8, "
+                                                       "not %r" % text)
+        wanted.append(address)
+    return wanted
+
+
+def _flags(changes, netlink, link, params):
+    want = {option: params[option] for option in _FLAGS}
+    want["arp"] = params["arp"]
+    for option, value in want.items():
+        bit = _FLAGS.get(option, IFF_NOARP)
+        have = bool(link["flags"] & bit) != (option == "arp")  # the kernel's flag is NOARP
+        changes.compare((params["name"], option), have, value, lambda value, bit=bit, option=option: netlink.set_flags(
+            link["index"], bit if value != (option == "arp") else 0, bit))
+    changes.compare((params["name"], "state"), "up" if link["flags"] & IFF_UP else "down", params["state"],
+                    lambda state: netlink.set_flags(link["index"], IFF_UP if state == "up" else 0, IFF_UP))
+
+
+def _setting(changes, name, option, path, want):
+    if want is not None:
+        changes.compare((name, option), sysctl.read(path), want, lambda value: sysctl.write(path, value))
+
+
+def _compare_addresses(changes, netlink, index, name, have, wanted, purge):
+    surplus = [address for address in have if address not in wanted and not (
+        address.version == 6 and address.is_link_local)] if purge else []
+    missing = [address for address in wanted if address not in have]
+    if not surplus and not missing:
+        return
+
+    def apply():
+        for address in surplus:
+            netlink.delete_address(index, address)
+        for address in missing:
+            netlink.add_address(index, address)
+
+    kept = [address for address in have if address not in surplus]
+    changes.add((name, "addresses"), [str(address) for address in have],
+                [str(address) for address in kept + missing], apply)
+
+
+def _effective_rp_filter(name):
+    return RP_FILTER[max(sysctl.read("ipv4/conf/%s/rp_filter" % each) for each in ("all", name))]

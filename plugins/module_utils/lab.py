@@ -1,0 +1,190 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make and remove the namespaces, switches and cables of a settled topology.
+
+A lab owns what it made: the loopback interface of each of its namespaces bears the lab's mark as an alias, which
+lives and dies with the namespace. A namespace without the mark is somebody else's and is never touched."""
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+
+from . import netns, sysctl, unit
+from . import topology as topologies
+from .change import Changes
+from .error import McastError
+from .netlink import IFF_UP, Netlink
+
+
+def mark(lab):
+    return "mcast.lab:%s" % lab
+
+
+def building(topology):
+    """topology: settled. Returns the Changes by which the lab stands as its topology says."""
+    lab = _Lab(topology)
+    lab.build()
+    return lab.changes
+
+
+def removal(name):
+    """Returns the Changes by which nothing is left of the lab `name`."""
+    lab = _Lab({"name": name, "segments": {}, "hosts": {}})
+    lab.remove()
+    return lab.changes
+
+
+class _Lab:
+    def __init__(self, topology):
+        self.topology = topology
+        self.changes = Changes()
+        self.mark = mark(topology["name"])
+        self.switch = topology["name"]  # the namespace of all switches; hosts are LAB.HOST, so it is free
+        self.wanted = [self.switch] + [body["namespace"] for body in topology["hosts"].values()]
+        self.open = {}
+        self.links = {}
+        self.foreign = []
+        self._have()
+
+    def _have(self):
+        """Look at every namespace whose name could be this lab's, and keep those that are."""
+        for name in netns.names():
+            if name != self.switch and not name.startswith(self.switch + "."):
+                continue
+            links = self._enter(name)
+            if links.get("lo", {}).get("alias") == self.mark:
+                self.links[name] = links
+            else:
+                self.foreign.append(name)
+
+    def _enter(self, name):
+        try:
+            descriptor = os.open(netns.path(name), os.O_RDONLY | os.O_CLOEXEC)
+            self.open[name] = (descriptor, Netlink(descriptor))
+            return self.open[name][1].links()
+        except OSError:  # a stale file, or gone in this moment: nothing of ours
+            return {}
+
+    def netlink(self, name):
+        return self.open[name][1]
+
+    # present
+
+    def build(self):
+        for name in self.wanted:
+            if name in self.foreign:
+                raise McastError("network namespace %s" % name, "is there already and was not made by lab %s; rename "
+                                 "the lab, or remove it: ip netns delete %s" % (self.switch, name))
+        for name in sorted(set(self.links) - set(self.wanted)):
+            self._remove_namespaces([name])
+        for name in self.wanted:
+            if name not in self.links:
+                self.changes.add(("namespaces", name), None, "present", lambda name=name: self._create(name))
+        for segment in self.topology["segments"].values():
+            self._bridge(segment["bridge"])
+        self._surplus()
+        for host in self.topology["hosts"].values():
+            have = self.links.get(host["namespace"], {})
+            addresses = self.netlink(host["namespace"]).addresses() if have else {}
+            for name, interface in host["interfaces"].items():
+                self._interface(host["namespace"], name, interface, have.get(name), addresses)
+
+    def _create(self, name):
+        descriptor = netns.create(name)
+        self.open[name] = (descriptor, Netlink(descriptor))
+        # Hosts: the topology keeps addresses unique, so detection would only delay every report by seconds.
+        # Switches: a bridge is no host of its segment, and must not send reports and solicitations into it.
+        setting = "disable_ipv6" if name == self.switch else "accept_dad"
+        with netns.inside(descriptor), contextlib.suppress(McastError):  # a kernel without IPv6 needs neither
+            sysctl.write("ipv6/conf/default/%s" % setting, int(name == self.switch))
+        self.netlink(name).set_up(1, alias=self.mark)
+
+    def _bridge(self, name):
+        have = self.links.get(self.switch, {}).get(name)
+        if not have:
+            self.changes.add(("switches", name), None, "present",
+                             lambda: self.netlink(self.switch).add_bridge(name, topologies.mac(self.switch, name)))
+        elif not have["flags"] & IFF_UP:
+            self.changes.add(("switches", name), "down", "up", lambda: self.netlink(self.switch).set_up(have["index"]))
+
+    def _surplus(self):
+        """Bridges and cables in the switches' namespace that the topology doesn't name (any more)."""
+        wanted = {segment["bridge"] for segment in self.topology["segments"].values()}
+        wanted.update(interface["port"] for host in self.topology["hosts"].values()
+                      for interface in host["interfaces"].values())
+        for name, link in self.links.get(self.switch, {}).items():
+            if link["kind"] in ("bridge", "veth") and name not in wanted:
+                self.changes.add(("switches", name), "present", None,
+                                 lambda index=link["index"]: self.netlink(self.switch).delete_link(index))
+
+    def _interface(self, namespace, name, want, have, addresses):
+        ports = self.links.get(self.switch, {})
+        bridge = self.topology["segments"][want["segment"]]["bridge"]
+        port = ports.get(want["port"])
+        path = ("interfaces", "%s %s" % (namespace, name))
+        if not (have and port):
+            self.changes.add(path + ("segment",), None, want["segment"],
+                             lambda: self._cable(namespace, name, want, bridge, port or have))
+            have, addresses = None, {}
+        else:
+            if port["master"] != ports.get(bridge, {}).get("index"):
+                self.changes.add(path + ("segment",), None, want["segment"], lambda: self.netlink(
+                    self.switch).set_master(port["index"], self.netlink(self.switch).index(bridge)))
+            for where, link in ((namespace, have), (self.switch, port)):
+                if not link["flags"] & IFF_UP:
+                    self.changes.add(path + ("state",), "down", "up", lambda where=where, link=link: self.netlink(
+                        where).set_up(link["index"]))
+        self._addresses(path, namespace, name, want, addresses.get(have["index"], []) if have else [])
+
+    def _cable(self, namespace, name, want, bridge, leftover):
+        switch, host = self.netlink(self.switch), self.netlink(namespace)
+        if leftover:  # one end without its other: somebody moved or renamed that
+            links = switch.links()
+            if want["port"] in links:
+                switch.delete_link(links[want["port"]]["index"])
+            if name in host.links():
+                host.delete_link(host.index(name))
+        port_mac = topologies.mac(self.switch, want["port"])
+        switch.add_veth(want["port"], port_mac, switch.index(bridge), name, want["mac"], self.open[namespace][0])
+        host.set_up(host.index(name))
+
+    def _addresses(self, path, namespace, name, want, have):
+        wanted = [ipaddress.ip_interface(want[family]) for family in ("ipv4", "ipv6") if want[family]]
+        have = [address for address in have if not address.is_link_local]
+        if have == wanted:
+            return
+
+        def apply():
+            netlink = self.netlink(namespace)
+            index = netlink.index(name)
+            for address in have:
+                if address not in wanted:
+                    netlink.delete_address(index, address)
+            for address in wanted:
+                if address not in have:
+                    netlink.add_address(index, address)
+
+        self.changes.add(path + ("addresses",), [str(address) for address in have],
+                         [str(address) for address in wanted], apply)
+
+    # absent
+
+    def remove(self):
+        self._remove_namespaces(sorted(self.links))
+
+    def _remove_namespaces(self, names):
+        for name in names:
+            # Processes are ended for all namespaces at once, before the first of them goes.
+            self.changes.add(("namespaces", name), "present", None, lambda name=name: self._delete(names, name))
+
+    def _delete(self, names, name):
+        if name == names[0]:
+            inodes = [os.fstat(self.open[each][0]).st_ino for each in names]
+            netns.end_processes(inodes)
+            for inode in inodes:
+                unit.clean(inode)
+        descriptor, netlink = self.open.pop(name)
+        netlink.close()
+        os.close(descriptor)
+        netns.delete(name)

@@ -1,0 +1,239 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Links, addresses and routes over rtnetlink, one system call a change (rtnetlink(7), linux/if_link.h).
+
+A netlink socket belongs to the network namespace in which it was made, so one process configures many hosts."""
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import struct
+
+from . import netns
+
+IFF_UP, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI, IFF_MULTICAST = 0x1, 0x80, 0x100, 0x200, 0x1000
+
+_NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
+_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
+_REQUEST, _ACK, _DUMP, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
+_ERROR, _DONE = 2, 3
+
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD = 18, 20, 28
+_INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST = 254, 4, 1
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def _attribute(kind, value):
+    if isinstance(value, str):
+        value = value.encode() + b"\0"
+    elif isinstance(value, int):
+        value = struct.pack("=I", value)
+    size = 4 + len(value)
+    return struct.pack("=HH", size, kind) + value + b"\0" * (-size % 4)
+
+
+def _attributes(data, offset):
+    """The attributes of a message behind its fixed part: ``{kind: bytes}``; the kernel's own, so taken on trust."""
+    found = {}
+    while offset + 4 <= len(data):
+        size, kind = struct.unpack_from("=HH", data, offset)
+        if size < 4:
+            break
+        found[kind & 0x3fff] = data[offset + 4:offset + size]
+        offset += size + 3 & ~3
+    return found
+
+
+def _link_header(index=0, flags=0, change=0):
+    return struct.pack("=BBHiII", socket.AF_UNSPEC, 0, 0, index, flags, change)
+
+
+class Netlink:
+    """One rtnetlink socket, in the namespace of an open descriptor or, without one, in the caller's own.
+
+    Every method raises OSError with the kernel's error number and the thing it is about."""
+
+    def __init__(self, descriptor=None):
+        if descriptor is None:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        else:
+            with netns.inside(descriptor):
+                self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        self._sequence = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    def close(self):
+        self._socket.close()
+
+    def _request(self, kind, flags, body, about):
+        """Send one request; returns the bodies of a dump, or [] once the kernel has acknowledged a change."""
+        self._sequence += 1
+        header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, self._sequence, 0)
+        self._socket.send(header + body)
+        bodies = []
+        while True:
+            data = self._socket.recv(1 << 17)
+            offset = 0
+            while offset + 16 <= len(data):
+                size, got, unused, sequence, unused = struct.unpack_from("=IHHII", data, offset)
+                if sequence == self._sequence:
+                    if got == _DONE:
+                        return bodies
+                    if got == _ERROR:
+                        number = -struct.unpack_from("=i", data, offset + 16)[0]
+                        if number:
+                            raise OSError(number, os.strerror(number), about)
+                        return bodies
+                    bodies.append(data[offset + 16:offset + size])
+                offset += size + 3 & ~3
+
+    # links
+
+    def links(self):
+        """All links: ``{name: {index, flags, mtu, mac, master, kind, alias}}``; flags as the IFF_ bits that a user
+        set, master an index or None, kind such as ``"veth"`` or None."""
+        found = {}
+        for body in self._request(_GETLINK, _DUMP, _link_header(), "links"):
+            unused, unused, unused, index, flags, unused = struct.unpack_from("=BBHiII", body)
+            attributes = _attributes(body, 16)
+            info = _attributes(attributes.get(_IFLA_LINKINFO, b""), 0)
+            master = attributes.get(_IFLA_MASTER)
+            found[attributes[_IFLA_IFNAME].rstrip(b"\0").decode()] = {
+                "index": index, "flags": flags,
+                "mtu": struct.unpack("=I", attributes[_IFLA_MTU])[0],
+                "mac": attributes.get(_IFLA_ADDRESS, b"").hex(":") or None,
+                "master": struct.unpack("=I", master)[0] if master else None,
+                "kind": info.get(_INFO_KIND, b"").rstrip(b"\0").decode() or None,
+                "alias": attributes.get(_IFLA_IFALIAS, b"").rstrip(b"\0").decode("utf-8", "replace") or None,
+            }
+        return found
+
+    def index(self, name):
+        """The index of the link `name`."""
+        body = self._request(_GETLINK, _ACK, _link_header() + _attribute(_IFLA_IFNAME, name), name)[0]
+        return struct.unpack_from("=BBHi", body)[3]
+
+    def add_veth(self, name, mac, master, peer_name, peer_mac, peer_descriptor):
+        """A veth pair: `name` here, up, as a port of the bridge with index `master`; its peer in the namespace of
+        `peer_descriptor`, still down (drivers/net/veth.c refuses to open an end that has no other yet)."""
+        up = _link_header(0, IFF_UP, IFF_UP)
+        peer = _link_header() + _attribute(_IFLA_IFNAME, peer_name) + _attribute(_IFLA_ADDRESS, _mac(peer_mac))
+        peer += _attribute(_IFLA_NET_NS_FD, peer_descriptor)
+        info = _attribute(_INFO_KIND, b"veth") + _attribute(_INFO_DATA, _attribute(_VETH_INFO_PEER, peer))
+        body = up + _attribute(_IFLA_IFNAME, name) + _attribute(_IFLA_ADDRESS, _mac(mac))
+        body += _attribute(_IFLA_MASTER, master) + _attribute(_IFLA_LINKINFO, info)
+        self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
+
+    def add_bridge(self, name, mac):
+        """A bridge that is up. Its MAC is fixed, else it would change with its ports."""
+        body = _link_header(0, IFF_UP, IFF_UP) + _attribute(_IFLA_IFNAME, name) + _attribute(_IFLA_ADDRESS, _mac(mac))
+        body += _attribute(_IFLA_LINKINFO, _attribute(_INFO_KIND, b"bridge"))
+        self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
+
+    def set_flags(self, index, flags, change):
+        """Set those IFF_ bits of a link that `change` names to what they are in `flags`."""
+        self._request(_NEWLINK, _ACK, _link_header(index, flags, change), "link %d" % index)
+
+    def set_up(self, index, alias=None):
+        """Take a link up, and in the same step give it an alias (a free text that `ip link` shows)."""
+        body = _link_header(index, IFF_UP, IFF_UP)
+        if alias is not None:
+            body += _attribute(_IFLA_IFALIAS, alias.encode())
+        self._request(_NEWLINK, _ACK, body, "link %d" % index)
+
+    def set_mtu(self, index, mtu):
+        self._request(_NEWLINK, _ACK, _link_header(index) + _attribute(_IFLA_MTU, mtu), "mtu %d" % mtu)
+
+    def set_master(self, index, master):
+        """Make a link a port of the bridge with index `master`."""
+        self._request(_NEWLINK, _ACK, _link_header(index) + _attribute(_IFLA_MASTER, master), "link %d" % index)
+
+    def delete_link(self, index):
+        """Remove a link; of a veth pair both ends go."""
+        self._request(_DELLINK, _ACK, _link_header(index), "link %d" % index)
+
+    # addresses
+
+    def addresses(self):
+        """All addresses: ``{index: [ip_interface, ...]}``, link-local ones too, in the kernel's order."""
+        found = {}
+        for body in self._request(_GETADDR, _DUMP, struct.pack("=BBBBI", 0, 0, 0, 0, 0), "addresses"):
+            unused, prefix, unused, unused, index = struct.unpack_from("=BBBBI", body)
+            attributes = _attributes(body, 8)
+            packed = attributes.get(_IFA_LOCAL) or attributes[_IFA_ADDRESS]
+            found.setdefault(index, []).append(ipaddress.ip_interface((packed, prefix)))
+        return found
+
+    def _address(self, kind, flags, index, interface, further=b""):
+        packed = interface.ip.packed
+        body = struct.pack("=BBBBI", _FAMILIES[interface.version], interface.network.prefixlen, 0, 0, index)
+        body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed) + further
+        self._request(kind, _ACK | flags, body, str(interface))
+
+    def add_address(self, index, interface):
+        """interface: an ip_interface; an IPv4 one gets its broadcast address where its prefix has one."""
+        further = b""
+        if interface.version == 4 and interface.network.prefixlen < 31:
+            further = _attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+        self._address(_NEWADDR, _CREATE | _EXCL, index, interface, further)
+
+    def delete_address(self, index, interface):
+        self._address(_DELADDR, 0, index, interface)
+
+    # routes
+
+    def routes(self, version):
+        """The unicast routes of the main table: ``[{destination: ip_network, index, gateway: ip_address or None,
+        metric}]``; version 4 or 6. (A prefix of groups such as 224.0.0.0/4 is an ordinary route too.)"""
+        request = struct.pack("=BBBBBBBBI", _FAMILIES[version], 0, 0, 0, 0, 0, 0, 0, 0)
+        found = []
+        for body in self._request(_GETROUTE, _DUMP, request, "routes"):
+            unused, prefix, unused, unused, table, unused, unused, kind = struct.unpack_from("=BBBBBBBB", body)
+            attributes = _attributes(body, 12)
+            table = struct.unpack("=I", attributes[_RTA_TABLE])[0] if _RTA_TABLE in attributes else table
+            if table != _RT_TABLE_MAIN or kind != _RTN_UNICAST or _RTA_OIF not in attributes:
+                continue
+            packed = attributes.get(_RTA_DST, bytes(4 if version == 4 else 16))
+            gateway, metric = attributes.get(_RTA_GATEWAY), attributes.get(_RTA_PRIORITY)
+            found.append({
+                "destination": ipaddress.ip_network((packed, prefix)),
+                "index": struct.unpack("=I", attributes[_RTA_OIF])[0],
+                "gateway": ipaddress.ip_address(gateway) if gateway else None,
+                "metric": struct.unpack("=I", metric)[0] if metric else 0,
+            })
+        return found
+
+    def _route(self, kind, flags, route):
+        destination, gateway = route["destination"], route["gateway"]
+        scope = _SCOPE_UNIVERSE if gateway or destination.version == 6 else _SCOPE_LINK
+        body = struct.pack("=BBBBBBBBI", _FAMILIES[destination.version], destination.prefixlen, 0, 0,
+                           _RT_TABLE_MAIN, _RTPROT_STATIC, scope, _RTN_UNICAST, 0)
+        body += _attribute(_RTA_DST, destination.network_address.packed) + _attribute(_RTA_OIF, route["index"])
+        if gateway:
+            body += _attribute(_RTA_GATEWAY, gateway.packed)
+        if route["metric"]:
+            body += _attribute(_RTA_PRIORITY, route["metric"])
+        self._request(kind, _ACK | flags, body, "route %s" % destination)
+
+    def add_route(self, route):
+        """route: as `routes` returns them."""
+        self._route(_NEWROUTE, _CREATE | _EXCL, route)
+
+    def delete_route(self, route):
+        self._route(_DELROUTE, 0, route)
+
+
+def _mac(text):
+    return bytes.fromhex(text.replace(":", ""))

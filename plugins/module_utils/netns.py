@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Named network namespaces, as iproute2 keeps them: a bind mount of the namespace at /run/netns/NAME.
+
+Python has unshare and setns only since 3.12, and mount never: the C library is asked directly."""
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+
+FOLDER = "/run/netns"
+
+_CLONE_NEWNET = 0x40000000
+_MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
+_MNT_DETACH = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name, *args, **about):
+    if getattr(_libc, name)(*args) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), about.get("path"))
+
+
+def path(name):
+    """Where the namespace `name` is mounted."""
+    return os.path.join(FOLDER, name)
+
+
+def names():
+    """The names of all named namespaces of this machine, sorted."""
+    try:
+        return sorted(os.listdir(FOLDER))
+    except FileNotFoundError:
+        return []
+
+
+@contextlib.contextmanager
+def inside(descriptor):
+    """Run the calling thread in the namespace of an open descriptor, and come back. Sockets made meanwhile stay
+    in it; so do reads of /proc/sys/net and /proc/thread-self/net."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _call("setns", descriptor, _CLONE_NEWNET)
+        yield
+    finally:
+        _call("setns", home, _CLONE_NEWNET)
+        os.close(home)
+
+
+def create(name):
+    """Make the namespace `name`. Returns an open descriptor of it. FileExistsError if the name is taken."""
+    _share_folder()
+    target = path(name)
+    os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _call("unshare", _CLONE_NEWNET)
+        try:
+            _call("mount", b"/proc/thread-self/ns/net", target.encode(), b"none", _MS_BIND, None, path=target)
+        finally:
+            _call("setns", home, _CLONE_NEWNET)
+    except OSError:
+        os.unlink(target)
+        raise
+    finally:
+        os.close(home)
+    return os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _share_folder():
+    """iproute2 makes the folder a shared mount, so that other mount namespaces see what comes and goes in it."""
+    os.makedirs(FOLDER, mode=0o755, exist_ok=True)
+    where = FOLDER.encode()
+    if _libc.mount(b"", where, b"none", _MS_SHARED | _MS_REC, None) == 0:
+        return
+    _call("mount", where, where, b"none", _MS_BIND | _MS_REC, None, path=FOLDER)
+    _call("mount", b"", where, b"none", _MS_SHARED | _MS_REC, None, path=FOLDER)
+
+
+def delete(name):
+    """Unmount and unlink the namespace `name`; the kernel frees it once no process and no socket is left in it."""
+    target = path(name)
+    _libc.umount2(target.encode(), _MNT_DETACH)
+    os.unlink(target)
+
+
+def processes(inodes):
+    """The processes whose network namespace is one of `inodes` (st_ino of an open namespace).
+
+    Returns ``{pid: inode}`` without the calling process; processes that end meanwhile are left out."""
+    wanted = {"net:[%d]" % inode: inode for inode in inodes}
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            inode = wanted.get(os.readlink("/proc/%s/ns/net" % entry))
+        except OSError:
+            continue
+        if inode is not None:
+            found[int(entry)] = inode
+    return found
+
+
+def end_processes(inodes, deadline=3.0):
+    """End whatever still runs in the namespaces: SIGTERM, then SIGKILL once `deadline` seconds have passed."""
+    until = time.monotonic() + deadline
+    told, number = set(), signal.SIGTERM
+    while True:
+        left = processes(inodes)
+        for pid in left:
+            if pid not in told:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        if not left:
+            return
+        told.update(left)
+        if time.monotonic() > until:
+            if number == signal.SIGKILL:
+                raise OSError(16, "processes %s do not end" % sorted(left))
+            told, number, until = set(), signal.SIGKILL, time.monotonic() + deadline
+        time.sleep(0.005)

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Streams: what a user states in `mcast_streams`, and what follows from it for each host.
+
+A settled stream is ``{name, group, port, filter_mode, sources, count, interval, payload, ttl, senders: {HOST:
+{interface, address}}, receivers: {HOST: {interface}}}``; interval in seconds, address None where it is not known
+beforehand."""
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from . import expect
+from . import group as groups_of
+from .error import McastError
+
+DEFAULTS = {"count": 5, "interval": 0.1, "payload": "HELLO", "ttl": 1}
+KEYS = ("group", "port", "from", "to", "filter_mode", "sources") + tuple(DEFAULTS)
+FILTER_MODES = ("include", "exclude")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
+
+
+def check(streams):
+    """The part of the reading that needs no hosts: every key and value. Returns ``{name: stream}`` with `from` and
+    `to` as ``{name: interface or None}``. McastError names the key."""
+    if not expect.mapping("streams", streams):
+        raise McastError("streams", "expected at least one stream, such as "
+                                    "hello: {group: 239.0.0.100, port: 11111, from: client, to: [server]}")
+    return {name: _check_one("streams.%s" % name, name, body) for name, body in streams.items()}
+
+
+def _check_one(path, name, body):
+    if not _NAME.match(name):
+        raise McastError(path, "is no usable name of a stream: expected letters, digits, _ . and -, at most 48")
+    expect.mapping(path, body, KEYS, required=("group", "port", "from", "to"))
+    try:
+        address = groups_of.parse(body["group"])
+    except McastError as error:
+        raise McastError(path + ".group", "%s %s" % (error.thing, error.reason)) from None
+    sources = expect.texts(path + ".sources", body.get("sources") or [])
+    mode = body.get("filter_mode") or ("include" if sources else "exclude")
+    expect.choice(path + ".filter_mode", mode, FILTER_MODES)
+    if mode == "include" and not sources:
+        raise McastError(path + ".sources", "are missing: an INCLUDE filter without sources is no membership")
+    if groups_of.is_ssm(address) and mode == "exclude":
+        raise McastError(path + ".sources", "are missing: %s is a source-specific group, and routers ignore a join "
+                                            "without sources there (RFC 4607)" % address)
+    return {
+        "name": name, "group": str(address), "filter_mode": mode, "sources": sources,
+        "port": expect.number(path + ".port", body["port"], 1, 65535),
+        "count": expect.number(path + ".count", body.get("count", DEFAULTS["count"]), 1, 10 ** 9),
+        "interval": expect.number(path + ".interval", body.get("interval", DEFAULTS["interval"]), 0, 3600, float),
+        "ttl": expect.number(path + ".ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
+        "payload": expect.text(path + ".payload", body.get("payload", DEFAULTS["payload"])),
+        "from": _ends(path + ".from", body["from"]), "to": _ends(path + ".to", body["to"]),
+    }
+
+
+def _ends(path, value):
+    """`client`, `[a, b]`, or `{a: eth0, b: eth1}` → ``{name: interface or None}``."""
+    if not isinstance(value, dict):
+        value = dict.fromkeys(expect.texts(path, value))
+    for name, interface in expect.mapping(path, value).items():
+        if interface is not None:
+            expect.text("%s.%s" % (path, name), interface)
+    if not value:
+        raise McastError(path, "expected at least one host")
+    return value
+
+
+def settle(streams, groups, hosts):
+    """Settle all streams.
+
+    streams: as a user wrote them. groups: ``{name: [host]}`` of the inventory, `all` among them. hosts: a function
+    that takes a host's name and returns what the inventory says of its interfaces: ``{name: {segment, ipv4, ipv6}}``
+    (addresses as text, with prefix or without, or None). Returns a list of settled streams, in the given order."""
+    return [_Settler(stream, groups, hosts).settle() for stream in check(streams).values()]
+
+
+class _Settler:
+    def __init__(self, stream, groups, hosts):
+        self.stream, self.groups, self.hosts = stream, groups, hosts
+        self.path = "streams.%s" % stream["name"]
+        self.family = groups_of.family(stream["group"])
+
+    def settle(self):
+        stream = {key: value for key, value in self.stream.items() if key not in ("from", "to")}
+        senders, receivers = (self._named(key) for key in ("from", "to"))
+        stream["senders"] = {
+            host: self._end("from", host, interface, receivers) for host, interface in senders.items()}
+        stream["receivers"] = {
+            host: {"interface": self._end("to", host, interface, senders)["interface"]}
+            for host, interface in receivers.items()}
+        stream["sources"] = [self._source(source, stream["senders"]) for source in stream["sources"]]
+        return stream
+
+    def _named(self, key):
+        """Names of hosts and of groups → ``{host: interface or None}``. A host's name goes before a group's."""
+        named = {}
+        for name, interface in self.stream[key].items():
+            if name in self.groups.get("all", ()):
+                named[name] = interface
+            elif name in self.groups:
+                named.update((host, interface) for host in self.groups[name])
+            else:
+                raise McastError("%s.%s" % (self.path, key), "%r is neither a host nor a group of the inventory" % name)
+        if not named:
+            raise McastError("%s.%s" % (self.path, key), "names only groups without hosts")
+        return named
+
+    def _end(self, key, host, interface, others):
+        """The interface that one end uses, and its address of the group's family."""
+        known = self.hosts(host)
+        path = "%s.%s" % (self.path, key)
+        if interface is None:
+            candidates = list(known)
+            if len(candidates) > 1:
+                far = {body.get("segment") for other in others for body in self.hosts(other).values()}
+                candidates = [name for name in known if known[name].get("segment") in far - {None}]
+            if len(candidates) != 1:
+                raise McastError(path, "the interface of %s is not clear; %s" % (host, (
+                    "say which of %s: {%s: %s}" % (", ".join(known), host, list(known)[0]) if known else
+                    "set mcast_interface for this host in the inventory, or write {%s: eth0} here" % host)))
+            interface = candidates[0]
+        elif known and interface not in known:
+            raise McastError(path, "%s has no interface %s; it has %s" % (host, interface, ", ".join(known)))
+        address = known.get(interface, {}).get(self.family)
+        return {"interface": interface, "address": address.partition("/")[0] if address else None}
+
+    def _source(self, source, senders):
+        """A source is an address, or the name of a sender whose address the inventory knows."""
+        path = self.path + ".sources"
+        if source in senders:
+            if senders[source]["address"] is None:
+                raise McastError(path, "the %s address of %s is not known; give the address" % (self.family, source))
+            return senders[source]["address"]
+        try:
+            address = ipaddress.ip_address(source)
+        except ValueError:
+            raise McastError(path, "%r is neither an address nor a sender of this stream" % source) from None
+        if "ipv%d" % address.version != self.family or address.is_multicast or address.is_unspecified:
+            raise McastError(path, "%s is no %s unicast address, as the group %s needs" % (
+                source, self.family, self.stream["group"]))
+        return str(address)
+
+
+def of_host(streams, host):
+    """What one host is to do. streams: settled. Returns ``{"send": [...], "receive": [...], "interfaces": [...]}``:
+    for each stream the host takes part in, the stream's own settings and the `interface` it uses; and the names of
+    all interfaces used."""
+    shared = ("name", "group", "port", "ttl", "count", "interval", "payload", "filter_mode", "sources")
+    duties = {}
+    for duty, ends in (("send", "senders"), ("receive", "receivers")):
+        duties[duty] = [dict({key: stream[key] for key in shared}, interface=stream[ends][host]["interface"])
+                        for stream in streams if host in stream[ends]]
+    duties["interfaces"] = sorted({duty["interface"] for duty in duties["send"] + duties["receive"]})
+    return duties
+
+
+def memberships(streams, host):
+    """What one host must be a member of: the union over all streams by interface and group; the port plays no part.
+
+    Returns ``{(interface, group): {filter_mode, sources}}``: any EXCLUDE makes the union EXCLUDE, with the sources
+    that every excluder excludes and nobody includes (RFC 9776 section 3.2)."""
+    wanted = {}
+    for stream in streams:
+        if host in stream["receivers"]:
+            key = (stream["receivers"][host]["interface"], stream["group"])
+            wanted.setdefault(key, []).append(stream)
+    return {key: _union(parts) for key, parts in wanted.items()}
+
+
+def _union(parts):
+    included = {source for part in parts if part["filter_mode"] == "include" for source in part["sources"]}
+    excluding = [set(part["sources"]) for part in parts if part["filter_mode"] == "exclude"]
+    sources = set.intersection(*excluding) - included if excluding else included
+    return {"filter_mode": "exclude" if excluding else "include", "sources": sorted(sources)}

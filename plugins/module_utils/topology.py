@@ -1,0 +1,142 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The topology file: read, checked, and every address and kernel name in it settled. Nothing is changed here.
+
+A settled topology is ``{name, segments: {NAME: {ipv4, ipv6, bridge}}, hosts: {NAME: {namespace, interfaces:
+{NAME: {segment, ipv4, ipv6, mac, port}}}}}``: networks and addresses as text with prefix or None, `bridge` and
+`port` the kernel's names in the namespace of the switches, which is called as the lab."""
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+
+from . import expect
+from .error import McastError
+
+KEYS = ("plugin", "name", "segments", "hosts", "streams")
+_FAMILIES = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
+_LAB = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+# What a folder of /run/netns and a file of results can be called; Ansible allows more in a pattern than in a name.
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_INTERFACE = re.compile(r"[^\s/:%]{1,15}\Z")
+_RESERVED = {
+    "localhost": "it is the controller's own name",
+    "all": "Ansible has a group of this name",
+    "ungrouped": "Ansible has a group of this name",
+}
+
+
+def settle(document, name):
+    """document: the file as parsed YAML; name: the lab's name where the file gives none. Returns a settled
+    topology; McastError names the key that is wrong."""
+    expect.mapping("topology", document, KEYS, required=("segments", "hosts"))
+    name = expect.text("name", document.get("name") or name)
+    if not _LAB.match(name):
+        raise McastError("name", "expected 1 to 64 letters, digits, _ or -, not %r" % name)
+    segments = _segments(document["segments"])
+    hosts = {}
+    for host, body in expect.mapping("hosts", document["hosts"]).items():
+        if not _HOST.match(host) or host in _RESERVED:
+            why = _RESERVED.get(host, "expected letters, digits, _ . -, not beginning with . or -, at most 128")
+            raise McastError("hosts.%s" % host, "is no usable name of a host: %s" % why)
+        hosts[host] = {"namespace": "%s.%s" % (name, host), "interfaces": _interfaces(name, host, body, segments)}
+    if not hosts:
+        raise McastError("hosts", "expected at least one host")
+    for family in _FAMILIES:
+        _addresses(family, segments, hosts)
+    return {"name": name, "segments": segments, "hosts": hosts}
+
+
+def _segments(value):
+    segments = {}
+    for segment, body in expect.mapping("segments", value).items():
+        path = "segments.%s" % segment
+        if not _HOST.match(segment):
+            raise McastError(path, "is no usable name of a segment: expected letters, digits, _ . and -")
+        body = expect.mapping(path, body or {}, tuple(_FAMILIES))
+        segments[segment] = {"bridge": kernel_name(segment)}
+        for family, network in _FAMILIES.items():
+            segments[segment][family] = None
+            if body.get(family) is None:
+                continue
+            try:
+                segments[segment][family] = str(network(body[family]))
+            except ValueError as error:
+                raise McastError("%s.%s" % (path, family), "expected an %s network: %s" % (family, error)) from None
+    return segments
+
+
+def _interfaces(name, host, body, segments):
+    path = "hosts.%s" % host
+    body = expect.mapping(path, body, ("interfaces",), required=("interfaces",))
+    interfaces = {}
+    for interface, given in expect.mapping(path + ".interfaces", body["interfaces"]).items():
+        here = "%s.interfaces.%s" % (path, interface)
+        if not _INTERFACE.match(interface) or interface in ("lo", ".", "..", "all", "default"):
+            raise McastError(here, "is no usable name of an interface: the kernel takes 1 to 15 characters without "
+                                   "space, / : and %, and lo, all and default mean something else")
+        given = expect.mapping(here, given, ("segment",) + tuple(_FAMILIES), required=("segment",))
+        expect.choice(here + ".segment", given["segment"], list(segments))
+        # ~ stands in neither name, so that a.b + c and a + b.c stay apart.
+        full = "%s~%s" % (host, interface)
+        interfaces[interface] = {
+            "segment": given["segment"], "port": kernel_name(full), "mac": mac(name, full),
+            "ipv4": given.get("ipv4"), "ipv6": given.get("ipv6"),
+        }
+    return interfaces
+
+
+def _addresses(family, segments, hosts):
+    """Check the given addresses and draw the missing ones, in the file's order, from the start of the segment."""
+    places = [("hosts.%s.interfaces.%s.%s" % (host, name, family), interface)
+              for host, body in hosts.items() for name, interface in body["interfaces"].items()]
+    taken = {}
+    for path, interface in places:
+        if interface[family] is None:
+            continue
+        network = segments[interface["segment"]][family]
+        if network is None:
+            raise McastError(path, "segment %s has no %s network" % (interface["segment"], family))
+        network = ipaddress.ip_network(network)
+        try:
+            address = ipaddress.ip_address(str(interface[family]).partition("/")[0])
+        except ValueError:
+            raise McastError(path, "expected an %s address, not %r" % (family, interface[family])) from None
+        if address not in network or address in _ends(network):
+            raise McastError(path, "%s is no host address of segment %s, %s" % (address, interface["segment"], network))
+        if address in taken:
+            raise McastError(path, "%s is taken by %s" % (address, taken[address]))
+        taken[address] = path
+        interface[family] = "%s/%d" % (address, network.prefixlen)
+    free = {}
+    for path, interface in places:
+        network = segments[interface["segment"]][family]
+        if interface[family] is None and network is not None:
+            network = ipaddress.ip_network(network)
+            # Each segment is walked once: 1,000 hosts draw in one pass.
+            walk = free.setdefault(network, (address for address in network.hosts() if address not in taken))
+            address = next(walk, None)
+            if address is None:
+                raise McastError(path, "%s has no free address left" % network)
+            taken[address] = path
+            interface[family] = "%s/%d" % (address, network.prefixlen)
+
+
+def _ends(network):
+    """What no host may bear: network and broadcast address, the subnet-router anycast address in IPv6."""
+    if network.version == 6:
+        return () if network.prefixlen >= 127 else (network.network_address,)
+    return () if network.prefixlen >= 31 else (network.network_address, network.broadcast_address)
+
+
+def kernel_name(name):
+    """The name itself where the kernel takes it as an interface's (15 characters), else ``x`` and a digest of it."""
+    if _INTERFACE.match(name) and name not in ("lo", ".", "..", "all", "default"):
+        return name
+    return "x" + hashlib.sha256(name.encode()).hexdigest()[:14]
+
+
+def mac(lab, name):
+    """A locally administered MAC that is the same in every run, so that captures can be compared."""
+    return "02:" + hashlib.sha256(("%s/%s" % (lab, name)).encode()).digest()[:5].hex(":")

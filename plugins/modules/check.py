@@ -1,0 +1,132 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: check
+short_description: Judge the multicast state of a host
+version_added: 0.1.0
+description:
+  - Gathers what the checks need, over the task's own connection and without Python on the host, and judges it. Facts
+    of earlier tasks play no part.
+  - Looks again until O(within) at what has not passed yet. That something is absent is never judged by the first look,
+    it must hold over the whole O(window).
+  - Fails if a check fails; with O(bundle) it doesn't, because M(mcast.lab.verdict) judges the whole run.
+author:
+  - The mcast.lab authors (!UNKNOWN)
+options:
+  checks:
+    description:
+      - The checks, each with C(check) (its name), C(severity) (V(failure) or V(warning)) and its own options.
+      - C(interface.settings) with C(interface) and any of C(state) (V(up), V(down)), C(multicast), C(allmulti),
+        C(promisc), C(mtu) (bytes).
+      - C(membership.present) with C(interface), C(group), and optionally C(filter_mode) (V(include), V(exclude)) and
+        C(sources).
+      - C(membership.absent) with C(interface) and C(group).
+      - C(membership.difference) with C(joined), a list of C(interface) and C(group). Exactly these, each with its
+        link-layer group, have come since the gathering O(since).
+      - C(membership.explained) with C(memberships), a list of C(interface) and C(group). There are no others but the
+        kernel's own.
+      - C(mapping.programmed) with C(interface), C(group) and C(mac).
+      - C(delivery.sent) with C(stream), C(group), C(port), C(interface) and the number of C(datagrams), as told by the
+        sender of the name C(sender-STREAM).
+      - C(delivery.received) with the same and C(sources), the senders' addresses, as told by the receiver of the name
+        C(receiver-STREAM).
+    type: list
+    elements: dict
+  since:
+    description: An earlier gathering to compare with, that is, C(ansible_facts.mcast) as registered from
+      M(mcast.lab.host_facts).
+    type: dict
+  bundle:
+    description: Judge the planned checks of this host from this bundle, and write results and facts to it.
+    type: str
+  phase:
+    description: Which planned checks. Required with O(bundle).
+    type: str
+    choices: [before, during, after]
+  within:
+    description: How long a check may take to come true, such as V(5s), V(500ms) or V(2m).
+    type: str
+    default: 5s
+  window:
+    description: How long an absence must hold.
+    type: str
+    default: 500ms
+attributes:
+  check_mode:
+    support: full
+    description: Judging changes nothing.
+  diff_mode:
+    support: none
+extends_documentation_fragment:
+  - mcast.lab.attributes
+seealso:
+  - module: mcast.lab.plan
+  - module: mcast.lab.verdict
+  - module: mcast.lab.host_facts
+"""
+
+EXAMPLES = r"""
+- name: Is the host a member, and of nothing else?
+  mcast.lab.check:
+    checks:
+      - {check: membership.present, interface: eth0, group: 239.0.0.100}
+      - {check: membership.explained, memberships: [{interface: eth0, group: 239.0.0.100}]}
+    within: 2s
+
+- name: Gather before
+  mcast.lab.host_facts:
+  register: before
+
+- name: What has come since?
+  mcast.lab.check:
+    since: "{{ before.ansible_facts.mcast }}"
+    checks:
+      - check: membership.difference
+        joined: [{interface: eth0, group: 239.0.0.100}]
+"""
+
+RETURN = r"""
+passed:
+  description: Whether no check failed. A warning is no failure.
+  returned: success or failed check
+  type: bool
+checks:
+  description: The results, in the order in which they were decided.
+  returned: success or failed check
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Names the check within the run.
+      type: str
+    host:
+      description: The host that it is about.
+      type: str
+    check:
+      description: Name of the check.
+      type: str
+    description:
+      description: What must hold.
+      type: str
+    verdict:
+      description: V(pass), V(fail) or V(warning).
+      type: str
+    expected:
+      description: What was expected.
+      type: str
+    actual:
+      description: What was found.
+      type: str
+    evidence:
+      description: The facts that the judgement rests on.
+      type: dict
+    elapsed:
+      description: Seconds until it was decided.
+      type: float
+    time:
+      description: When it was decided, in UTC.
+      type: str
+"""

@@ -1,0 +1,88 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan
+short_description: Derive from the streams what must hold
+version_added: 0.1.0
+description:
+  - Reads C(mcast_streams) and the inventory, refuses what can't work, and derives the checks of a run.
+  - Every receiver must be a member, hear each sender, and leave; every sender must send; on hosts of a lab nothing else
+    may be joined, on other hosts that is a warning.
+  - With O(results_dir) or O(bundle) it also makes the bundle, that is, the folder of evidence that M(mcast.lab.check)
+    writes to and M(mcast.lab.verdict) judges.
+  - Runs on the controller. Changes nothing else.
+author:
+  - The mcast.lab authors (!UNKNOWN)
+options:
+  hosts:
+    description: Names of the hosts that take part. Default is all hosts of the inventory.
+    type: list
+    elements: str
+  results_dir:
+    description:
+      - Folder in which the bundle C(LAB/UTC TIME/) is made. LAB is the name of the topology, or else of the
+        inventory's folder.
+    type: path
+  bundle:
+    description: Folder of the bundle itself, instead of a new one in O(results_dir). It must not exist yet.
+    type: path
+attributes:
+  check_mode:
+    support: full
+    description: Makes no bundle.
+  diff_mode:
+    support: none
+extends_documentation_fragment:
+  - mcast.lab.attributes
+seealso:
+  - module: mcast.lab.check
+  - module: mcast.lab.verdict
+"""
+
+EXAMPLES = r"""
+- name: Refuse what can't work, and begin the evidence
+  mcast.lab.plan:
+    results_dir: results
+  delegate_to: localhost
+  register: plan
+"""
+
+RETURN = r"""
+bundle:
+  description: Path of the bundle, or null if none was asked for.
+  returned: success
+  type: str
+checks:
+  description: The planned checks.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Names the check within the run.
+      type: str
+      sample: server/during/membership.present/239.0.0.100/eth0
+    host:
+      description: The one host that it is about.
+      type: str
+    phase:
+      description: V(before), V(during) or V(after) the streams.
+      type: str
+    check:
+      description: Name of the check.
+      type: str
+    severity:
+      description: V(failure), or V(warning) where it can't decide the verdict.
+      type: str
+    params:
+      description: The options of the check.
+      type: dict
+streams:
+  description: The streams with every host, interface and address settled.
+  returned: success
+  type: list
+  elements: dict
+"""

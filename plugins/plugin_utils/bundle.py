@@ -1,0 +1,168 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The evidence of one run: a folder that is written as things happen, and judged from its files alone.
+
+plan.json      what had to hold (see `plan`)
+results.jsonl  a line for each decided check, written at once; the verdict makes results.json and junit.xml of it
+facts/HOST.json  what was gathered, by phase
+manifest.json  versions, topology, and the SHA-256 of each file
+"""
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+import xml.etree.ElementTree as ElementTree
+from urllib.parse import quote
+
+from ..module_utils.error import McastError
+
+
+class Bundle:
+    """path: the folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    @classmethod
+    def open(cls, path, planned, manifest):
+        """Make the folder and write what is known before the run. McastError if that is no empty place."""
+        bundle = cls(path)
+        try:
+            os.makedirs(os.path.join(path, "facts"))
+        except OSError as error:
+            raise McastError("results folder %s" % path, "can't be made: %s; set mcast_results_dir to a folder that "
+                                                         "can be written" % error.strerror) from None
+        bundle._write("plan.json", planned)
+        bundle._write("manifest.json", dict(manifest, started=timestamp()))
+        return bundle
+
+    def planned(self, host=None, phase=None):
+        """The planned checks, of one host and phase or of all."""
+        return [check for check in self._read("plan.json")
+                if host in (None, check["host"]) and phase in (None, check["phase"])]
+
+    def add_result(self, result):
+        """Append one result. Many processes do so at once; a line is written whole or not at all."""
+        with open(os.path.join(self.path, "results.jsonl"), "a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(json.dumps(result, sort_keys=True) + "\n")
+
+    def add_facts(self, host, phase, facts):
+        """Keep what was gathered of a host in one phase. A host writes its own file only."""
+        kept = self.facts(host)
+        kept[phase] = facts
+        self._write(_facts_file(host), kept)
+
+    def facts(self, host):
+        """Returns ``{phase: facts}`` of a host, as far as there is any."""
+        try:
+            return self._read(_facts_file(host))
+        except McastError:
+            return {}
+
+    def verdict(self):
+        """Judge the files against the plan and write results.json, junit.xml and the manifest's checksums.
+
+        A planned check without a result counts as failed, and so does a run in which nothing was planned.
+        Returns ``{verdict: pass|fail, checks, failures, missing, warnings, results}``; the numbers are counts."""
+        done = {result["id"]: result for result in self._results()}
+        results = [done.get(check["id"]) or _missing(check) for check in self.planned()]
+        count = {verdict: sum(result["verdict"] == verdict for result in results)
+                 for verdict in ("fail", "missing", "warning")}
+        passed = bool(results) and not count["fail"] and not count["missing"]
+        summary = {"verdict": "pass" if passed else "fail", "checks": len(results), "failures": count["fail"],
+                   "missing": count["missing"], "warnings": count["warning"]}
+        self._write("results.json", dict(summary, results=results))
+        _junit(results).write(os.path.join(self.path, "junit.xml"), encoding="utf-8", xml_declaration=True)
+        manifest = self._read("manifest.json")
+        manifest.setdefault("ended", timestamp())
+        self._write("manifest.json", dict(manifest, verdict=summary, files=self._checksums()))
+        return dict(summary, results=results)
+
+    def _results(self):
+        try:
+            with open(os.path.join(self.path, "results.jsonl"), encoding="utf-8") as file:
+                # A last line without its end was cut off by whatever ended the run: not a result.
+                return [json.loads(line) for line in file if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+
+    def _checksums(self):
+        sums = {}
+        for folder, _unused, names in os.walk(self.path):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name != "manifest.json":
+                    with open(path, "rb") as file:
+                        sums[os.path.relpath(path, self.path)] = hashlib.sha256(file.read()).hexdigest()
+        return dict(sorted(sums.items()))
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(self.path, name), encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError) as error:
+            raise McastError(os.path.join(self.path, name), "is no readable part of a bundle: %s" % error) from None
+
+    def _write(self, name, content):
+        """Replace a file as a whole: an interrupt leaves the old one or the new one."""
+        path = os.path.join(self.path, name)
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, sort_keys=True)
+        os.replace(path + ".new", path)
+
+
+def timestamp():
+    """Now, in UTC, as ``2026-01-31T12:00:00Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def new_path(results_dir, lab):
+    """A path for a run that begins now: ``RESULTS/LAB/20260131T120000Z``, with a number behind it if that is taken."""
+    first = os.path.join(results_dir, lab, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    path, number = first, 1
+    while os.path.exists(path):
+        number += 1
+        path = "%s-%d" % (first, number)
+    return path
+
+
+def line(summary, path):
+    """The one line that ends a run."""
+    troubles = ["%d %s" % (summary[key], word) for key, word in (
+        ("failures", "failed"), ("missing", "missing"), ("warnings", "with warnings")) if summary[key]]
+    shown = os.path.relpath(path)
+    counted = ", ".join(["%d checks" % summary["checks"]] + troubles)
+    return "verdict: %s, %s, %s/" % (summary["verdict"], counted, path if shown.startswith("..") else shown)
+
+
+def _facts_file(host):
+    return os.path.join("facts", quote(host, safe="") + ".json")
+
+
+def _missing(check):
+    return dict(check, verdict="missing", description=check["check"], expected="a judgement",
+                actual="not judged: the host was not reached, or the run ended before", evidence={}, elapsed=0.0)
+
+
+def _junit(results):
+    """The results as JUnit XML, which build servers read: a suite for each host."""
+    suites = ElementTree.Element("testsuites", name="mcast.lab")
+    by_host = {}
+    for result in results:
+        by_host.setdefault(result["host"], []).append(result)
+    for host, cases in by_host.items():
+        failures = sum(case["verdict"] in ("fail", "missing") for case in cases)
+        suite = ElementTree.SubElement(suites, "testsuite", name=host, tests=str(len(cases)), failures=str(failures))
+        for case in cases:
+            element = ElementTree.SubElement(suite, "testcase", classname=host, name=case["id"],
+                                             time="%.3f" % case["elapsed"])
+            told = "expected: %s\nactual: %s" % (case["expected"], case["actual"])
+            if case["verdict"] in ("fail", "missing"):
+                ElementTree.SubElement(element, "failure", message=case["description"]).text = told
+            elif case["verdict"] == "warning":
+                ElementTree.SubElement(element, "system-out").text = told
+    return ElementTree.ElementTree(suites)

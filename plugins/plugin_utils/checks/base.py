@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What every check is made of."""
+from __future__ import annotations
+
+from ...module_utils import expect, group
+from ...module_utils.error import McastError
+
+
+class Check:
+    """One question about one host.
+
+    NAME:    ``"topic.question"``; the topic is also the file.
+    PARAMS:  ``{option: function(path, value) → value}``; those in REQUIRED must be given.
+    NEEDS:   the subsets of host_facts that it reads.
+    ABSENCE: True where passing means that something is *not* there: then one look is not enough, and it must hold
+             over a whole window.
+    """
+
+    NAME = ""
+    PARAMS = {}
+    REQUIRED = ()
+    NEEDS = ()
+    ABSENCE = False
+
+    def __init__(self, params, since=None):
+        """params: as a user wrote them; since: the facts of an earlier gathering, for checks that compare."""
+        expect.mapping(self.NAME, params, tuple(self.PARAMS), self.REQUIRED)
+        self.params = {key: read("%s.%s" % (self.NAME, key), params[key])
+                       for key, read in self.PARAMS.items() if params.get(key) is not None}
+        self.since = since
+
+    def __getattr__(self, name):
+        if name not in type(self).PARAMS:
+            raise AttributeError(name)
+        return self.params.get(name)
+
+    def describe(self):
+        """What must hold, in a few words."""
+        raise NotImplementedError
+
+    def judge(self, facts):
+        """facts: what host_facts gathers. Returns (passed, expected, actual, evidence): a bool, two short texts,
+        and the facts that the judgement rests on."""
+        raise NotImplementedError
+
+
+def group_option(path, value):
+    try:
+        return str(group.parse(value))
+    except McastError as error:
+        raise McastError(path, "%s %s" % (error.thing, error.reason)) from None
+
+
+def find_membership(facts, interface, address):
+    """The entry of facts["memberships"] for a group on an interface, or None."""
+    for entry in facts["memberships"]:
+        if entry["interface"] == interface and entry["group"] == address:
+            return entry
+    return None

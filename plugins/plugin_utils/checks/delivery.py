@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `delivery`: did the datagrams leave, and did they arrive? Read from the programs' own reports."""
+from __future__ import annotations
+
+from ...module_utils import expect
+from .base import Check, group_option
+
+
+def _port(path, value):
+    return expect.number(path, value, 1, 65535)
+
+
+def _count(path, value):
+    return expect.number(path, value, 0, 10 ** 9)
+
+
+class _Delivery(Check):
+    REQUIRED = ("stream", "group", "port", "interface", "datagrams")
+    NEEDS = ("traffic",)
+    PROGRAM = ""
+
+    def _report(self, facts):
+        """The report of the program that serves this stream on this host, or None."""
+        report = facts["traffic"].get(unit_name(self.PROGRAM, self.stream))
+        return report if report and report.get("program") == self.PROGRAM else None
+
+
+def unit_name(program, stream):
+    """Under which name the roles run the program for a stream. Names of units are narrower than those of streams."""
+    return "%s-%s" % (program, stream)
+
+
+class Sent(_Delivery):
+    """Passes when the sender says that it has sent the number of datagrams to this group and port, from this
+    interface.
+
+    Fails when there is no sender, or it sent fewer, more, or elsewhere."""
+
+    NAME = "delivery.sent"
+    PARAMS = {"stream": expect.text, "group": group_option, "port": _port, "interface": expect.text,
+              "datagrams": _count}
+    PROGRAM = "sender"
+
+    def describe(self):
+        return "%s: sends %d to %s port %d on %s" % (
+            self.stream, self.datagrams, self.group, self.port, self.interface)
+
+    def judge(self, facts):
+        report = self._report(facts)
+        expected = "%d to %s port %d on %s" % (self.datagrams, self.group, self.port, self.interface)
+        if report is None:
+            return False, expected, "no sender", {}
+        if report.get("error"):
+            return False, expected, report["error"], report
+        actual = "%s to %s port %s on %s" % tuple(
+            report.get(key) for key in ("datagrams", "group", "port", "interface"))
+        return actual == expected, expected, actual, report
+
+
+class Received(_Delivery):
+    """Passes when the receiver has got exactly the number of datagrams from each sender, at this group and port, over
+    this interface.
+
+    Fails when there is no receiver, when one sender's datagrams are missing or come more than once, or when somebody
+    else's come. A sender whose address is not known beforehand is any source."""
+
+    NAME = "delivery.received"
+    PARAMS = dict(Sent.PARAMS, sources=lambda path, value: [
+        None if item is None else expect.text(path, item) for item in value])
+    PROGRAM = "receiver"
+
+    def describe(self):
+        return "%s: receives %d from %s at %s port %d" % (
+            self.stream, self.datagrams, self._named(), self.group, self.port)
+
+    def _named(self):
+        return ", ".join(source or "any source" for source in self.sources or []) or "nobody"
+
+    def judge(self, facts):
+        report = self._report(facts)
+        expected = "%d from %s over %s" % (self.datagrams, self._named(), self.interface)
+        if report is None:
+            return False, expected, "no receiver", {}
+        if report.get("error"):
+            return False, expected, report["error"], report
+        got = {}
+        for flow in report["flows"]:
+            if (flow["group"], flow["port"]) == (self.group, self.port):
+                key = (flow["source"], flow["interface"])
+                got[key] = got.get(key, 0) + flow["datagrams"]
+        actual = "; ".join("%d from %s over %s" % (count, source, interface)
+                           for (source, interface), count in sorted(got.items())) or "0 datagrams"
+        return self._complete(got), expected, actual, report
+
+    def _complete(self, got):
+        wanted = list(self.sources or [])
+        if any(interface != self.interface or count != self.datagrams for (unused, interface), count in got.items()):
+            return False
+        heard = {source for source, unused in got}
+        known = {source for source in wanted if source is not None}
+        return known <= heard and len(heard) == len(wanted)
+
+
+CHECKS = (Sent, Received)

@@ -1,0 +1,54 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `interface`: is it set up as multicast needs it?"""
+from __future__ import annotations
+
+from ...module_utils import expect
+from .base import Check
+
+
+def _flag(path, value):
+    return expect.choice(path, value, (True, False))
+
+
+class Settings(Check):
+    """Passes when the interface is there and has each setting that is given.
+
+    Fails when it is missing or any of them differs; settings that are not given are not looked at."""
+
+    NAME = "interface.settings"
+    PARAMS = {
+        "interface": expect.text,
+        "state": lambda path, value: expect.choice(path, value, ("up", "down")),
+        "multicast": _flag, "allmulti": _flag, "promisc": _flag,
+        "mtu": lambda path, value: expect.number(path, value, 68, 65535),
+    }
+    REQUIRED = ("interface",)
+    NEEDS = ("interfaces",)
+
+    def _wanted(self):
+        return {key: value for key, value in self.params.items() if key != "interface"}
+
+    def describe(self):
+        return "interface %s is %s" % (self.interface, _shown(self._wanted()))
+
+    def judge(self, facts):
+        found = facts["interfaces"].get(self.interface)
+        if found is None:
+            return False, _shown(self._wanted()), "no such interface", {"interfaces": sorted(facts["interfaces"])}
+        have = {flag: flag in found["flags"] for flag in ("multicast", "allmulti", "promisc")}
+        have.update(state="up" if "up" in found["flags"] else "down", mtu=found["mtu"])
+        actual = {key: have[key] for key in self._wanted()}
+        return actual == self._wanted(), _shown(self._wanted()), _shown(actual), {"flags": found["flags"]}
+
+
+def _shown(settings):
+    words = []
+    for key, value in settings.items():
+        if isinstance(value, bool):
+            value = "on" if value else "off"
+        words.append(value if key == "state" else "%s %s" % (key, value))
+    return ", ".join(words)
+
+
+CHECKS = (Settings,)

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `mapping`: which link-layer group carries a group?"""
+from __future__ import annotations
+
+from ...module_utils import expect
+from .base import Check, group_option
+
+
+class Programmed(Check):
+    """Passes when the interface takes frames to the MAC that carries the group: the low 23 bits of an IPv4 group
+    behind 01:00:5e, the low 32 of an IPv6 one behind 33:33.
+
+    Fails when the kernel has not programmed that MAC there."""
+
+    NAME = "mapping.programmed"
+    PARAMS = {"interface": expect.text, "group": group_option, "mac": expect.text}
+    REQUIRED = ("interface", "group", "mac")
+    NEEDS = ("interfaces",)
+
+    def describe(self):
+        return "%s is carried by %s on %s" % (self.group, self.mac, self.interface)
+
+    def judge(self, facts):
+        found = facts["interfaces"].get(self.interface, {}).get("link_groups", [])
+        macs = sorted(link["mac"] for link in found)
+        return self.mac in macs, self.mac, ", ".join(macs) or "no link-layer group", {"link_groups": macs}
+
+
+CHECKS = (Programmed,)

@@ -1,0 +1,49 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge checks against what is gathered, again and again until each is decided. Fetching stays apart from judging:
+this file knows no host, the checks know no connection."""
+from __future__ import annotations
+
+import time
+
+from ..module_utils.error import McastError
+from .checks import delivery, interface, mapping, membership
+
+CHECKS = {check.NAME: check for topic in (interface, membership, mapping, delivery) for check in topic.CHECKS}
+_PAUSE = 0.1  # seconds between two gatherings
+
+
+def make(name, params, since=None):
+    """The check called `name`; McastError where there is none, or its params are wrong."""
+    if name not in CHECKS:
+        raise McastError(name, "is no check; there are %s" % ", ".join(sorted(CHECKS)))
+    return CHECKS[name](params, since)
+
+
+def judge(checks, gather, within, window):
+    """Decide all checks.
+
+    checks: ``{id: Check}``. gather: function of a list of subsets that returns facts. within: seconds until which
+    a check may come true. window: seconds over which an absence must hold.
+    Yields (id, passed, expected, actual, evidence, elapsed) as each is decided; elapsed in seconds."""
+    begin = time.monotonic()
+    open_checks, held_since = dict(checks), {}
+    while open_checks:
+        subsets = sorted({subset for check in open_checks.values() for subset in check.NEEDS})
+        looked = time.monotonic()
+        facts = gather(subsets)
+        for key, check in list(open_checks.items()):
+            passed, expected, actual, evidence = check.judge(facts)
+            if passed and check.ABSENCE:
+                # It holds from the moment before the first look that saw it; a later sight starts anew.
+                held = held_since.setdefault(key, looked)
+                if looked - held < window:
+                    continue
+            elif not passed:
+                held_since.pop(key, None)
+                if time.monotonic() - begin < within:
+                    continue
+            del open_checks[key]
+            yield key, passed, expected, actual, evidence, time.monotonic() - begin
+        if open_checks:
+            time.sleep(_PAUSE)

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The streams of an inventory, settled: the bridge from Ansible's variables to the pure `stream`."""
+from __future__ import annotations
+
+from ..module_utils import stream
+from ..module_utils.error import McastError
+
+
+def interfaces_of(hostvars, host):
+    """What the inventory says of a host's interfaces: a lab's by name, a real host's `mcast_interface` alone.
+
+    Returns ``{name: {segment, ipv4, ipv6}}``, empty where it says nothing."""
+    known = hostvars[host]
+    if "mcast_interfaces" in known:
+        return known["mcast_interfaces"]
+    return {known["mcast_interface"]: {}} if known.get("mcast_interface") else {}
+
+
+def streams_of(streams, groups, hostvars):
+    """streams: mcast_streams; groups, hostvars: Ansible's. Returns the settled streams (see `stream`)."""
+    if streams is None:
+        raise McastError("mcast_streams", "is not set; state the streams in the topology file or in group_vars, such "
+                                          "as hello: {group: 239.0.0.100, port: 11111, from: client, to: [server]}")
+    return stream.settle(streams, groups, lambda host: interfaces_of(hostvars, host))
+
+
+def is_ours(hostvars, host):
+    """True for a host of a lab that we make ourselves: what happens there, we explain or it is wrong."""
+    return host in hostvars[host].get("mcast_topology", {}).get("hosts", ())
