@@ -45,8 +45,9 @@ def _version(index, name, versions, settings):
     """The IGMP version in force: told by /proc/net/igmp for an interface with memberships, else by what is forced."""
     if versions.get(index):
         return {"value": versions[index], "basis": "exact"}
-    forced = settings.get("all") or settings.get(name)
-    return {"value": forced, "basis": "exact"} if forced in (1, 2) else dict(_UNKNOWN)
+    # Version 1 goes before version 2, wherever either is set (net/ipv4/igmp.c IGMP_V1_SEEN, IGMP_V2_SEEN).
+    forced = [version for version in (1, 2) if version in (settings.get("all"), settings.get(name))]
+    return {"value": forced[0], "basis": "exact"} if forced else dict(_UNKNOWN)
 
 
 def _mld_version(name, settings):

@@ -17,8 +17,8 @@ _LINK = re.compile(r"(?P<index>\d{1,10}): (?P<name>\S+?)(@\S*)?: <(?P<flags>[\w,
 _MAC = re.compile(r"\s+link/\S+ (?P<mac>[0-9a-f]{2}(:[0-9a-f]{2})+)(\s.*)?\Z")
 _INET = re.compile(r"\s+inet (?P<address>\d{1,3}(\.\d{1,3}){3})( peer \S+?)?/(?P<prefix>\d{1,2})(\s.*)?\Z", re.ASCII)
 _INET_HOST = re.compile(r"\s+inet (?P<address>\d{1,3}(\.\d{1,3}){3})(\s.*)?\Z", re.ASCII)
-_IF_INET6 = re.compile(r"(?P<address>[0-9a-f]{32}) [0-9a-f]+ (?P<prefix>[0-9a-f]{2}) [0-9a-f]{2} (?P<flags>[0-9a-f]{2,8})"
-                       r"\s+(?P<name>\S+)\Z")
+_IF_INET6 = re.compile(r"(?P<address>[0-9a-f]{32}) [0-9a-f]+ (?P<prefix>[0-9a-f]{2}) [0-9a-f]{2} "
+                       r"(?P<flags>[0-9a-f]{2,8})\s+(?P<name>\S+)\Z")
 _TENTATIVE = 0x40  # IFA_F_TENTATIVE: duplicate address detection has not ended
 _DEV_MCAST = re.compile(r"(?P<index>\d{1,10})\s+(?P<name>\S+)\s+(?P<users>\d{1,10})\s+(?P<static>-?\d{1,10})\s+"
                         r"(?P<mac>([0-9a-f]{2})+)\s*\Z", re.ASCII)

@@ -134,7 +134,7 @@ def maddr_json(text):
             for row in device["maddr"]:
                 kind = "link" if "link" in row else row["family"]
                 _maddr_row(found[-1], kind, row["link" if kind == "link" else "address"], int(row.get("users", 1)),
-                           bool(row.get("static", False)))
+                           row.get("features") == "static")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise McastError("ip -j maddress show", "is not the JSON that was expected (%s)" % error) from None
     return found
