@@ -59,7 +59,8 @@ class ActionModule(ActionBase):
             name = expect.text("checks[%d].check" % number, params.pop("check", None))
             severity = expect.choice("severity", params.pop("severity", "failure"), ("failure", "warning"))
             planned.append({"id": "%s/%d" % (self._host, number), "host": self._host, "phase": None, "check": name,
-                            "severity": severity, "params": params})
+                            "description": judge.make(name, params).describe(), "severity": severity,
+                            "params": params})
         return list(self._judge(planned, args["since"], within, window))
 
     def _planned(self, args, within, window):
@@ -80,6 +81,5 @@ class ActionModule(ActionBase):
         judged = judge.judge(checks, lambda subsets: gather(self, subsets, self._task_vars), within, window)
         for key, passed, expected, actual, evidence, elapsed in judged:
             bad = "fail" if about[key]["severity"] == "failure" else "warning"
-            yield dict(about[key], verdict="pass" if passed else bad, description=checks[key].describe(),
-                       expected=expected, actual=actual, evidence=evidence, elapsed=round(elapsed, 3),
-                       time=timestamp())
+            yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,
+                       evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())

@@ -9,7 +9,7 @@ version_added: 0.1.0
 description:
   - Reads a file called C(topology.yml) or C(topology.yaml), or ending in C(.topology.yml), that describes a lab of
     network namespaces. Its hosts are reached over P(mcast.lab.netns#connection).
-  - Sets for all hosts C(mcast_topology) (what the playbook P(mcast.lab.lab_up) builds) and C(mcast_streams) (which
+  - Sets for all hosts C(mcast_topology) (what the playbook C(mcast.lab.lab_up) builds) and C(mcast_streams) (which
     streams shall flow), and for each host C(mcast_interfaces) and C(mcast_netns).
   - Where the file is wrong, Ansible would go on with an empty inventory. So the message is handed on in
     C(mcast_topology_error), and the playbooks of this collection end with it before anything is changed.

@@ -87,7 +87,7 @@ class Netlink:
             data = self._socket.recv(1 << 17)
             offset = 0
             while offset + 16 <= len(data):
-                size, got, unused, sequence, unused = struct.unpack_from("=IHHII", data, offset)
+                size, got, _flags, sequence, _port = struct.unpack_from("=IHHII", data, offset)
                 if sequence == self._sequence:
                     if got == _DONE:
                         return bodies
@@ -106,7 +106,7 @@ class Netlink:
         set, master an index or None, kind such as ``"veth"`` or None."""
         found = {}
         for body in self._request(_GETLINK, _DUMP, _link_header(), "links"):
-            unused, unused, unused, index, flags, unused = struct.unpack_from("=BBHiII", body)
+            index, flags = struct.unpack_from("=4xiI", body)
             attributes = _attributes(body, 16)
             info = _attributes(attributes.get(_IFLA_LINKINFO, b""), 0)
             master = attributes.get(_IFLA_MASTER)
@@ -123,7 +123,7 @@ class Netlink:
     def index(self, name):
         """The index of the link `name`."""
         body = self._request(_GETLINK, _ACK, _link_header() + _attribute(_IFLA_IFNAME, name), name)[0]
-        return struct.unpack_from("=BBHi", body)[3]
+        return struct.unpack_from("=4xi", body)[0]
 
     def add_veth(self, name, mac, master, peer_name, peer_mac, peer_descriptor):
         """A veth pair: `name` here, up, as a port of the bridge with index `master`; its peer in the namespace of
@@ -170,7 +170,7 @@ class Netlink:
         """All addresses: ``{index: [ip_interface, ...]}``, link-local ones too, in the kernel's order."""
         found = {}
         for body in self._request(_GETADDR, _DUMP, struct.pack("=BBBBI", 0, 0, 0, 0, 0), "addresses"):
-            unused, prefix, unused, unused, index = struct.unpack_from("=BBBBI", body)
+            prefix, index = struct.unpack_from("=xB2xI", body)
             attributes = _attributes(body, 8)
             packed = attributes.get(_IFA_LOCAL) or attributes[_IFA_ADDRESS]
             found.setdefault(index, []).append(ipaddress.ip_interface((packed, prefix)))
@@ -200,7 +200,7 @@ class Netlink:
         request = struct.pack("=BBBBBBBBI", _FAMILIES[version], 0, 0, 0, 0, 0, 0, 0, 0)
         found = []
         for body in self._request(_GETROUTE, _DUMP, request, "routes"):
-            unused, prefix, unused, unused, table, unused, unused, kind = struct.unpack_from("=BBBBBBBB", body)
+            prefix, table, kind = struct.unpack_from("=xB2xB2xB", body)
             attributes = _attributes(body, 12)
             table = struct.unpack("=I", attributes[_RTA_TABLE])[0] if _RTA_TABLE in attributes else table
             if table != _RT_TABLE_MAIN or kind != _RTN_UNICAST or _RTA_OIF not in attributes:

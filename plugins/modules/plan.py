@@ -74,6 +74,9 @@ checks:
     check:
       description: Name of the check.
       type: str
+    description:
+      description: What must hold.
+      type: str
     severity:
       description: V(failure), or V(warning) where it can't decide the verdict.
       type: str

@@ -14,8 +14,8 @@ import hashlib
 import json
 import os
 import time
-import xml.etree.ElementTree as ElementTree
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 from ..module_utils.error import McastError
 
@@ -144,8 +144,8 @@ def _facts_file(host):
 
 
 def _missing(check):
-    return dict(check, verdict="missing", description=check["check"], expected="a judgement",
-                actual="not judged: the host was not reached, or the run ended before", evidence={}, elapsed=0.0)
+    return dict(check, verdict="missing", expected="a judgement", evidence={}, elapsed=0.0,
+                actual="none: the host was not reached, or the run ended before")
 
 
 def _junit(results):

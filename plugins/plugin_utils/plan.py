@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What must hold, derived from the streams before anything runs.
 
-A planned check is ``{id, host, phase, check, severity, params}``. `phase` is before (nothing runs), during (all
-receivers and senders run) or after (they have ended). `severity` is failure, or warning where a host isn't ours and
-others may act on it."""
+A planned check is ``{id, host, phase, check, description, severity, params}``. `phase` is before (nothing runs),
+during (all receivers and senders run) or after (they have ended). `severity` is failure, or warning where a host isn't
+ours and others may act on it."""
 from __future__ import annotations
 
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
+from . import judge
 
 PHASES = ("before", "during", "after")
 
@@ -23,7 +24,8 @@ def derive(streams, hosts, is_ours):
             others = "failure" if is_ours(host) else "warning"
             for check, severity, params in _RULES[phase](streams, host, others):
                 planned.append({"id": _identifier(host, phase, check, params), "host": host, "phase": phase,
-                                "check": check, "severity": severity, "params": params})
+                                "check": check, "description": judge.make(check, params).describe(),
+                                "severity": severity, "params": params})
     return planned
 
 

@@ -1,0 +1,38 @@
+# The two commands are `make verify` and `make test`; README.md says what the others are for.
+PYTHON ?= python3
+NAME ?= two_hosts
+
+.PHONY: help setup verify scenario scenarios lab down test
+help:
+	@echo 'make verify              build the lab two_hosts, run its streams, judge them'
+	@echo 'make scenario NAME=...   the same for inventories/NAME'
+	@echo 'make scenarios           all of them, a verdict line each'
+	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
+	@echo 'make mcast.pyz           the sender and receiver as one file, to run by hand on any host'
+	@echo 'make bench-NAME          run benchmarks/NAME.py'
+	@echo 'make test                all checks and tests'
+
+setup:
+	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt
+
+verify: setup
+	@scripts/scenario.sh two_hosts
+
+scenario: setup
+	@scripts/scenario.sh $(NAME)
+
+scenarios: setup
+	@scripts/scenarios.sh
+
+lab: setup
+	@.venv/bin/ansible-playbook -i inventories/$(NAME) mcast.lab.lab_up
+	@echo "The lab stands. Try: ip netns list; .venv/bin/ansible -i inventories/$(NAME) all -m mcast.lab.host_facts"
+
+down: setup
+	@.venv/bin/ansible-playbook -i inventories/$(NAME) mcast.lab.lab_down
+
+bench-%: setup
+	@.venv/bin/python benchmarks/$*.py
+
+test:
+	@scripts/test.sh $(PYTHON)

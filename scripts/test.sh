@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Everything that must be green: linters once, then the tests on the oldest and the newest ansible-core.
+# usage: scripts/test.sh PYTHON   (further Pythons are looked for on the PATH and below ~/.pyenv)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+# A Python of the given version: "python 3.12" prints its path, or nothing.
+python() {
+    command -v "python$1" 2>/dev/null | grep -v /shims/ ||
+        find "$HOME"/.pyenv/versions/"$1".*/bin/python3 2>/dev/null | tail -n 1
+}
+
+sanity_and_units() { # VENV: ansible-test wants its own tree, and a PATH with real interpreters instead of shims
+    local root tree bins
+    root=$(mktemp -d)
+    tree=$root/ansible_collections/mcast/lab
+    mkdir -p "$tree"
+    git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$tree"
+    bins=$(find "$HOME"/.pyenv/versions/*/bin -maxdepth 0 2>/dev/null | tr '\n' ':')
+    git -C "$tree" init -q && git -C "$tree" add -A # ansible-test asks git which files there are
+    for what in sanity "units --venv --python $("$1/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; do
+        # shellcheck disable=SC2086
+        env -C "$tree" PATH="$PWD/$1/bin:$bins$PATH" ansible-test $what --color no
+    done
+    rm -rf "$root"
+}
+
+suite() { # VENV
+    say "$("$1/bin/ansible" --version | head -n 1): ansible-test"
+    sanity_and_units "$1"
+    say "$1: pytest"
+    "$1/bin/python" -m pytest -q tests
+    say "$1: molecule"
+    PATH="$PWD/$1/bin:$PATH" "$1/bin/molecule" test --all
+}
+
+default=$("$1" -c 'import sys; print("newest" if sys.version_info >= (3, 12) else "2.19")')
+scripts/setup.sh .venv "$1" requirements/run.txt requirements/test.txt
+
+say "linters"
+.venv/bin/ruff check .
+.venv/bin/yamllint --strict .
+PATH="$PWD/.venv/bin:$PATH" .venv/bin/ansible-lint --offline --profile production
+
+suite .venv
+
+if [ "$default" = 2.19 ]; then
+    other=newest
+    interpreter=$(python 3.13 || true)
+    [ -n "$interpreter" ] || interpreter=$(python 3.12 || true)
+else
+    other=2.19 interpreter=$1
+fi
+if [ -z "$interpreter" ]; then
+    echo "mcast.lab: the newest ansible-core needs Python 3.12 or newer, and there is none here: not tested with it" >&2
+    exit 1
+fi
+scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" requirements/test.txt
+suite ".venv-$other"
