@@ -1,0 +1,125 @@
+"""The modules receiver and sender, as Ansible runs them."""
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+from ansible_collections.mcast.lab.plugins.module_utils import unit
+from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan, until
+
+
+@pytest.fixture
+def lan(tmp_path):
+    with Lan(tmp_path) as made:
+        try:
+            yield made
+        finally:
+            for name in (made.client, made.server):
+                unit.clean(os.stat("/run/netns/" + name).st_ino)
+
+
+def play(lan, host, *tasks, options=()):
+    """Run tasks, each ``(module, its options)``, on a host; returns their results."""
+    names = ["result%d" % number for number in range(len(tasks))]
+    book = [{"name": module, "mcast.lab." + module: given, "register": name, "ignore_errors": True}
+            for (module, given), name in zip(tasks, names)]
+    out = lan.path / "results.json"
+    book.append({"name": "Keep", "ansible.builtin.copy": {
+        "content": "{{ [%s] | to_json }}" % ", ".join(names), "dest": str(out), "mode": "0644"}, "check_mode": False})
+    (lan.path / "play.json").write_text(json.dumps([{"name": "Play", "hosts": "localhost", "gather_facts": False,
+                                                     "tasks": book}]))
+    (lan.path / "ansible.cfg").write_text("[defaults]\n")
+    done = lan.run(getattr(lan, host), [
+        os.path.join(os.path.dirname(sys.executable), "ansible-playbook"), "-i", "localhost,", "-c", "local",
+        "-e", "ansible_python_interpreter=/usr/bin/python3", *options, str(lan.path / "play.json")],
+        env=dict(os.environ, ANSIBLE_CONFIG=str(lan.path / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK="default"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(out.read_text())
+
+
+def stream(version=4, **options):
+    return dict({"name": "hello", "group": GROUPS[version], "port": PORT, "interface": "eth0"}, **options)
+
+
+STOP = {"name": "hello", "state": "stopped"}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_stream_from_start_to_stop(lan, version):
+    first, again = play(lan, "server", *[("receiver", stream(version, interface=SERVER[version]))] * 2)
+    assert (first["changed"], again["changed"]) == (True, False)
+    assert (first["name"], first["state"], first["report"]["state"]) == ("hello", "started", "joined")
+    assert again["report"]["pid"] == first["report"]["pid"]
+    assert lan.memberships(GROUPS[version]) == ["eth0"]
+    sent, again, stopped = play(
+        lan, "client", *[("sender", stream(version, interface=SOURCES[version][0], payload="--grüß dich =", ttl=3,
+                                           source_port=4000))] * 2, ("sender", STOP))
+    assert (sent["changed"], again["changed"], stopped["changed"]) == (True, True, True)
+    assert (stopped["report"]["datagrams"], stopped["report"]["exit"]["code"]) == (1, 0)
+    stopped, again = play(lan, "server", ("receiver", STOP), ("receiver", STOP))
+    assert (stopped["changed"], again["changed"], again["report"]) == (True, False, None)
+    flow = stopped["report"]["flows"][0]
+    assert (flow["source"], flow["source_port"], flow["ttl"], flow["payload"], flow["datagrams"]) == (
+        SOURCES[version][0], 4000, 3, "--grüß dich =", 2)
+    assert not os.path.exists("%s/%d" % (unit.ROOT, os.stat("/run/netns/" + lan.server).st_ino))
+
+
+def test_check_mode_and_diff_change_nothing(lan):
+    result, stopped = play(lan, "server", ("receiver", stream(sources=[SOURCES[4][0]])), ("receiver", STOP),
+                           options=["--check", "--diff"])
+    assert result["changed"] and result["report"] is None and not stopped["changed"]
+    assert result["diff"]["before"] == {}
+    assert "--source=" + SOURCES[4][0] in result["diff"]["after"]["hello"]["arguments"]
+    assert lan.memberships(GROUPS[4]) == []
+    play(lan, "server", ("receiver", stream()))
+    same, other, stopped = play(lan, "server", ("receiver", stream()), ("receiver", stream(timeout=0)),
+                                ("receiver", STOP), options=["--check"])
+    assert (same["changed"], other["changed"], stopped["changed"]) == (False, True, True)
+    assert stopped["report"]["state"] == "joined" and lan.memberships(GROUPS[4]) == ["eth0"]
+
+
+def test_a_source_filter(lan):
+    result, unused = play(lan, "server", ("receiver", stream(sources=SOURCES[4][:2], filter_mode="exclude")),
+                          ("receiver", stream(name="ssm", group="232.1.1.1", sources=SOURCES[4][:2])))
+    assert (result["report"]["memberships"][0]["filter_mode"], unused["report"]["memberships"][0]["filter_mode"]) == (
+        "exclude", "include")
+    for source in range(3):
+        lan.send(source=source)
+        lan.send(source=source, group="232.1.1.1")
+    status = "%s/%d/%%s/report.json" % (unit.ROOT, os.stat("/run/netns/" + lan.server).st_ino)
+
+    def heard(name):
+        with open(status % name, encoding="utf-8") as handle:
+            return [flow["source"] for flow in json.load(handle)["flows"]]
+    until(lambda: (heard("hello"), heard("ssm")) == (SOURCES[4][2:], SOURCES[4][:2]))
+
+
+BAD = [
+    ("receiver", {"group": "192.0.2.1"}, "192.0.2.1: is not a multicast group"),
+    ("receiver", {"port": 0}, "0 is no port; expected 1 to 65535"),
+    ("receiver", {"port": 65536}, "65536 is no port; expected 1 to 65535"),
+    ("receiver", {"interface": "eth9"}, "eth9: is no interface here, nor the address of one; there are "),
+    ("receiver", {"group": "232.1.1.1"}, "232.1.1.1: is a source-specific group"),
+    ("receiver", {"group": "ff35::8000:1"}, "ff35::8000:1: is a source-specific group"),
+    ("receiver", {"filter_mode": "include"}, "filter mode include needs at least one source"),
+    ("receiver", {"sources": ["fd00:9::1"]}, "fd00:9::1: is no source for 239.0.0.100; expected an IPv4 host"),
+    ("receiver", {"name": "a/b"}, "a/b: is no name for a program"),
+    ("receiver", {"group": None}, "group"),
+    ("receiver", {"timeout": -1}, "-1.0 is no number of seconds"),
+    ("sender", {}, "hello: is the name of a receiver on this host"),
+    ("sender", {"name": "s", "group": "10.0.0.1"}, "10.0.0.1: is not a multicast group"),
+    ("sender", {"name": "s", "ttl": 256}, "256 is no TTL; expected 0 to 255"),
+    ("sender", {"name": "s", "interface": "fd00:9::10"}, "is of another family than 239.0.0.100"),
+]
+
+
+def test_bad_input_is_refused_and_changes_nothing(lan):
+    begun = play(lan, "server", ("receiver", stream()))[0]
+    results = play(lan, "server", *[
+        (module, {key: value for key, value in stream(**given).items() if value is not None})
+        for module, given, unused in BAD], ("receiver", stream()))
+    for (_module, given, says), result in zip(BAD, results):
+        assert result["failed"] and says in result["msg"] and "\n" not in result["msg"], (given, result)
+    assert results[-1]["changed"] is False and results[-1]["report"]["pid"] == begun["report"]["pid"]

@@ -1,0 +1,108 @@
+"""Two hosts on one wire, for the tests of the programs: `client` has three addresses of each family."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from ansible_collections.mcast.lab.plugins.module_utils.traffic import zipapp
+
+SOURCES = {4: ["10.9.0.1", "10.9.0.2", "10.9.0.3"], 6: ["fd00:9::1", "fd00:9::2", "fd00:9::3"]}
+SERVER = {4: "10.9.0.10", 6: "fd00:9::10"}
+GROUPS = {4: "239.0.0.100", 6: "ff15::64"}
+PORT = 11111
+
+
+def until(look, seconds=5.0):
+    """Poll until `look` gives something true, and return that."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, "not within %g s" % seconds
+        time.sleep(0.01)
+
+
+class Lan:
+    """Namespaces `client` and `server`, joined by eth0 and by eth1."""
+
+    def __init__(self, tmp_path):
+        self.path = tmp_path
+        self.pyz = str(tmp_path / "mcast.pyz")
+        self.client, self.server = ("mct-%d-%s" % (os.getpid(), name) for name in ("client", "server"))
+        self._processes = []
+
+    def __enter__(self):
+        zipapp.build(self.pyz)
+        lines = ["netns add " + self.client, "netns add " + self.server]
+        for eth in ("eth0", "eth1"):
+            lines.append("link add %s netns %s type veth peer name %s netns %s" % (eth, self.client, eth, self.server))
+        self.ip(*lines)
+        for name, last in ((self.client, (1, 2, 3)), (self.server, (10,))):
+            self.ip("link set lo up", "link set eth0 up", "link set eth1 up",
+                    *("address add 10.9.%d.%d/24 dev eth%d" % (i, n, i) for i in (0, 1) for n in last),
+                    # In hexadecimal ::10 is another number, but the same text.
+                    *("address add fd00:9%s::%d/64 dev eth%d nodad" % ("" if i == 0 else ":1", n, i)
+                      for i in (0, 1) for n in last), namespace=name)
+        return self
+
+    def __exit__(self, *unused):
+        for process in self._processes:
+            with process:  # closes its pipes, and waits
+                process.kill()
+        for name in (self.client, self.server):
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+    @staticmethod
+    def ip(*lines, namespace=None):
+        """Run lines of `ip -batch`."""
+        subprocess.run(["ip"] + (["-n", namespace] if namespace else []) + ["-batch", "-"], check=True, text=True,
+                       input="".join(line + "\n" for line in lines))
+
+    def popen(self, namespace, argv, **options):
+        """Start any command on a host; it is gone at the end of the test."""
+        options = dict({"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}, **options)
+        self._processes.append(subprocess.Popen(["ip", "netns", "exec", namespace] + argv, **options))
+        return self._processes[-1]
+
+    def run(self, namespace, argv, **options):
+        """Run a command on a host to its end; returns the CompletedProcess."""
+        return subprocess.run(["ip", "netns", "exec", namespace] + argv, text=True, capture_output=True, timeout=30,
+                              check=False, **options)
+
+    def program(self, namespace, command, python=sys.executable, **options):
+        """Start one of the programs with a report, and wait until it has joined or sends. Returns a Program."""
+        return Program(self, namespace, command, python, options)
+
+    def send(self, version=4, source=0, **options):
+        """Send from one of the client's addresses, to the end. Returns the report."""
+        options = dict({"group": GROUPS[version], "port": PORT, "interface": SOURCES[version][source]}, **options)
+        sender = self.program(self.client, "sender", **options)
+        assert sender.process.wait(10) == 0
+        return sender.report()
+
+    def memberships(self, group):
+        """The interfaces of the server on which the kernel is a member, as `ip` sees it."""
+        text = self.run(self.server, ["ip", "-j", "maddress", "show"]).stdout
+        return [entry["ifname"] for entry in json.loads(text) for one in entry["maddr"] if one.get("address") == group]
+
+
+class Program:
+    def __init__(self, lan, namespace, command, python, options):
+        self.path = lan.path / ("%s-%d.json" % (command, len(lan._processes)))
+        words = ["--%s=%s" % (key.replace("_", "-"), value) for key, values in options.items()
+                 for value in (values if isinstance(values, list) else [values])]
+        self.process = lan.popen(namespace, [python, "-I", lan.pyz, command, "--report", str(self.path)] + words)
+        until(lambda: self.path.exists() and self.report()["state"] != "starting")
+
+    def report(self):
+        return json.loads(self.path.read_text())
+
+    def end(self, signal=15):
+        """Stop it; returns its last report."""
+        self.process.send_signal(signal)
+        self.process.wait(5)
+        return self.report()
