@@ -7,9 +7,6 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import (
     interfaces,
@@ -19,6 +16,8 @@ from ansible_collections.mcast.lab.plugins.module_utils.kernel import (
     sources,
 )
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "kernel"
 OUTPUTS = ["two_hosts", "busybox", "not_root", "igmpv1_mldv1", "igmpv2_mldv2", "ipv6_disabled", "no_ip_command"]
@@ -208,7 +207,7 @@ def test_parsers_raise_nothing_else(text, cut, parser):
 @given(name=st.sampled_from(OUTPUTS), data=st.data())
 def test_damaged_output_raises_nothing_else(name, data):
     lines = read(name).split("\n")
-    for unused in range(data.draw(st.integers(1, 4))):
+    for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(lines) - 1))
         cut = st.integers(0, len(lines[place])).map(lambda end, line=lines[place]: line[:end])
         lines[place] = data.draw(st.sampled_from(LINES) | st.text(max_size=80) | cut)

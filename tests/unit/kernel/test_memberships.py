@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import memberships
 
@@ -165,8 +163,8 @@ def test_maddress_link_users():
     (memberships.maddr_text, "1:\tlo\n\tinet  10.0.0.1\n"),
     (memberships.maddr_json, "[{}]"),
     (memberships.maddr_json, "{"),
-    (memberships.maddr_json, json.dumps([{"ifindex": 1, "ifname": "lo", "maddr": [{"family": "inet"}]}])),
-    (memberships.maddr_json, json.dumps([{"ifindex": 1, "ifname": "lo", "maddr": [{"family": "inet", "address": []}]}])),
+    (memberships.maddr_json, '[{"ifindex": 1, "ifname": "lo", "maddr": [{"family": "inet"}]}]'),
+    (memberships.maddr_json, '[{"ifindex": 1, "ifname": "lo", "maddr": [{"family": "inet", "address": []}]}]'),
 ])
 def test_odd_text_is_refused(parse, text):
     with pytest.raises(McastError):

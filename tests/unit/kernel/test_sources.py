@@ -6,7 +6,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 
