@@ -1,0 +1,206 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a capture file to what it says: counts, flows and messages."""
+from __future__ import annotations
+
+import struct
+
+from ..error import McastError
+from . import ip, link, moment
+from .address import is_group
+from .capture_file import open_capture
+from .choice import Choice
+from .flow import FlowTable, key_of
+from .malformed import Malformed, Snapped
+from .message import blank, fill, fill_udp, is_control, read_udp
+
+# Messages are many times larger than the packets that they were: this many bytes of control packets become messages.
+MAX_TOLD_BYTES = 4 << 20
+
+# The hot path reads a data datagram with one struct: the ethertype, then of IPv4 the first byte, total length,
+# fragment word, TTL, protocol, addresses and ports as one string, UDP length; of IPv6 the first byte, payload length,
+# next header, hop limit, addresses and ports, UDP length. Frames of other shapes make it raise, and take the long way.
+_SHAPES = {
+    link_type: (struct.Struct("!%dxHBxH2xHBB2x12sH" % skip).unpack_from,
+                struct.Struct("!%dxB3xHBB36sH" % (skip + 2)).unpack_from, skip + 2)
+    for link_type, skip in ((link.ETHERNET, 12), (link.COOKED, 14))
+}
+_NO_SHAPE = (struct.Struct("!262145x8B").unpack_from, None, 0)
+
+
+def read(path, **options):
+    """Read a capture file. options: those of Choice (choice.py).
+
+    Returns the dict that the module capture_info documents. Raises McastError where an option is wrong or the file is
+    no capture."""
+    choice = Choice(**options)
+    capture, close = open_capture(path)
+    try:
+        reading = _Reading(choice)
+        reading.run(_chosen(capture, choice))
+        if choice.interface is not None and capture.named_interfaces:
+            if choice.interface not in capture.interface_names:
+                raise McastError("interface", "%s is not in %s, which has %s" % (
+                    choice.interface, path, ", ".join(sorted(capture.interface_names)) or "none"))
+    finally:
+        close()
+    result = reading.result()
+    result["truncated"] = capture.broken is not None
+    result["truncated_at"] = capture.broken
+    return result
+
+
+def _chosen(capture, choice):
+    """The packets of the wanted interface and time."""
+    packets = capture.packets()
+    if choice.since is not None or choice.until is not None:
+        packets = (packet for packet in packets if choice.in_time(packet[1]))
+    if choice.interface is not None:
+        packets = (packet for packet in packets if _interface(packet) == choice.interface)
+    return packets
+
+
+def _interface(packet):
+    name = packet[2].name or link.cooked_index(packet[2].link_type, packet[4])
+    if name is None:
+        raise McastError("interface", "the file does not tell interfaces; leave the option out, or capture as pcapng "
+                                      "or with `tcpdump -i any`")
+    return name
+
+
+class _Reading:
+    """What has been read so far."""
+
+    def __init__(self, choice):
+        self._choice = choice
+        self._flows = FlowTable()
+        self._messages = []
+        self._room = MAX_TOLD_BYTES
+        self._left_out = self._total = self._malformed = self._other = self._fragments = 0
+        self._first = self._last = -1
+        self._link_types = {}
+
+    def run(self, packets):
+        """The hot path: a datagram of a flow that is known already is counted here, all else by _careful()."""
+        flows, one_by_one = self._flows, self._choice.datagrams
+        count, octets, last, ttls = flows.packets, flows.octets, flows.last, flows.ttl
+        gaps, gap_starts = flows.gap, flows.gap_start
+        current, total, mark, time = None, 0, 0, -1
+        ipv4, ipv6, room, find = None, None, 0, None
+        for number, time, interface, original, frame in packets:
+            if interface is not current:
+                self._count_link(current, total - mark, time)
+                current, mark = interface, total
+                ipv4, ipv6, room = _NO_SHAPE if one_by_one else _SHAPES.get(interface.link_type, _NO_SHAPE)
+                find = flows.finder(interface.name).get
+            total += 1
+            row = None
+            try:
+                ethertype, first, length, fragment, ttl, protocol, key, size = ipv4(frame)
+                if ethertype == 0x0800:
+                    if (protocol == 17 and first == 0x45 and size + 20 == length and not fragment & 0x3fff
+                            and length + room <= original):
+                        row = find(key)
+                elif ethertype == 0x86dd:
+                    first, length, protocol, ttl, key, size = ipv6(frame)
+                    if protocol == 17 and first >> 4 == 6 and size == length and length + room + 40 <= original:
+                        row = find(key)
+            except struct.error:
+                pass
+            if row is None or time < 0:
+                self._careful(number, time, interface, original, frame)
+                continue
+            count[row] += 1
+            octets[row] += size
+            before = last[row]
+            if time - before > gaps[row]:
+                gaps[row] = time - before
+                gap_starts[row] = before
+            last[row] = time
+            if ttl != ttls[row]:
+                flows.see_ttl(row, ttl)
+        self._count_link(current, total - mark, time)
+        self._total, self._last = total, time
+
+    def _count_link(self, interface, packets, time):
+        if interface is None:
+            self._first = time
+        else:
+            name = link.name(interface.link_type)
+            self._link_types[name] = self._link_types.get(name, 0) + packets
+
+    def _careful(self, number, time, interface, original, frame):
+        """One packet of any kind."""
+        where = layer = datagram = None
+        try:
+            layer = link.parse(interface.link_type, frame)
+            version = layer and {link.IPV4: 4, link.IPV6: 6}.get(layer.ethertype)
+            if not version:
+                self._other += 1
+                return
+            where = interface.name or link.cooked_index(interface.link_type, frame)
+            datagram = ip.parse(frame, layer.offset, original, version)
+        except Snapped:
+            self._other += 1
+            return
+        except Malformed as error:
+            message = blank(number, time, where, layer)
+            message["malformed"] = str(error)
+            self._note(message, len(frame))
+            return
+        to_group = is_group(datagram.destination)
+        if datagram.fragment and to_group:
+            self._fragments += 1
+        if is_control(datagram) or to_group and (datagram.malformed or _is_later(datagram)):
+            self._note(fill(blank(number, time, where, layer), datagram), len(frame))
+        elif to_group and datagram.protocol == ip.UDP:
+            self._datagram(number, time, where, layer, datagram)
+        else:
+            self._other += 1
+
+    def _datagram(self, number, time, where, layer, datagram):
+        """A UDP datagram to a group, or the first fragment of one."""
+        reason = None
+        try:
+            header = read_udp(datagram)
+            if header is None:
+                self._other += 1
+                return
+            key = key_of(datagram.source + datagram.destination, header[0], layer.tags)
+            self._flows.add(where, key, time, header[1], datagram.ttl, bool(datagram.fragment))
+        except Malformed as error:
+            reason = str(error)
+        if reason or self._choice.datagrams:
+            message = fill(blank(number, time, where, layer), datagram)
+            message["malformed"] = reason
+            fill_udp(message, datagram, self._choice.payload)
+            self._note(message, 0)
+
+    def _note(self, message, size):
+        """Count a message, and keep it if it is wanted and there is room. size: of the packet, in bytes."""
+        if message["malformed"]:
+            self._malformed += 1
+        if not self._choice.takes(message):
+            return
+        if len(self._messages) < self._choice.limit and self._room >= size:
+            self._room -= size
+            self._messages.append(message)
+        else:
+            self._left_out += 1
+
+    def result(self):
+        """Returns the dict; truncated and truncated_at are the file's to say."""
+        flows, flows_left_out, datagrams = self._flows.tell(self._choice.group_bytes, self._choice.limit)
+        return {
+            "packets": {"total": self._total, "decoded": self._total - self._malformed - self._other,
+                        "malformed": self._malformed, "other": self._other},
+            "fragments": self._fragments,
+            "first": moment.text(self._first), "last": moment.text(self._last),
+            "link_types": self._link_types,
+            "flows": flows, "messages": self._messages,
+            "left_out": {"messages": self._left_out, "flows": flows_left_out, "datagrams": datagrams},
+        }
+
+
+def _is_later(datagram):
+    return bool(datagram.fragment and datagram.fragment[0])

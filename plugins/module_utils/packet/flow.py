@@ -1,0 +1,118 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Flows: the UDP datagrams from one source to one group and port, counted."""
+from __future__ import annotations
+
+import heapq
+import struct
+from array import array
+
+from .address import ip_text
+from .moment import seconds, text
+
+# Each flow takes some 250 bytes; datagrams of more flows are counted, not told apart.
+MAX_FLOWS = 131072
+
+
+class FlowTable:
+    """All flows of a capture, a column for each thing that is counted: numbers side by side take a quarter of the
+    memory that objects would.
+
+    finder(interface) gives the dictionary from a flow's key to its row. A key is the source, the group and the two
+    ports as they stand in the packet (12 bytes with IPv4, 36 with IPv6), then two bytes for each VLAN tag."""
+
+    def __init__(self):
+        self._finders = {}
+        self.packets = array("q")
+        self.octets = array("q")
+        self.first = array("q")
+        self.last = array("q")
+        self.gap = array("q")
+        self.gap_start = array("q")
+        self.ttl = array("B")
+        self._more_ttls = {}
+        self._fragmented = {}
+        self.untracked = 0
+
+    def finder(self, interface):
+        """interface: the name, or None. Returns the dictionary."""
+        return self._finders.setdefault(interface, {})
+
+    def add(self, interface, key, time, size, ttl, fragmented):
+        """Count one datagram. time: nanoseconds, or -1 where it isn't known; size: the length in the UDP header."""
+        finder = self.finder(interface)
+        row = finder.get(key)
+        if row is None:
+            if len(self.packets) == MAX_FLOWS:
+                self.untracked += 1
+                return
+            row = finder[key] = len(self.packets)
+            for column, value in ((self.packets, 0), (self.octets, 0), (self.first, time), (self.last, time),
+                                  (self.gap, 0), (self.gap_start, time), (self.ttl, ttl)):
+                column.append(value)
+        self.packets[row] += 1
+        self.octets[row] += size
+        if fragmented:
+            self._fragmented[row] = self._fragmented.get(row, 0) + 1
+        if ttl != self.ttl[row]:
+            self.see_ttl(row, ttl)
+        if time >= 0:
+            if time - self.last[row] > self.gap[row]:
+                self.gap[row], self.gap_start[row] = time - self.last[row], self.last[row]
+            self.last[row] = time
+
+    def see_ttl(self, row, ttl):
+        """Note a TTL that isn't the flow's last one."""
+        self._more_ttls.setdefault(row, {self.ttl[row]}).add(ttl)
+        self.ttl[row] = ttl
+
+    def tell(self, group, limit):
+        """group: bytes, or None for all. Returns (list of dicts in the order of their first datagrams, how many flows
+        were left out, how many datagrams those had). Beyond `limit`, the flows with the most datagrams are told."""
+        chosen = [row for finder in self._finders.values() for key, row in finder.items()
+                  if group in (None, _group(key))]
+        left_out = max(0, len(chosen) - limit)
+        datagrams = self.untracked
+        if left_out:
+            datagrams += sum(self.packets[row] for row in chosen)
+            chosen = heapq.nlargest(limit, chosen, self.packets.__getitem__)
+            datagrams -= sum(self.packets[row] for row in chosen)
+        chosen = set(chosen)
+        told = [(row, self._tell(interface, key, row)) for interface, finder in self._finders.items()
+                for key, row in finder.items() if row in chosen]
+        return [flow for unused, flow in sorted(told, key=lambda pair: pair[0])], left_out, datagrams
+
+    def _tell(self, interface, key, row):
+        size = _address_size(key)
+        source_port, destination_port = struct.unpack_from("!HH", key, 2 * size)
+        tags = struct.unpack_from("!%dH" % ((len(key) - 2 * size - 4) // 2), key, 2 * size + 4)
+        packets = self.packets[row]
+        return {
+            "interface": interface, "vlan": tags[-1] if tags else None, "vlans": list(tags),
+            "source": ip_text(key[:size]), "group": ip_text(_group(key)),
+            "source_port": source_port, "destination_port": destination_port,
+            "packets": packets, "bytes": self.octets[row] - 8 * packets,
+            "fragmented": self._fragmented.get(row, 0),
+            "first": text(self.first[row]), "last": text(self.last[row]),
+            "ttls": sorted(self._more_ttls.get(row) or [self.ttl[row]]),
+            "gaps": {
+                "mean": seconds((self.last[row] - self.first[row]) / (packets - 1)) if packets > 1 else None,
+                "longest": seconds(self.gap[row]) if packets > 1 else None,
+                "longest_from": text(self.gap_start[row]) if packets > 1 else None,
+            },
+        }
+
+
+def key_of(addresses, ports, tags):
+    """Returns the key of a flow. addresses, ports: source and destination as they stand in the packet; tags: numbers."""
+    return addresses + ports + struct.pack("!%dH" % len(tags), *tags)
+
+
+def _address_size(key):
+    # An IPv4 key with as many tags as link.py reads is still shorter than any IPv6 key.
+    return 4 if len(key) < 36 else 16
+
+
+def _group(key):
+    size = _address_size(key)
+    return key[size:2 * size]

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""IGMP: versions 1 (RFC 1112), 2 (RFC 2236) and 3 (RFC 9776), and what else rides on its protocol number."""
+from __future__ import annotations
+
+from .malformed import Malformed
+from .membership import classify, decode_code, read_group, read_query_tail, read_records
+
+# Named with their type alone (IANA registry "IGMP Type Numbers").
+OTHER_KINDS = {
+    0x13: "dvmrp", 0x14: "pimv1", 0x15: "cisco_trace", 0x1e: "mtrace_response", 0x1f: "mtrace_query",
+    0x24: "igmp_all_hosts_pim", 0x30: "mrd_advertisement", 0x31: "mrd_solicitation", 0x32: "mrd_termination",
+    0x40: "igap_report", 0x41: "igap_query", 0x42: "igap_leave",
+    0xfc: "rgmp_leave", 0xfd: "rgmp_join", 0xfe: "rgmp_bye", 0xff: "rgmp_hello",
+}
+_GROUP_KINDS = {0x12: "igmpv1_report", 0x16: "igmpv2_report", 0x17: "igmpv2_leave"}
+
+
+def parse(payload, length, message):
+    """payload: the captured bytes of the IP payload; length: how many it has by the IP header, by which the versions of
+    a query are told apart. Fills `message`; raises Malformed, with all that it could read filled in."""
+    if not payload:
+        raise Malformed("an IGMP message without a byte")
+    kind = message["type"] = payload[0]
+    if kind == 0x11:
+        _query(payload, length, message)
+    elif kind in _GROUP_KINDS:
+        message["kind"] = _GROUP_KINDS[kind]
+        _need(payload)
+        read_group(payload[4:8], message)
+    elif kind == 0x22:
+        message["kind"] = "igmpv3_report"
+        _need(payload)
+        read_records(payload, 4, message)
+    else:
+        message["kind"] = OTHER_KINDS.get(kind, "igmp_unknown")
+
+
+def _need(payload):
+    if len(payload) < 8:
+        raise Malformed("an IGMP message of %d bytes, it takes 8" % len(payload))
+
+
+def _query(payload, length, message):
+    """RFC 9776 section 7.1: 8 bytes are version 1 or, with a maximum response code, version 2; 12 and more are version
+    3; all else is no query."""
+    code = payload[1] if len(payload) > 1 else 0
+    if length >= 12:
+        message["kind"] = "igmpv3_query"
+        message["max_response"] = decode_code(code) / 10
+    elif code:
+        message["kind"] = "igmpv2_query"
+        message["max_response"] = code / 10
+    else:
+        message["kind"] = "igmpv1_query"
+    _need(payload)
+    read_group(payload[4:8], message)
+    message["query"] = classify(message)
+    if length >= 12:
+        if len(payload) < 12:
+            raise Malformed("an IGMPv3 query of %d bytes, it takes 12" % len(payload))
+        read_query_tail(payload, 8, 4, message)
+    elif length != 8:
+        raise Malformed("an IGMP query of %d bytes; versions 1 and 2 have 8, version 3 has 12 or more" % length)

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""IPv4 (RFC 791) and IPv6 (RFC 8200) headers: from a frame to the datagram in it."""
+from __future__ import annotations
+
+import struct
+
+from .checksum import UNCHECKED, judge
+from .malformed import Malformed, Snapped
+
+IGMP, UDP, ICMPV6, PIM = 2, 17, 58, 103
+HOP_BY_HOP, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS = 0, 44, 51, 60
+# Each of these starts with the next header and its own length: also routing, mobility, host identity and shim6 (IANA
+# registry "IPv6 Extension Header Types").
+_CHAINED = (HOP_BY_HOP, 43, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS, 135, 139, 140)
+MAX_HEADERS = 16
+
+_IPV4 = struct.Struct("!BxHHHBB2x4s4s")
+_IPV6 = struct.Struct("!4xHBB16s16s")
+
+
+class Datagram:
+    """What the IP header says.
+
+    version: 4 or 6. source, destination: 4 or 16 bytes. ttl: or the hop limit.
+    router_alert: whether that option stands in the options or the hop-by-hop header (RFC 2113, RFC 2711).
+    protocol: of the payload, behind all extension headers; None where the header can't be followed to it.
+    payload: the captured bytes of it. length: how many bytes it has by the header.
+    checksum: of the IPv4 header; None with IPv6.
+    fragment: None, or (offset in bytes, whether more follow, identification).
+    malformed: the first thing that is wrong with the header, or None.
+    """
+
+    __slots__ = ("version", "source", "destination", "ttl", "router_alert", "protocol", "payload", "length", "checksum",
+                 "fragment", "malformed")
+
+    @property
+    def whole(self):
+        """Whether all of the payload is here, so that what is missing in it can only be the sender's fault."""
+        return len(self.payload) >= self.length and not self.fragment
+
+    def complain(self, reason):
+        """Keep the first thing that is wrong, and read on."""
+        self.malformed = self.malformed or reason
+
+
+def parse(frame, offset, original, version):
+    """frame: captured bytes; offset: of the IP header in it; original: length of the frame on the wire; version: 4 or
+    6, as the link layer has it. Returns a Datagram. Raises Malformed or Snapped where not even the fixed part of the
+    header can be read."""
+    size = 20 if version == 4 else 40
+    held = len(frame) - offset
+    if held < size:
+        if original > len(frame):
+            raise Snapped("the frame ends in the IPv%d header" % version)
+        raise Malformed("an IPv%d header of %d bytes, %d are there" % (version, size, held))
+    if frame[offset] >> 4 != version:
+        raise Malformed("an IPv%d header with version %d" % (version, frame[offset] >> 4))
+    datagram = Datagram()
+    datagram.version = version
+    datagram.router_alert = False
+    datagram.fragment = datagram.malformed = datagram.checksum = None
+    (_ipv4 if version == 4 else _ipv6)(datagram, frame, offset, original - offset)
+    return datagram
+
+
+def _ipv4(datagram, frame, offset, room):
+    first, total, identification, fragment, ttl, protocol, source, destination = _IPV4.unpack_from(frame, offset)
+    datagram.source, datagram.destination, datagram.ttl, datagram.protocol = source, destination, ttl, protocol
+    header = (first & 0xf) * 4
+    if header < 20 or header > room:
+        datagram.complain("IPv4 header length %d" % header)
+        datagram.protocol, datagram.length, datagram.payload = None, 0, b""
+        return
+    total = _clip(datagram, total, header, room)
+    start = offset + header
+    datagram.checksum = judge(frame[offset:start]) if len(frame) >= start else UNCHECKED
+    if header > 20:
+        _ipv4_options(datagram, frame[offset + 20:start], header - 20)
+    if fragment & 0x3fff:
+        datagram.fragment = ((fragment & 0x1fff) * 8, bool(fragment & 0x2000), identification)
+    datagram.length = total - header
+    datagram.payload = frame[start:offset + total]
+
+
+def _clip(datagram, total, least, room):
+    """The length that the header gives, held against the frame. 0: the sender's network interface was to cut a large
+    segment and to fill the length in (segmentation offload), so the frame is the measure."""
+    if total == 0:
+        return room
+    if total < least:
+        datagram.complain("IPv%d length %d, its header alone has %d" % (datagram.version, total, least))
+        return least
+    if total > room:
+        datagram.complain("IPv%d length %d, the frame has room for %d" % (datagram.version, total, room))
+        return room
+    return total
+
+
+def _ipv4_options(datagram, options, size):
+    """RFC 791 section 3.1: type 0 ends the list, type 1 pads, all others carry a length that counts their own two
+    bytes. size: what the header says; fewer are here where the capture is cut off."""
+    position = 0
+    while position + 1 < len(options) and options[position]:
+        kind, length = options[position], options[position + 1]
+        if kind == 1:
+            position += 1
+            continue
+        if length < 2 or position + length > size:
+            return datagram.complain("IPv4 option %d with length %d" % (kind, length))
+        if kind == 148:
+            datagram.router_alert = True
+        position += length
+    if position + 1 == size and options[position:position + 1] > b"\1":
+        datagram.complain("IPv4 option %d without a length" % options[position])
+
+
+def _ipv6(datagram, frame, offset, room):
+    length, protocol, datagram.ttl, datagram.source, datagram.destination = _IPV6.unpack_from(frame, offset)
+    end = offset + _clip(datagram, length and length + 40, 40, room)
+    datagram.protocol, position = _follow(datagram, frame, protocol, offset + 40, end)
+    datagram.length = end - position
+    datagram.payload = frame[position:end]
+
+
+def _follow(datagram, frame, protocol, position, end):
+    """Walk the chain of extension headers. Returns the payload's protocol (None where the chain is broken) and its
+    offset; a later fragment ends the walk, for what follows its header is no header."""
+    for unused in range(MAX_HEADERS):
+        if protocol not in _CHAINED or (datagram.fragment and datagram.fragment[0]):
+            return protocol, position
+        size = 8
+        if position + 8 <= end:
+            if position + 8 > len(frame):
+                raise Snapped("the frame ends in the IPv6 extension headers")
+            size = _extension_size(protocol, frame[position + 1])
+        if position + size > end:
+            datagram.complain("IPv6 extension header %d past the end" % protocol)
+            return None, end
+        if protocol == FRAGMENT:
+            _fragment(datagram, frame, position)
+        elif protocol in (HOP_BY_HOP, DESTINATION_OPTIONS):
+            _ipv6_options(datagram, frame[position + 2:position + size], size - 2, protocol)
+        protocol, position = frame[position], position + size
+    if protocol not in _CHAINED:
+        return protocol, position
+    datagram.complain("more than %d IPv6 extension headers" % MAX_HEADERS)
+    return None, end
+
+
+def _extension_size(protocol, units):
+    if protocol == FRAGMENT:
+        return 8
+    return (units + 2) * 4 if protocol == AUTHENTICATION else (units + 1) * 8
+
+
+def _fragment(datagram, frame, position):
+    word, identification = struct.unpack_from("!HI", frame, position + 2)
+    if word & 0xfff9:
+        datagram.fragment = (word & 0xfff8, bool(word & 1), identification)
+
+
+def _ipv6_options(datagram, options, size, header):
+    """RFC 8200 section 4.2: type 0 pads with one byte, all others carry a length that doesn't count their own two."""
+    position = 0
+    while position + 1 < len(options):
+        kind, length = options[position], options[position + 1]
+        if kind == 0:
+            position += 1
+            continue
+        if position + 2 + length > size:
+            return datagram.complain("IPv6 option %d with length %d" % (kind, length))
+        if kind == 5 and header == HOP_BY_HOP:
+            datagram.router_alert = True
+        position += 2 + length
+    if position + 1 == size and options[position:position + 1] > b"\0":
+        datagram.complain("IPv6 option %d without a length" % options[position])

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""MLD: versions 1 (RFC 2710) and 2 (RFC 9777), and multicast router discovery (RFC 4286), on ICMPv6."""
+from __future__ import annotations
+
+import struct
+
+from .malformed import Malformed
+from .membership import classify, decode_code, read_group, read_query_tail, read_records
+
+OTHER_KINDS = {151: "mrd_advertisement", 152: "mrd_solicitation", 153: "mrd_termination"}
+_GROUP_KINDS = {131: "mldv1_report", 132: "mldv1_done"}
+TYPES = frozenset((130, 131, 132, 143)) | frozenset(OTHER_KINDS)
+
+
+def parse(payload, length, message):
+    """payload: the captured bytes from the ICMPv6 header on, of a type in TYPES; length: how many it has by the IP
+    header, by which the versions of a query are told apart. Fills `message`; raises Malformed, with all that it could
+    read filled in."""
+    kind = message["type"] = payload[0]
+    if kind == 130:
+        _query(payload, length, message)
+    elif kind in _GROUP_KINDS:
+        message["kind"] = _GROUP_KINDS[kind]
+        _need(payload, 24)
+        read_group(payload[8:24], message)
+    elif kind == 143:
+        message["kind"] = "mldv2_report"
+        _need(payload, 8)
+        read_records(payload, 16, message)
+    else:
+        message["kind"] = OTHER_KINDS[kind]
+
+
+def _need(payload, size):
+    if len(payload) < size:
+        raise Malformed("an MLD message of %d bytes, it takes %d" % (len(payload), size))
+
+
+def _query(payload, length, message):
+    """RFC 9777 section 8.1: 24 bytes are version 1, 28 and more are version 2; all else is no query."""
+    message["kind"] = "mldv2_query" if length >= 28 else "mldv1_query"
+    _need(payload, 24)
+    code, = struct.unpack_from("!H", payload, 4)
+    message["max_response"] = (decode_code(code, 16) if length >= 28 else code) / 1000
+    read_group(payload[8:24], message)
+    message["query"] = classify(message)
+    if length >= 28:
+        _need(payload, 28)
+        read_query_tail(payload, 24, 16, message)
+    elif length != 24:
+        raise Malformed("an MLD query of %d bytes; version 1 has 24, version 2 has 28 or more" % length)

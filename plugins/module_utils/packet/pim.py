@@ -1,0 +1,195 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""PIM version 2 (RFC 7761; bootstrap and candidate-RP by RFC 5059)."""
+from __future__ import annotations
+
+import struct
+
+from . import ip
+from .address import ip_text
+from .malformed import Malformed, Snapped
+
+KINDS = {
+    0: "pim_hello", 1: "pim_register", 2: "pim_register_stop", 3: "pim_join_prune", 4: "pim_bootstrap",
+    5: "pim_assert", 6: "pim_graft", 7: "pim_graft_ack", 8: "pim_candidate_rp", 9: "pim_state_refresh",
+    10: "pim_df_election", 11: "pim_ecmp_redirect",
+}
+
+
+class _Reader:
+    """The bytes of a message, read from the front. Every step raises Malformed where they don't suffice."""
+
+    def __init__(self, payload, offset):
+        self.payload = payload
+        self.offset = offset
+
+    def more(self):
+        return self.offset < len(self.payload)
+
+    def take(self, size, what):
+        start, self.offset = self.offset, self.offset + size
+        if self.offset > len(self.payload):
+            raise Malformed("%s past the end" % what)
+        return self.payload[start:self.offset]
+
+    def numbers(self, layout, what):
+        return struct.unpack(layout, self.take(struct.calcsize(layout), what))
+
+    def _address(self, family, encoding, what):
+        size = {1: 4, 2: 16}.get(family)
+        if size is None or encoding > 1:
+            raise Malformed("%s of address family %d, encoding %d" % (what, family, encoding))
+        return ip_text(self.take(size, what))
+
+    def unicast(self, what):
+        """An encoded-unicast address (RFC 7761 section 4.9.1), as text."""
+        family, encoding = self.numbers("!BB", what)
+        return self._address(family, encoding, what)
+
+    def group(self):
+        """An encoded-group address: ``{"group", "mask_length", "bidirectional", "zone"}``."""
+        family, encoding, flags, mask = self.numbers("!BBBB", "a group")
+        return {"group": self._address(family, encoding, "a group"), "mask_length": mask,
+                "bidirectional": bool(flags & 0x80), "zone": bool(flags & 1)}
+
+    def source(self):
+        """An encoded-source address: ``{"source", "mask_length", "sparse", "wildcard", "rpt"}``. Attributes that may
+        follow it (RFC 5384) are passed over."""
+        family, encoding, flags, mask = self.numbers("!BBBB", "a source")
+        source = {"source": self._address(family, encoding, "a source"), "mask_length": mask,
+                  "sparse": bool(flags & 4), "wildcard": bool(flags & 2), "rpt": bool(flags & 1)}
+        last = encoding == 0
+        while not last:
+            head, length = self.numbers("!BB", "a join attribute")
+            self.take(length, "a join attribute")
+            last = bool(head & 0x40)
+        return source
+
+
+def parse(payload, unused_length, message):
+    """payload: the captured bytes of the IP payload. Fills `message`, the parts that only PIM has under ``details``;
+    raises Malformed, with all that it could read filled in."""
+    if not payload:
+        raise Malformed("a PIM message without a byte")
+    version, kind = payload[0] >> 4, payload[0] & 0xf
+    message["type"] = kind
+    message["kind"] = KINDS.get(kind, "pim_unknown") if version == 2 else "pim_unknown"
+    if version != 2:
+        raise Malformed("PIM version %d; expected 2" % version)
+    if len(payload) < 4:
+        raise Malformed("a PIM message of %d bytes, it takes 4" % len(payload))
+    parser = _PARSERS.get(kind)
+    if parser:
+        parser(_Reader(payload, 4), message, message["details"])
+
+
+def _hello_option(kind, value):
+    """Returns (name, value) of a hello option (RFC 7761 section 4.9.2, IANA registry "PIM-Hello Options"); one that is
+    not known here, or not of its length, keeps its bytes in hex."""
+    size = len(value)
+    if kind == 1 and size == 2:
+        return "holdtime", int.from_bytes(value, "big")
+    if kind == 2 and size == 4:
+        word, override = struct.unpack("!HH", value)
+        return "lan_prune_delay", {"tracking": bool(word & 0x8000), "delay": (word & 0x7fff) / 1000,
+                                   "override": override / 1000}
+    if kind == 19 and size == 4:
+        return "dr_priority", int.from_bytes(value, "big")
+    if kind == 20 and size == 4:
+        return "generation_id", int.from_bytes(value, "big")
+    if kind == 21 and size == 4:
+        return "state_refresh", {"version": value[0], "interval": value[1]}
+    if kind == 22 and not size:
+        return "bidirectional", True
+    if kind == 24:
+        inner, addresses = _Reader(value, 0), []
+        while inner.more():
+            addresses.append(inner.unicast("an address of the address list"))
+        return "address_list", addresses
+    return "option_%d" % kind, value.hex()
+
+
+def _hello(reader, message, details):
+    while reader.more():
+        kind, size = reader.numbers("!HH", "a hello option")
+        name, value = _hello_option(kind, reader.take(size, "hello option %d" % kind))
+        details[name] = value
+
+
+def _register(reader, message, details):
+    flags, = reader.numbers("!I", "the flags of a register")
+    details["border"], details["null"] = bool(flags & 0x80000000), bool(flags & 0x40000000)
+    if not reader.more():
+        raise Malformed("a register without a packet in it")
+    version = reader.payload[reader.offset] >> 4
+    if version not in (4, 6):
+        raise Malformed("a register with an inner packet of IP version %d" % version)
+    # A null register's dummy header may promise a payload that isn't there (RFC 7761 section 4.9.3).
+    try:
+        inner = ip.parse(reader.payload, reader.offset, len(reader.payload), version)
+    except Snapped as error:
+        raise Malformed("the inner packet of a register: %s" % error) from None
+    message["group"], message["sources"] = ip_text(inner.destination), [ip_text(inner.source)]
+    details["ttl"], details["protocol"] = inner.ttl, inner.protocol
+    if inner.malformed and not details["null"]:
+        raise Malformed("the inner packet of a register: %s" % inner.malformed)
+
+
+def _register_stop(reader, message, details):
+    group = reader.group()
+    message["group"], details["mask_length"] = group["group"], group["mask_length"]
+    message["sources"] = [reader.unicast("the source of a register-stop")]
+
+
+def _join_prune(reader, message, details):
+    details["upstream"] = reader.unicast("the upstream neighbor")
+    count, details["holdtime"] = reader.numbers("!xBH", "the number of groups")
+    details["groups"] = []
+    for unused in range(count):
+        group = reader.group()
+        joins, prunes = reader.numbers("!HH", "the numbers of sources")
+        group["joins"], group["prunes"] = [], []
+        details["groups"].append(group)
+        for unused_join in range(joins):
+            group["joins"].append(reader.source())
+        for unused_prune in range(prunes):
+            group["prunes"].append(reader.source())
+    if count == 1:
+        message["group"] = details["groups"][0]["group"]
+
+
+def _bootstrap(reader, message, details):
+    details["fragment_tag"], details["hash_mask_length"], details["priority"] = reader.numbers("!HBB", "a bootstrap")
+    details["bsr"] = reader.unicast("the bootstrap router")
+    details["groups"] = []
+    while reader.more():
+        group = reader.group()
+        group["rp_count"], present = reader.numbers("!BBxx", "the numbers of RPs")
+        group["rps"] = []
+        details["groups"].append(group)
+        for unused in range(present):
+            rp = {"rp": reader.unicast("an RP")}
+            rp["holdtime"], rp["priority"] = reader.numbers("!HBx", "the holdtime of an RP")
+            group["rps"].append(rp)
+
+
+def _assert(reader, message, details):
+    group = reader.group()
+    message["group"], details["mask_length"] = group["group"], group["mask_length"]
+    message["sources"] = [reader.unicast("the source of an assert")]
+    preference, details["metric"] = reader.numbers("!II", "the metric of an assert")
+    details["rpt"], details["preference"] = bool(preference & 0x80000000), preference & 0x7fffffff
+
+
+def _candidate_rp(reader, message, details):
+    count, details["priority"], details["holdtime"] = reader.numbers("!BBH", "a candidate-RP advertisement")
+    details["rp"] = reader.unicast("the candidate RP")
+    details["groups"] = []
+    for unused in range(count):
+        details["groups"].append(reader.group())
+
+
+_PARSERS = {
+    0: _hello, 1: _register, 2: _register_stop, 3: _join_prune, 4: _bootstrap, 5: _assert, 6: _join_prune,
+    7: _join_prune, 8: _candidate_rp,
+}
