@@ -39,6 +39,8 @@ lrwx------ 1 0 0 64 2025-11-22 07:45 3 -> socket:[9719]
 /proc/311/fd:
 lrwx------    1 105      113             64 Nov 22 07:45 7 -> socket:[9705]
 lr-x------ 1 0 0 64 Nov 22 07:45 8 -> /dev/null
+/proc/5000/fd:
+lrwx------ 1 0 0 64 Nov 22 07:45 3 -> socket:[9719]
 /proc/311/comm:a name: with [odd] signs
 /proc/4796/comm:python3
 and its second line
