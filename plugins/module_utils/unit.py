@@ -61,7 +61,7 @@ def start(name, argv, deadline=5.0):
     with _cleared_on_error(name):
         zipapp.build(directory + "/mcast.pyz")
         with open(directory + "/log", "wb") as log:
-            subprocess.run([sys.executable, "-I", directory + "/mcast.pyz", "supervise", directory] + argv, cwd="/",
+            subprocess.run([sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv, cwd="/",
                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         end = time.monotonic() + deadline
         while True:
