@@ -41,6 +41,16 @@ else:
     data, peer = sock.recvfrom(2000)
     sys.stdout.write("%s from %s to %s\\n" % (data.decode(), peer[0], group))
 """
+# The bare socket under our receiver: what it gets first, before any look at where that was sent to.
+BARE = """
+import ipaddress, select, socket, sys
+from ansible_collections.mcast.lab.plugins.module_utils.traffic import sockets
+sock = sockets.open_receiver(ipaddress.ip_address(sys.argv[1]), int(sys.argv[2]), socket.if_nametoindex("eth0"),
+                             "exclude", [])
+print("ready", flush=True)
+select.select([sock], [], [])
+print(sock.recv(2000).decode())
+"""
 INTERFACE = {4: lambda host: "10.9.0.10" if host == "server" else "10.9.0.1", 6: lambda unused: "eth0"}
 
 
@@ -158,12 +168,15 @@ def test_what_others_joined_is_not_counted(lan, version):
     # Both plain sockets get the foreign group: one joined it, the other merely holds the port.
     holders = [plain(lan, version, "receive", group=foreign), plain(lan, version, "receive")]
     got = receiver(lan, version)
+    bare = lan.popen(lan.server, [sys.executable, "-c", BARE, GROUPS[version], str(PORT)])
+    assert bare.stdout.readline() == "ready\n"
     lan.send(version, group=foreign)
     for holder in holders:
         assert holder.communicate(timeout=5)[0].startswith("HELLO from")
     lan.send(version, payload="ours")
     until(lambda: got.report()["datagrams"])
     assert [flow["payload"] for flow in got.end()["flows"]] == ["ours"]
+    assert bare.communicate(timeout=5)[0] == "ours\n"
 
 
 def test_unicast_to_the_port_is_not_counted(lan):
@@ -175,9 +188,10 @@ def test_unicast_to_the_port_is_not_counted(lan):
     assert [(flow["payload"], flow["datagrams"]) for flow in got.end()["flows"]] == [("ours", 1)]
 
 
-def test_joined_on_the_wrong_interface_hears_nothing(lan):
-    wrong, right = receiver(lan, interface="eth1"), receiver(lan)
-    lan.send()
+@pytest.mark.parametrize("version", [4, 6])
+def test_joined_on_the_wrong_interface_hears_nothing(lan, version):
+    wrong, right = receiver(lan, version, interface="eth1"), receiver(lan, version)
+    lan.send(version)
     until(lambda: right.report()["datagrams"])
     assert (wrong.end()["datagrams"], right.end()["datagrams"]) == (0, 1)
 
