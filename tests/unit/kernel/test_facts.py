@@ -4,21 +4,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.module_utils.kernel import (
-    interfaces,
-    memberships,
-    routes,
-    sockets,
-    sources,
-)
+from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "kernel"
 OUTPUTS = ["two_hosts", "busybox", "not_root", "igmpv1_mldv1", "igmpv2_mldv2", "ipv6_disabled", "no_ip_command"]
@@ -182,33 +173,3 @@ def test_traffic():
 def test_no_proc_is_an_error():
     with pytest.raises(McastError, match="/proc: could not be read"):
         facts(sources.split("#mcast.lab# begin limits\n#mcast.lab# files\n#mcast.lab# end\n"))
-
-
-LINES = sorted({line for name in OUTPUTS for line in read(name).split("\n")})
-PARSERS = [
-    memberships.igmp, memberships.igmp6, memberships.mcfilter, memberships.mcfilter6, memberships.maddr_text,
-    memberships.maddr_json, interfaces.ip_addr, interfaces.sysfs, interfaces.if_inet6, interfaces.dev_mcast,
-    interfaces.conf, sockets.holders, sockets.users, routes.ipv4, routes.ipv6,
-    lambda text: sockets.table("udp6", text),
-]
-BODIES = [line.partition(":")[2] if line.startswith("/proc/net") else line for line in LINES]
-STRANGE = st.lists(st.sampled_from(BODIES) | st.text(max_size=60), max_size=8).map("\n".join)
-
-
-@settings(max_examples=400, deadline=None)
-@given(text=STRANGE | st.text(), cut=st.integers(0, 80), parser=st.sampled_from(PARSERS))
-def test_parsers_raise_nothing_else(text, cut, parser):
-    with suppress(McastError):
-        parser(text[cut:])
-
-
-@settings(max_examples=200, deadline=None)
-@given(name=st.sampled_from(OUTPUTS), data=st.data())
-def test_damaged_output_raises_nothing_else(name, data):
-    lines = read(name).split("\n")
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(lines) - 1))
-        cut = st.integers(0, len(lines[place])).map(lambda end, line=lines[place]: line[:end])
-        lines[place] = data.draw(st.sampled_from(LINES) | st.text(max_size=80) | cut)
-    with suppress(McastError):
-        assert json.dumps(facts(sources.split("\n".join(lines))))
