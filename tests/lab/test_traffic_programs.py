@@ -248,10 +248,10 @@ def test_typed_lines_reach_receivers_and_the_end_of_input_ends_them(lan):
             assert one.stdout.readline().endswith(": " + line)
     sender.stdin.write("the last, without an end")
     sender.stdin.close()
+    assert [one.wait(5) for one in heard + [sender]] == [0, 0, 0]
     for one in heard:
         rest = [line.rpartition(": ")[2] for line in one.stdout.read().splitlines()]
         assert rest == ["the last, without an end", "."]
-    assert [one.wait(5) for one in heard + [sender]] == [0, 0, 0]
     assert lan.memberships(GROUPS[4]) == []
 
 

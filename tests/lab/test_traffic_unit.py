@@ -188,16 +188,17 @@ def test_a_stranger_with_the_old_pid_is_left_alone(lan):
     with open(path, encoding="utf-8") as handle:
         record = json.load(handle)
     ran = record["processes"]
-    stranger = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    with stranger:
-        record["processes"] = [[stranger.pid, identity(stranger.pid)[1] + 1]]
-        with open(path, "w", encoding="utf-8") as handle:
-            json.dump(record, handle)
-        assert not call(lan, "status", "hello")["running"]
-        call(lan, "stop", "hello", 0.2)
-        assert stranger.poll() is None
-    for one in ran:
-        os.kill(one[0], signal.SIGKILL)
+    try:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stranger:
+            record["processes"] = [[stranger.pid, identity(stranger.pid)[1] + 1]]
+            with open(path, "w", encoding="utf-8") as handle:
+                json.dump(record, handle)
+            assert not call(lan, "status", "hello")["running"]
+            call(lan, "stop", "hello", 0.2)
+            assert stranger.poll() is None
+    finally:
+        for one in ran:
+            os.kill(one[0], signal.SIGKILL)
     until(lambda: gone(ran))
 
 
