@@ -62,7 +62,8 @@ def run(inventory, names, task):
 def measure(inventory, names, rounds):
     """Returns {title: (seconds, seconds of CPU)}, the medians over all rounds of what one host takes."""
     costs = {title: [] for title in TASKS}
-    for _ in range(rounds):
+    while rounds:
+        rounds -= 1
         base = run(inventory, names, BASE)
         for title, task in TASKS.items():
             spent = run(inventory, names, task)

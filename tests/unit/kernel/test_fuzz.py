@@ -41,8 +41,7 @@ def test_parsers_raise_nothing_else(text, cut, parser):
 @given(output=st.sampled_from(OUTPUTS), data=st.data())
 def test_damaged_output_raises_nothing_else(output, data):
     lines = output.split("\n")
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(lines) - 1))
+    for place in data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=1, max_size=4)):
         cut = st.integers(0, len(lines[place])).map(lambda end, line=lines[place]: line[:end])
         lines[place] = data.draw(st.sampled_from(LINES) | st.text(max_size=80) | cut)
     with suppress(McastError):
