@@ -43,6 +43,8 @@ class ActionModule(ActionBase):
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
+        if not hosts:
+            raise McastError("hosts", "none of the inventory's hosts is meant; mend mcast_hosts, or leave it out")
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:

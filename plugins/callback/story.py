@@ -33,17 +33,20 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._troubles = []
         self._verdict = None
+        self._last = None
 
     # what happens
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         if self._display.verbosity:
-            self._display.display("task: %s" % task.get_name(), color=C.COLOR_VERBOSE)
+            self._say("task: %s" % task.get_name(), C.COLOR_VERBOSE)
 
     def v2_runner_on_ok(self, result):
         self._told(result)
-        if self._display.verbosity and self._run_is_verbose(result):
-            self._display.display("ok    %s: %s" % (result.host.get_name(), self._dump_results(result.result)))
+        self._shown(result)
+
+    def v2_runner_item_on_ok(self, result):
+        self._shown(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if not self._told(result):
@@ -59,13 +62,23 @@ class CallbackModule(CallbackBase):
         self._trouble("error", result)
 
     def v2_playbook_on_stats(self, stats):
-        for text in self._troubles:
-            self._display.display(text, color=C.COLOR_ERROR)
+        if self._troubles != [self._last]:  # a single one that has just been shown needs no second time
+            for text in self._troubles:
+                self._say(text, C.COLOR_ERROR)
         if self._verdict:
             line, passed = self._verdict
-            self._display.display(line, color=C.COLOR_OK if passed else C.COLOR_ERROR)
+            self._say(line, C.COLOR_OK if passed else C.COLOR_ERROR)
 
     # how it is shown
+
+    def _say(self, text, colour=None):
+        self._last = text
+        self._display.display(text, color=colour)
+
+    def _shown(self, result):
+        """What somebody asked to see: the result of a debug task, and of every task with -v."""
+        if self._run_is_verbose(result):
+            self._say("ok      %s: %s" % (result.host.get_name(), self._dump_results(result.result)))
 
     def _told(self, result):
         """Show the results of a check or verdict. Returns whether this was one."""
@@ -77,15 +90,16 @@ class CallbackModule(CallbackBase):
         if action == "mcast.lab.verdict" and "verdict" in content:
             self._verdict = content["msg"], content["verdict"] == "pass"
             for check in content["not_passed"]:
-                self._troubles.append("%s\n%s" % (self._headline(check), self._difference(check)))
+                missing = check["verdict"] == "missing"
+                self._troubles.append(self._headline(check) + ("" if missing else "\n" + self._difference(check)))
             return True
         return False
 
     def _check(self, check):
-        self._display.display("%s %6.2f s" % (self._headline(check).ljust(100), check["elapsed"]),
-                              color=_COLOURS[check["verdict"]])
+        colour = _COLOURS[check["verdict"]]
+        self._say("%s %6.2f s" % (self._headline(check).ljust(100), check["elapsed"]), colour)
         if check["verdict"] != "pass":
-            self._display.display(self._difference(check), color=_COLOURS[check["verdict"]])
+            self._say(self._difference(check), colour)
 
     @staticmethod
     def _headline(check):
@@ -102,5 +116,5 @@ class CallbackModule(CallbackBase):
         if content.get("results") and "One or more items failed" in str(message):
             return  # each item has spoken for itself
         text = "%-7s %s: %s: %s" % (kind, result.host.get_name(), result.task.get_name(), str(message).strip())
-        self._display.display(text, color=C.COLOR_ERROR)
+        self._say(text, C.COLOR_ERROR)
         self._troubles.append(text)

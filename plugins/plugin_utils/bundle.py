@@ -9,15 +9,20 @@ manifest.json  versions, topology, and the SHA-256 of each file
 """
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import re
 import time
 from urllib.parse import quote
 from xml.etree import ElementTree
 
 from ..module_utils.error import McastError
+
+# What XML 1.0 can't hold, not even escaped (section 2.2).
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Bundle:
@@ -31,7 +36,10 @@ class Bundle:
         """Make the folder and write what is known before the run. McastError if that is no empty place."""
         bundle = cls(path)
         try:
-            os.makedirs(os.path.join(path, "facts"))
+            os.makedirs(path, exist_ok=True)
+            if os.listdir(path):
+                raise McastError("results folder %s" % path, "is not empty; each run needs a folder of its own")
+            os.mkdir(os.path.join(path, "facts"))
         except OSError as error:
             raise McastError("results folder %s" % path, "can't be made: %s; set mcast_results_dir to a folder that "
                                                          "can be written" % error.strerror) from None
@@ -84,11 +92,14 @@ class Bundle:
 
     def _results(self):
         try:
-            with open(os.path.join(self.path, "results.jsonl"), encoding="utf-8") as file:
-                # A last line without its end was cut off by whatever ended the run: not a result.
-                return [json.loads(line) for line in file if line.endswith("\n")]
+            with open(os.path.join(self.path, "results.jsonl"), encoding="utf-8", errors="replace") as file:
+                lines = [line for line in file if line.endswith("\n")]
         except FileNotFoundError:
-            return []
+            return
+        for line in lines:
+            # A line that was cut off by whatever ended its writer is no result, nor is what was appended to it.
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
 
     def _checksums(self):
         sums = {}
@@ -148,6 +159,10 @@ def _missing(check):
                 actual="none: the host was not reached, or the run ended before")
 
 
+def _xml(text):
+    return _NOT_XML.sub("\ufffd", text)
+
+
 def _junit(results):
     """The results as JUnit XML, which build servers read: a suite for each host."""
     suites = ElementTree.Element("testsuites", name="mcast.lab")
@@ -156,13 +171,14 @@ def _junit(results):
         by_host.setdefault(result["host"], []).append(result)
     for host, cases in by_host.items():
         failures = sum(case["verdict"] in ("fail", "missing") for case in cases)
-        suite = ElementTree.SubElement(suites, "testsuite", name=host, tests=str(len(cases)), failures=str(failures))
+        suite = ElementTree.SubElement(suites, "testsuite", name=_xml(host), tests=str(len(cases)),
+                                       failures=str(failures))
         for case in cases:
-            element = ElementTree.SubElement(suite, "testcase", classname=host, name=case["id"],
+            element = ElementTree.SubElement(suite, "testcase", classname=_xml(host), name=_xml(case["id"]),
                                              time="%.3f" % case["elapsed"])
-            told = "expected: %s\nactual: %s" % (case["expected"], case["actual"])
+            told = _xml("expected: %s\nactual: %s" % (case["expected"], case["actual"]))
             if case["verdict"] in ("fail", "missing"):
-                ElementTree.SubElement(element, "failure", message=case["description"]).text = told
+                ElementTree.SubElement(element, "failure", message=_xml(case["description"])).text = told
             elif case["verdict"] == "warning":
                 ElementTree.SubElement(element, "system-out").text = told
     return ElementTree.ElementTree(suites)

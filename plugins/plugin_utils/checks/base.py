@@ -46,6 +46,7 @@ class Check:
 
 
 def group_option(path, value):
+    value = expect.text(path, value)
     try:
         return str(group.parse(value))
     except McastError as error:

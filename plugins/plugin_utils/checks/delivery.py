@@ -15,6 +15,12 @@ def _count(path, value):
     return expect.number(path, value, 0, 10 ** 9)
 
 
+def _senders(path, value):
+    """Addresses; None stands for a sender whose address is not known beforehand."""
+    items = value if isinstance(value, list) else [value]
+    return [None if item is None else expect.text(path, item) for item in items]
+
+
 class _Delivery(Check):
     REQUIRED = ("stream", "group", "port", "interface", "datagrams")
     NEEDS = ("traffic",)
@@ -66,9 +72,13 @@ class Received(_Delivery):
     else's come. A sender whose address is not known beforehand is any source."""
 
     NAME = "delivery.received"
-    PARAMS = dict(Sent.PARAMS, sources=lambda path, value: [
-        None if item is None else expect.text(path, item) for item in value])
+    PARAMS = dict(Sent.PARAMS, sources=_senders)
     PROGRAM = "receiver"
+
+    @property
+    def ABSENCE(self):
+        """That nobody is heard is no more than an absence."""
+        return not self.sources
 
     def describe(self):
         return "%s: receives %d from %s at %s port %d" % (

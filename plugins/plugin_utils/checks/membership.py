@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from ...module_utils import expect, group
+from ...module_utils.error import McastError
 from .base import Check, find_membership, group_option
 
 
 def _places(path, value):
     """A list of ``{interface, group}``."""
     if not isinstance(value, list):
-        expect.mapping(path, value)
-    return [{"interface": expect.text(path, expect.mapping(path, item, ("interface", "group"))["interface"]),
-             "group": group_option(path, item["group"])} for item in value]
+        raise McastError(path, "expected a list of {interface, group}, not %s" % (value,))
+    for item in value:
+        expect.mapping(path, item, ("interface", "group"), required=("interface", "group"))
+    return [{"interface": expect.text(path + ".interface", item["interface"]),
+             "group": group_option(path + ".group", item["group"])} for item in value]
 
 
 def _shown(entries):
@@ -37,9 +40,13 @@ class Present(Check):
         return "member of %s on %s%s" % (self.group, self.interface, self._filter())
 
     def _filter(self):
-        if self.filter_mode is None or (self.filter_mode == "exclude" and not self.sources):
+        mode = self._mode()
+        if mode is None or (mode == "exclude" and not self.sources):
             return ""
-        return ", %s %s" % (self.filter_mode, _shown(self.sources or []))
+        return ", %s %s" % (mode, _shown(self.sources or []))
+
+    def _mode(self):
+        return self.filter_mode or ("include" if self.sources else None)
 
     def judge(self, facts):
         found = find_membership(facts, self.interface, self.group)
@@ -47,16 +54,29 @@ class Present(Check):
         if found is None:
             elsewhere = sorted(entry["interface"] for entry in facts["memberships"] if entry["group"] == self.group)
             return False, expected, "member on %s instead" % ", ".join(elsewhere) if elsewhere else "no member", {}
-        mode = found["filter_mode"]
+        mode, wanted = found["filter_mode"], self._mode()
         have = {kind: sorted(entry["source"] for entry in found[kind]) for kind in ("include", "exclude")}
         passed = True
-        if self.filter_mode is not None:
-            passed = have[self.filter_mode] == sorted(self.sources or [])
-            passed = passed and (mode["value"] == self.filter_mode or mode["basis"] != "exact")
+        if wanted is not None:
+            possible = [have["include"]] if wanted == "include" else _excluded(found)
+            passed = sorted(self.sources or []) in possible
+            passed = passed and (mode["value"] == wanted or mode["basis"] != "exact")
         actual = "member of %s on %s, %s (%s)" % (self.group, self.interface, mode["value"], mode["basis"])
         for kind, sources in have.items():
             actual += ", %s %s" % (kind, _shown(sources)) if sources else ""
         return passed, expected, actual, found
+
+
+def _excluded(found):
+    """What the interface may exclude, as lists of sources: those that every excluder excludes and nobody includes (RFC
+    9776 section 3.2). The kernel counts holders and, per source, who includes and who excludes it; one who includes
+    two sources stands in two rows, so how many exclude is exact only where at most one source is included."""
+    include = {entry["source"]: entry["count"] for entry in found["include"]}
+    exclude = {entry["source"]: entry["count"] for entry in found["exclude"]}
+    fewest = max([1, found["users"] - sum(include.values())] + list(exclude.values()))
+    most = found["users"] - max(include.values(), default=0)
+    return [sorted(source for source, count in exclude.items() if count == excluders and source not in include)
+            for excluders in range(fewest, most + 1)]
 
 
 class Absent(Check):
@@ -92,7 +112,7 @@ class Difference(Check):
 
     def describe(self):
         what = _shown("%s on %s" % (place["group"], place["interface"]) for place in self.joined)
-        return "since then joined: %s" % what
+        return "newly joined since before: %s" % what
 
     def judge(self, facts):
         if self.since is None:

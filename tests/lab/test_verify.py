@@ -1,0 +1,199 @@
+"""The scenario whole, and broken on purpose: the verdict must fail by exactly the checks that the break concerns."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(sys.prefix) / "bin"
+LAB = "mct%d" % os.getpid()
+
+TOPOLOGY = {
+    "plugin": "mcast.lab.topology",
+    "name": LAB,
+    "segments": {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "spare": {}},
+    "hosts": {
+        "client": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "192.168.122.181"}}},
+        "server": {"interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "spare"}}},
+    },
+    "streams": {
+        "hello": {"group": "239.0.0.100", "port": 11111, "from": "client", "to": ["server"], "count": 1},
+        "hello6": {"group": "ff15::100", "port": 11111, "from": "client", "to": ["server"], "count": 2,
+                   "interval": 0.05},
+    },
+}
+JOIN = {"name": "hello", "group": "239.0.0.100", "port": 11111, "interface": "eth0", "filter_mode": "exclude",
+        "sources": []}
+JOIN6 = dict(JOIN, name="hello6", group="ff15::100")
+SEND = dict(JOIN, ttl=1, count=1, interval=0.1, payload="HELLO")
+SEND6 = dict(SEND, name="hello6", group="ff15::100", count=2)
+
+MEMBER = {
+    "server/during/membership.present/239.0.0.100/eth0", "server/during/membership.present/ff15::100/eth0",
+    "server/during/mapping.programmed/239.0.0.100/eth0", "server/during/mapping.programmed/ff15::100/eth0",
+    "server/during/membership.difference",
+}
+RECEIVED = {"server/during/delivery.received/hello/239.0.0.100/eth0",
+            "server/during/delivery.received/hello6/ff15::100/eth0"}
+
+# name: (variables of the client, variables of the server, what is not passed)
+BREAKS = {
+    "nothing": ({}, {}, set()),
+    "receiver not started": ({}, {"mcast_receiver_streams": []}, MEMBER | RECEIVED),
+    "joined on the wrong interface": (
+        {}, {"mcast_receiver_streams": [dict(JOIN, interface="eth1"), dict(JOIN6, interface="eth1")]},
+        MEMBER | RECEIVED | {"server/during/membership.explained"}),
+    "sender on another group": (
+        {"mcast_sender_streams": [dict(SEND, group="239.0.0.101"), SEND6]}, {},
+        {"client/during/delivery.sent/hello/239.0.0.100/eth0", "server/during/delivery.received/hello/239.0.0.100/eth0"}),
+    "interface down": (
+        {}, {"mcast_host_settings": {"state": "down"}},
+        {"server/before/interface.settings/eth0"} | RECEIVED),
+    "multicast off": (
+        {}, {"mcast_host_settings": {"state": "up", "multicast": False}}, {"server/before/interface.settings/eth0"}),
+    "a second member": (
+        {"mcast_receiver_streams": [JOIN]}, {},
+        {"client/during/membership.difference", "client/during/membership.explained"}),
+}
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """A folder with the topology, and a function that adds variables of a host."""
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    (folder / "topology.yml").write_text(yaml.safe_dump(TOPOLOGY))
+
+    def with_variables(**hosts):
+        for host, variables in hosts.items():
+            (folder / "host_vars").mkdir(exist_ok=True)
+            (folder / "host_vars" / (host + ".yml")).write_text(yaml.safe_dump(variables))
+        return folder
+
+    yield with_variables
+    assert not [name for name in namespaces() if name.split(".")[0] == LAB], "the lab was left behind"
+
+
+def namespaces():
+    return os.listdir("/run/netns") if os.path.isdir("/run/netns") else []
+
+
+def playbook(folder, name, *arguments):
+    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
+    return subprocess.run([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab." + name, *arguments],
+                          capture_output=True, text=True, cwd=folder.parent, env=environment, timeout=120, check=False)
+
+
+def results(folder):
+    found = list((folder.parent / "results" / LAB).glob("*/results.json"))
+    assert len(found) == 1
+    return json.loads(found[0].read_text())
+
+
+def not_passed(judged):
+    return {each["id"] for each in judged["results"] if each["verdict"] != "pass"}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_exactly_the_checks_that_a_break_concerns_fail(inventory, name):
+    client, server, expected = BREAKS[name]
+    folder = inventory(client=client, server=server)
+    ran = playbook(folder, "verify", "-e", "mcast_evidence_within=2s")
+    judged = results(folder)
+    assert not_passed(judged) == expected, ran.stdout + ran.stderr
+    verdict = "fail" if expected else "pass"
+    assert judged["verdict"] == verdict
+    assert (ran.returncode == 0) == (verdict == "pass")
+    last = ran.stdout.strip().splitlines()[-1]
+    assert last.startswith("verdict: %s, 20 checks" % verdict)
+    assert last.endswith("/") and (folder.parent / last.split(", ")[-1]).is_dir()
+
+
+def test_an_unreachable_host_fails_by_its_own_checks_and_no_others(inventory):
+    folder = inventory(server={"mcast_netns": LAB + ".nowhere"})
+    ran = playbook(folder, "verify", "-e", "mcast_evidence_within=1s")
+    judged = results(folder)
+    assert ran.returncode != 0
+    assert {each["host"] for each in judged["results"] if each["verdict"] == "missing"} == {"server"}
+    assert {each["verdict"] for each in judged["results"] if each["host"] == "client"} == {"pass"}
+    assert {each["verdict"] for each in judged["results"] if each["host"] == "server"} == {"missing"}
+    assert "no network namespace %s.nowhere" % LAB in ran.stdout
+
+
+def test_no_host_reachable_is_a_verdict_too(inventory):
+    folder = inventory(server={"mcast_netns": LAB + ".nowhere"}, client={"mcast_netns": LAB + ".nowhere"})
+    ran = playbook(folder, "verify")
+    assert ran.returncode != 0
+    assert {each["verdict"] for each in results(folder)["results"]} == {"missing"}
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 20 checks, 20 missing")
+
+
+def test_a_run_that_matches_no_hosts_fails(inventory):
+    ran = playbook(inventory(), "verify", "-e", "mcast_hosts=nobody")
+    assert ran.returncode != 0
+    assert "hosts: none of the inventory's hosts is meant" in ran.stdout
+
+
+def test_a_lab_that_stood_before_stands_after(inventory):
+    folder = inventory()
+    assert playbook(folder, "lab_up").returncode == 0
+    try:
+        assert playbook(folder, "verify").returncode == 0
+        assert LAB + ".server" in namespaces()
+    finally:
+        assert playbook(folder, "lab_down").returncode == 0
+
+
+@pytest.mark.parametrize("moment", [1, 8])
+def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
+    """moment: after how many decided checks the interrupt comes."""
+    folder = inventory()
+    run = subprocess.Popen([str(ROOT / "scripts" / "scenario.sh"), str(folder)], cwd=folder.parent, text=True,
+                           env=dict(os.environ, VENV=sys.prefix, ANSIBLE_NOCOLOR="1"), start_new_session=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    bundles = ROOT / "results" / "inventory"
+    known = set(bundles.glob("*"))
+    deadline = time.monotonic() + 60
+    while True:
+        lines = [path for path in bundles.glob("*/results.jsonl") if path.parent not in known]
+        if lines and lines[0].read_text().count("\n") >= moment:
+            break
+        assert run.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGINT)
+    output = run.communicate(timeout=60)[0]
+    assert run.returncode == 130
+    assert output.strip().splitlines()[-1].startswith("verdict: fail, 20 checks, ")
+    assert json.loads((lines[0].parent / "results.json").read_text())["missing"] > 0
+    assert not [unit for unit in pathlib.Path("/run/mcast").glob("*/*-hello*")]
+
+
+BAD = {
+    "yaml": ("plugin: mcast.lab.topology\nhosts: {client: [", "YAML: line"),
+    "no mapping": ("- plugin\n", "topology: expected a mapping"),
+    "unknown host": (yaml.safe_dump(dict(TOPOLOGY, streams={"hello": dict(
+        TOPOLOGY["streams"]["hello"], to=["srever"])})), "streams.hello.to: 'srever' is neither a host nor a group"),
+    "no group": (yaml.safe_dump(dict(TOPOLOGY, streams={"hello": dict(
+        TOPOLOGY["streams"]["hello"], group="10.0.0.1")})), "streams.hello.group: 10.0.0.1 is not a multicast group"),
+    "no streams": (yaml.safe_dump(dict(TOPOLOGY, streams={})), "streams: expected at least one stream"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("play", ["verify", "lab_up"])
+def test_bad_input_is_one_message_before_anything_is_made(inventory, name, play):
+    text, message = BAD[name]
+    folder = inventory()
+    (folder / "topology.yml").write_text(text)
+    ran = playbook(folder, play)
+    assert ran.returncode != 0
+    assert ran.stdout.count(message) == 1, ran.stdout
+    assert not (folder.parent / "results").exists()
