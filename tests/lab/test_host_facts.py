@@ -393,7 +393,8 @@ def test_action(check):
 
 
 def test_action_takes_subsets_and_refuses_others():
-    unused, unused, result = ansible("-a", '{"gather_subset": ["limits"]}')
+    status, unused, result = ansible("-a", '{"gather_subset": ["limits"]}')
+    assert status == 0
     assert set(result["ansible_facts"]["mcast"]) == {"limits", "kernel", "sources"}
     status, unused, result = ansible("-a", '{"gather_subset": ["groups"]}')
     assert status != 0 and "gather_subset" in result["msg"]
