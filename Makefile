@@ -9,7 +9,7 @@ help:
 	@echo 'make scenarios           all of them, a verdict line each'
 	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
 	@echo 'make mcast.pyz           the sender and receiver as one file, to run by hand on any host'
-	@echo 'make bench-NAME          run benchmarks/NAME.py'
+	@echo 'make bench-NAME          run benchmarks/NAME.py (its options in ARGS)'
 	@echo 'make test                all checks and tests'
 
 setup:
@@ -32,7 +32,11 @@ down: setup
 	@.venv/bin/ansible-playbook -i inventories/$(NAME) mcast.lab.lab_down
 
 bench-%: setup
-	@.venv/bin/python benchmarks/$*.py
+	@.venv/bin/python benchmarks/$*.py $(ARGS)
+
+mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/traffic/*.py)
+	@$(PYTHON) -m plugins.module_utils.traffic zipapp $@
+	@echo "Try: python3 $@ receiver --help"
 
 test:
 	@scripts/test.sh $(PYTHON)

@@ -44,27 +44,18 @@ class _Lab:
         self.wanted = [self.switch] + [body["namespace"] for body in topology["hosts"].values()]
         self.open = {}
         self.links = {}
-        self.foreign = []
-        self._have()
-
-    def _have(self):
-        """Look at every namespace whose name could be this lab's, and keep those that are."""
+        self.ours, self.foreign = [], []
         for name in netns.names():
-            if name != self.switch and not name.startswith(self.switch + "."):
-                continue
-            links = self._enter(name)
-            if links.get("lo", {}).get("alias") == self.mark:
-                self.links[name] = links
-            else:
-                self.foreign.append(name)
+            if name == self.switch or name.startswith(self.switch + "."):
+                (self.ours if self._is_ours(name) else self.foreign).append(name)
 
-    def _enter(self, name):
+    def _is_ours(self, name):
         try:
             descriptor = os.open(netns.path(name), os.O_RDONLY | os.O_CLOEXEC)
             self.open[name] = (descriptor, Netlink(descriptor))
-            return self.open[name][1].links()
+            return self.netlink(name).alias(1) == self.mark
         except OSError:  # a stale file, or gone in this moment: nothing of ours
-            return {}
+            return False
 
     def netlink(self, name):
         return self.open[name][1]
@@ -76,8 +67,8 @@ class _Lab:
             if name in self.foreign:
                 raise McastError("network namespace %s" % name, "is there already and was not made by lab %s; rename "
                                  "the lab, or remove it: ip netns delete %s" % (self.switch, name))
-        for name in sorted(set(self.links) - set(self.wanted)):
-            self._remove_namespaces([name])
+        self._remove_namespaces([name for name in self.ours if name not in self.wanted])
+        self.links = {name: self.netlink(name).links() for name in self.ours if name in self.wanted}
         for name in self.wanted:
             if name not in self.links:
                 self.changes.add(("namespaces", name), None, "present", lambda name=name: self._create(name))
@@ -165,13 +156,13 @@ class _Lab:
                 if address not in have:
                     netlink.add_address(index, address)
 
-        self.changes.add(path + ("addresses",), [str(address) for address in have],
-                         [str(address) for address in wanted], apply)
+        self.changes.add(path + ("addresses",), [str(address) for address in have] or None,
+                         [str(address) for address in wanted] or None, apply)
 
     # absent
 
     def remove(self):
-        self._remove_namespaces(sorted(self.links))
+        self._remove_namespaces(self.ours)
 
     def _remove_namespaces(self, names):
         for name in names:

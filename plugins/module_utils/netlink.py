@@ -110,15 +110,19 @@ class Netlink:
             attributes = _attributes(body, 16)
             info = _attributes(attributes.get(_IFLA_LINKINFO, b""), 0)
             master = attributes.get(_IFLA_MASTER)
-            found[attributes[_IFLA_IFNAME].rstrip(b"\0").decode()] = {
+            found[_text(attributes[_IFLA_IFNAME])] = {
                 "index": index, "flags": flags,
                 "mtu": struct.unpack("=I", attributes[_IFLA_MTU])[0],
                 "mac": attributes.get(_IFLA_ADDRESS, b"").hex(":") or None,
                 "master": struct.unpack("=I", master)[0] if master else None,
-                "kind": info.get(_INFO_KIND, b"").rstrip(b"\0").decode() or None,
-                "alias": attributes.get(_IFLA_IFALIAS, b"").rstrip(b"\0").decode("utf-8", "replace") or None,
+                "kind": _text(info.get(_INFO_KIND)), "alias": _text(attributes.get(_IFLA_IFALIAS)),
             }
         return found
+
+    def alias(self, index):
+        """The alias of the link with that index, or None."""
+        body = self._request(_GETLINK, _ACK, _link_header(index), "link %d" % index)[0]
+        return _text(_attributes(body, 16).get(_IFLA_IFALIAS))
 
     def index(self, name):
         """The index of the link `name`."""
@@ -233,6 +237,10 @@ class Netlink:
 
     def delete_route(self, route):
         self._route(_DELROUTE, 0, route)
+
+
+def _text(value):
+    return value.rstrip(b"\0").decode("utf-8", "replace") if value else None
 
 
 def _mac(text):

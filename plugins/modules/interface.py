@@ -51,12 +51,12 @@ options:
     default: false
   igmp_version:
     description:
-      - Force a version of IGMP, 1 to 3; V(0) leaves it to the queries that are heard.
-      - The kernel uses the larger of this and the setting of C(all).
+      - Force a version of IGMP; V(0) and V(3) leave it to the queries that are heard.
+      - A V(1) or V(2) in the setting of C(all) forces it too, and V(1) goes before V(2).
     type: int
     choices: [0, 1, 2, 3]
   mld_version:
-    description: Force a version of MLD, 1 or 2; V(0) leaves it to the queries that are heard.
+    description: Force a version of MLD; V(0) leaves it to the queries that are heard.
     type: int
     choices: [0, 1, 2]
   rp_filter:
