@@ -42,7 +42,8 @@ def text(path, value):
 
 def choice(path, value, choices):
     if value not in choices:
-        raise McastError(path, "expected one of %s, not %s" % (", ".join(choices), _shown(value)))
+        raise McastError(path, "expected one of %s, not %s" % (
+            ", ".join(str(each) for each in choices) or "(there are none)", _shown(value)))
     return value
 
 
@@ -52,7 +53,7 @@ def number(path, value, low, high, kind=int):
         if isinstance(value, bool) or (kind is int and isinstance(value, float)):
             raise ValueError
         result = kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         result = None
     if result is None or not low <= result <= high:
         what = "a whole number" if kind is int else "a number"

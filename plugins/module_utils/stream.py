@@ -33,8 +33,9 @@ def _check_one(path, name, body):
     if not _NAME.match(name):
         raise McastError(path, "is no usable name of a stream: expected letters, digits, _ . and -, at most 48")
     expect.mapping(path, body, KEYS, required=("group", "port", "from", "to"))
+    group = expect.text(path + ".group", body["group"])
     try:
-        address = groups_of.parse(body["group"])
+        address = groups_of.parse(group)
     except McastError as error:
         raise McastError(path + ".group", "%s %s" % (error.thing, error.reason)) from None
     sources = expect.texts(path + ".sources", body.get("sources") or [])
@@ -91,17 +92,21 @@ class _Settler:
         stream["receivers"] = {
             host: {"interface": self._end("to", host, interface, senders)["interface"]}
             for host, interface in receivers.items()}
-        stream["sources"] = [self._source(source, stream["senders"]) for source in stream["sources"]]
+        # One source may be given twice, by name and by address; the kernel would refuse the second.
+        stream["sources"] = list(dict.fromkeys(
+            self._source(source, stream["senders"]) for source in stream["sources"]))
         return stream
 
     def _named(self, key):
-        """Names of hosts and of groups → ``{host: interface or None}``. A host's name goes before a group's."""
+        """Names of hosts and of groups → ``{host: interface or None}``. A host's name goes before a group's,
+        and what is said of the host itself before what is said of its group."""
+        given, known = self.stream[key], self.groups.get("all", ())
         named = {}
-        for name, interface in self.stream[key].items():
-            if name in self.groups.get("all", ()):
+        for name, interface in given.items():
+            if name in known:
                 named[name] = interface
             elif name in self.groups:
-                named.update((host, interface) for host in self.groups[name])
+                named.update((host, interface) for host in self.groups[name] if host not in given)
             else:
                 raise McastError("%s.%s" % (self.path, key), "%r is neither a host nor a group of the inventory" % name)
         if not named:

@@ -19,7 +19,7 @@ _FAMILIES = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
 _LAB = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 # What a folder of /run/netns and a file of results can be called; Ansible allows more in a pattern than in a name.
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
-_INTERFACE = re.compile(r"[^\s/:%]{1,15}\Z")
+_INTERFACE = re.compile(r"[!-$&-.0-9;-~]{1,15}\Z")  # ASCII: the kernel counts bytes
 _RESERVED = {
     "localhost": "it is the controller's own name",
     "all": "Ansible has a group of this name",
@@ -60,11 +60,19 @@ def _segments(value):
             segments[segment][family] = None
             if body.get(family) is None:
                 continue
-            try:
-                segments[segment][family] = str(network(body[family]))
-            except ValueError as error:
-                raise McastError("%s.%s" % (path, family), "expected an %s network: %s" % (family, error)) from None
+            segments[segment][family] = _network(network, "%s.%s" % (path, family), body[family])
     return segments
+
+
+def _network(network, path, value):
+    value = expect.text(path, value)
+    try:
+        if not network(value).is_multicast:
+            return str(network(value))
+        error = "%s holds groups, not hosts" % value
+    except ValueError as reason:
+        error = reason
+    raise McastError(path, "expected an IPv%d network: %s" % (4 if network is ipaddress.IPv4Network else 6, error))
 
 
 def _interfaces(name, host, body, segments):
@@ -74,8 +82,8 @@ def _interfaces(name, host, body, segments):
     for interface, given in expect.mapping(path + ".interfaces", body["interfaces"]).items():
         here = "%s.interfaces.%s" % (path, interface)
         if not _INTERFACE.match(interface) or interface in ("lo", ".", "..", "all", "default"):
-            raise McastError(here, "is no usable name of an interface: the kernel takes 1 to 15 characters without "
-                                   "space, / : and %, and lo, all and default mean something else")
+            raise McastError(here, "is no usable name of an interface: expected 1 to 15 ASCII characters without "
+                                   "space, / : and %; lo, all and default mean something else")
         given = expect.mapping(here, given, ("segment",) + tuple(_FAMILIES), required=("segment",))
         expect.choice(here + ".segment", given["segment"], list(segments))
         # ~ stands in neither name, so that a.b + c and a + b.c stay apart.
@@ -99,10 +107,14 @@ def _addresses(family, segments, hosts):
         if network is None:
             raise McastError(path, "segment %s has no %s network" % (interface["segment"], family))
         network = ipaddress.ip_network(network)
+        text, slash, prefix = expect.text(path, interface[family]).partition("/")
         try:
-            address = ipaddress.ip_address(str(interface[family]).partition("/")[0])
+            address = ipaddress.ip_address(text)
         except ValueError:
             raise McastError(path, "expected an %s address, not %r" % (family, interface[family])) from None
+        if slash and prefix != str(network.prefixlen):
+            raise McastError(path, "expected no prefix, or /%d of segment %s, not /%s" % (
+                network.prefixlen, interface["segment"], prefix))
         if address not in network or address in _ends(network):
             raise McastError(path, "%s is no host address of segment %s, %s" % (address, interface["segment"], network))
         if address in taken:
