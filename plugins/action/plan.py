@@ -48,12 +48,12 @@ class ActionModule(ActionBase):
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:
-            result["bundle"] = self._open(args, task_vars, streams, planned)
+            result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(
+                "inventory_dir"), streams, planned)
         return result
 
-    def _open(self, args, task_vars, streams, planned):
-        topology = task_vars.get("mcast_topology")
-        lab = topology["name"] if topology else os.path.basename(task_vars.get("inventory_dir") or "") or "hosts"
+    def _open(self, args, topology, inventory_dir, streams, planned):
+        lab = topology["name"] if topology else os.path.basename(inventory_dir or "") or "hosts"
         path = os.path.abspath(args["bundle"] or new_path(args["results_dir"], lab))
         manifest = {
             "lab": lab, "topology": topology, "streams": streams, "kernel": platform.release(),

@@ -152,6 +152,55 @@ def test_a_lab_that_stood_before_stands_after(inventory):
         assert playbook(folder, "lab_down").returncode == 0
 
 
+@pytest.fixture
+def hosts_that_stay(inventory):
+    """An ordinary inventory, of hosts that are no lab of ours: nothing but names, groups and group_vars."""
+    folder = inventory()
+    assert playbook(folder, "lab_up").returncode == 0
+    ordinary = folder.parent / "ordinary"
+    (ordinary / "group_vars").mkdir(parents=True)
+    (ordinary / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": {
+        "studios": {"hosts": {"alpha": {"mcast_netns": LAB + ".client"}}},
+        "galleries": {"hosts": {"beta": {"mcast_netns": LAB + ".server"}}},
+    }}}))
+    (ordinary / "group_vars" / "all.yml").write_text(yaml.safe_dump({
+        "ansible_connection": "mcast.lab.netns", "ansible_python_interpreter": "/usr/bin/python3",
+        "mcast_interface": "eth0",
+        "mcast_streams": {"news": {"group": "239.1.1.1", "port": 4001, "from": "studios", "to": "galleries"}}}))
+    yield ordinary
+    assert playbook(folder, "lab_down").returncode == 0
+
+
+def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
+    ran = playbook(hosts_that_stay, "verify")
+    assert ran.returncode == 0, ran.stdout
+    assert "news: receives 5 from any source at 239.1.1.1 port 4001" in ran.stdout
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 14 checks, results/ordinary/")
+    assert LAB + ".server" in namespaces()
+
+
+def test_what_others_join_on_hosts_that_stay_is_a_warning(hosts_that_stay):
+    (hosts_that_stay / "host_vars").mkdir()
+    (hosts_that_stay / "host_vars" / "alpha.yml").write_text(yaml.safe_dump({"mcast_receiver_streams": [JOIN]}))
+    ran = playbook(hosts_that_stay, "verify", "-e", "mcast_evidence_within=1s")
+    assert ran.returncode == 0, ran.stdout
+    assert "verdict: pass, 14 checks, 2 with warnings" in ran.stdout
+    assert "239.0.0.100 on eth0" in ran.stdout
+
+
+def test_lab_down_ends_what_runs_on_hosts_that_stay(hosts_that_stay):
+    started = subprocess.run(
+        [str(BIN / "ansible"), "-i", str(hosts_that_stay), "beta", "-m", "mcast.lab.receiver", "-a",
+         "name=receiver-news group=239.1.1.1 port=4001 interface=eth0"],
+        capture_output=True, text=True, check=False, env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg")))
+    assert started.returncode == 0, started.stdout
+    inode = os.stat("/run/netns/%s.server" % LAB).st_ino
+    assert os.listdir("/run/mcast/%d" % inode) == ["receiver-news"]
+    ran = playbook(hosts_that_stay, "lab_down")
+    assert ran.returncode == 0, ran.stdout
+    assert not os.path.exists("/run/mcast/%d" % inode)
+
+
 @pytest.mark.parametrize("moment", [1, 8])
 def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     """moment: after how many decided checks the interrupt comes."""
