@@ -1,0 +1,138 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What must hold, derived from the streams alone."""
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.mcast.lab.plugins.module_utils import stream, topology
+from ansible_collections.mcast.lab.plugins.plugin_utils import judge, plan
+
+DOCUMENT = {
+    "segments": {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "wan": {"ipv4": "10.0.0.0/8"}},
+    "hosts": {
+        "client": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "192.168.122.181"}}},
+        "server": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "192.168.122.225"}}},
+        "routers": {"interfaces": {"left": {"segment": "lan"}, "right": {"segment": "wan"}}},
+        "an.idle.host": {"interfaces": {"eth0": {"segment": "wan"}}},
+    },
+}
+HOSTS = topology.settle(DOCUMENT, "lab")["hosts"]
+HELLO = {"group": "239.0.0.100", "port": 11111, "from": "client", "to": ["server"], "count": 1}
+
+
+def derive(streams, hosts=tuple(HOSTS), is_ours=lambda unused: True):
+    settled = stream.settle(streams, {"all": list(HOSTS)}, lambda host: HOSTS[host]["interfaces"])
+    return plan.derive(settled, hosts, is_ours)
+
+
+def identifiers(planned):
+    return [check["id"] for check in planned]
+
+
+def test_two_hosts():
+    planned = derive({"hello": HELLO}, ["client", "server"])
+    assert identifiers(planned) == [
+        "client/before/interface.settings/eth0",
+        "server/before/interface.settings/eth0",
+        "server/before/membership.absent/239.0.0.100/eth0",
+        "client/during/membership.difference",
+        "client/during/membership.explained",
+        "client/during/delivery.sent/hello/239.0.0.100/eth0",
+        "server/during/membership.present/239.0.0.100/eth0",
+        "server/during/mapping.programmed/239.0.0.100/eth0",
+        "server/during/membership.difference",
+        "server/during/membership.explained",
+        "server/during/delivery.received/hello/239.0.0.100/eth0",
+        "client/after/membership.difference",
+        "server/after/membership.absent/239.0.0.100/eth0",
+        "server/after/membership.difference",
+    ]
+    params = {check["id"].partition("/")[2]: check["params"] for check in planned if check["host"] == "server"}
+    place = {"interface": "eth0", "group": "239.0.0.100"}
+    assert params["during/membership.present/239.0.0.100/eth0"] == dict(place, filter_mode="exclude", sources=[])
+    assert params["during/mapping.programmed/239.0.0.100/eth0"] == dict(place, mac="01:00:5e:00:00:64")
+    assert params["during/membership.difference"] == {"joined": [place]}
+    assert params["during/membership.explained"] == {"memberships": [place]}
+    assert params["after/membership.difference"] == {"joined": []}
+    assert params["during/delivery.received/hello/239.0.0.100/eth0"] == dict(
+        place, stream="hello", port=11111, datagrams=1, sources=["192.168.122.181"])
+
+
+MANY = {
+    "a": HELLO,
+    "b": dict(HELLO, port=11112),  # the same membership, for another port
+    "c": dict(HELLO, group="ff15::100", to={"server": None, "routers": "left"}),
+    "d": dict(HELLO, group="232.1.1.1", to="server", sources=["client"]),
+    "e": {"group": "239.0.0.100", "port": 1, "from": {"routers": "right"}, "to": "an.idle.host", "count": 7},
+}
+
+
+def test_every_planned_check_can_be_written_made_and_told_apart():
+    planned = derive(MANY)
+    assert len(set(identifiers(planned))) == len(planned)
+    for check in json.loads(json.dumps(planned)):
+        assert set(check) == {"id", "host", "phase", "check", "description", "severity", "params"}
+        assert judge.make(check["check"], check["params"]).describe() == check["description"]
+        assert check["id"].startswith("%s/%s/%s" % (check["host"], check["phase"], check["check"]))
+    order = [(plan.PHASES.index(check["phase"]), list(HOSTS).index(check["host"])) for check in planned]
+    assert order == sorted(order)
+
+
+def test_a_membership_is_judged_once_and_each_delivery():
+    found = [each.split("/", 2)[2] for each in identifiers(derive(MANY)) if each.startswith("server/during")]
+    assert sorted(found) == sorted([
+        "membership.present/239.0.0.100/eth0", "mapping.programmed/239.0.0.100/eth0",
+        "membership.present/ff15::100/eth0", "mapping.programmed/ff15::100/eth0",
+        "membership.present/232.1.1.1/eth0", "mapping.programmed/232.1.1.1/eth0",
+        "membership.difference", "membership.explained",
+        "delivery.received/a/239.0.0.100/eth0", "delivery.received/b/239.0.0.100/eth0",
+        "delivery.received/c/ff15::100/eth0", "delivery.received/d/232.1.1.1/eth0"])
+
+
+def test_several_interfaces():
+    routers = [each for each in identifiers(derive(MANY)) if each.startswith("routers/")]
+    assert routers[:3] == ["routers/before/interface.settings/left", "routers/before/interface.settings/right",
+                           "routers/before/membership.absent/ff15::100/left"]
+    assert "routers/during/delivery.sent/e/239.0.0.100/right" in routers
+    assert "routers/during/delivery.received/c/ff15::100/left" in routers
+
+
+def test_a_host_without_a_stream_must_join_nothing():
+    assert identifiers(derive({"hello": HELLO}, ["an.idle.host"])) == [
+        "an.idle.host/during/membership.difference", "an.idle.host/during/membership.explained",
+        "an.idle.host/after/membership.difference"]
+
+
+def test_what_others_may_do_on_a_host_that_is_not_ours_is_a_warning():
+    checks = {check["id"]: check["severity"] for check in derive(
+        {"hello": HELLO}, ["client", "server"], is_ours=lambda host: host == "client")}
+    assert {key for key, severity in checks.items() if severity == "warning"} == {
+        "server/before/membership.absent/239.0.0.100/eth0", "server/during/membership.difference",
+        "server/during/membership.explained", "server/after/membership.absent/239.0.0.100/eth0",
+        "server/after/membership.difference"}
+
+
+# the senders' addresses, filter mode, sources, who must be heard
+HEARD = [
+    (["10.0.0.1"], "exclude", [], ["10.0.0.1"]),
+    (["10.0.0.1", "10.0.0.2"], "exclude", [], ["10.0.0.1", "10.0.0.2"]),
+    (["10.0.0.1", "10.0.0.2"], "exclude", ["10.0.0.2"], ["10.0.0.1"]),
+    (["10.0.0.1", "10.0.0.2"], "include", ["10.0.0.2"], ["10.0.0.2"]),
+    (["10.0.0.1"], "include", ["10.0.0.9"], []),
+    (["10.0.0.1"], "exclude", ["10.0.0.1"], []),
+    ([None], "exclude", [], [None]),
+    ([None, "10.0.0.1"], "include", ["10.0.0.1"], [None, "10.0.0.1"]),
+]
+
+
+@pytest.mark.parametrize(("addresses", "mode", "sources", "heard"), HEARD)
+def test_who_must_be_heard(addresses, mode, sources, heard):
+    settled = {
+        "name": "hello", "group": "239.0.0.100", "port": 1, "count": 1, "interval": 0, "ttl": 1, "payload": "",
+        "filter_mode": mode, "sources": sources, "receivers": {"server": {"interface": "eth0"}},
+        "senders": {"h%d" % number: {"interface": "eth0", "address": address}
+                    for number, address in enumerate(addresses)}}
+    found, = (check for check in plan.derive([settled], ["server"], bool) if check["check"] == "delivery.received")
+    assert found["params"]["sources"] == heard
