@@ -82,14 +82,18 @@ class _Lab:
                 self._interface(host["namespace"], name, interface, have.get(name), addresses)
 
     def _create(self, name):
-        descriptor = netns.create(name)
+        descriptor = netns.create(name, lambda: self._prepare(name))
         self.open[name] = (descriptor, Netlink(descriptor))
+
+    def _prepare(self, name):
+        """Runs in a new namespace before it gets its name: however a run ends, none is left without the mark."""
         # Hosts: the topology keeps addresses unique, so detection would only delay every report by seconds.
         # Switches: a bridge is no host of its segment, and must not send reports and solicitations into it.
         setting = "disable_ipv6" if name == self.switch else "accept_dad"
-        with netns.inside(descriptor), contextlib.suppress(McastError):  # a kernel without IPv6 needs neither
+        with contextlib.suppress(McastError):  # a kernel without IPv6 needs neither
             sysctl.write("ipv6/conf/default/%s" % setting, int(name == self.switch))
-        self.netlink(name).set_up(1, alias=self.mark)
+        with Netlink() as netlink:
+            netlink.set_up(1, alias=self.mark)
 
     def _bridge(self, name):
         have = self.links.get(self.switch, {}).get(name)
@@ -113,13 +117,14 @@ class _Lab:
         ports = self.links.get(self.switch, {})
         bridge = self.topology["segments"][want["segment"]]["bridge"]
         port = ports.get(want["port"])
+        leftover = port or have
         path = ("interfaces", "%s %s" % (namespace, name))
         if not (have and port):
             self.changes.add(path + ("segment",), None, want["segment"],
-                             lambda: self._cable(namespace, name, want, bridge, port or have))
+                             lambda: self._cable(namespace, name, want, bridge, leftover))
             have, addresses = None, {}
         else:
-            if port["master"] != ports.get(bridge, {}).get("index"):
+            if bridge not in ports or port["master"] != ports[bridge]["index"]:
                 self.changes.add(path + ("segment",), None, want["segment"], lambda: self.netlink(
                     self.switch).set_master(port["index"], self.netlink(self.switch).index(bridge)))
             for where, link in ((namespace, have), (self.switch, port)):
@@ -131,12 +136,12 @@ class _Lab:
     def _cable(self, namespace, name, want, bridge, leftover):
         switch, host = self.netlink(self.switch), self.netlink(namespace)
         if leftover:  # one end without its other: somebody moved or renamed that
-            links = switch.links()
-            if want["port"] in links:
-                switch.delete_link(links[want["port"]]["index"])
-            if name in host.links():
-                host.delete_link(host.index(name))
-        port_mac = topologies.mac(self.switch, want["port"])
+            for netlink, end in ((switch, want["port"]), (host, name)):
+                links = netlink.links()
+                if end in links:
+                    netlink.delete_link(links[end]["index"])
+        # Not the host's own: a bridge keeps what is addressed to one of its ports.
+        port_mac = topologies.mac(self.switch, "port " + want["port"])
         switch.add_veth(want["port"], port_mac, switch.index(bridge), name, want["mac"], self.open[namespace][0])
         host.set_up(host.index(name))
 

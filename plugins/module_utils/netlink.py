@@ -5,6 +5,7 @@
 A netlink socket belongs to the network namespace in which it was made, so one process configures many hosts."""
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -165,8 +166,13 @@ class Netlink:
         self._request(_NEWLINK, _ACK, _link_header(index) + _attribute(_IFLA_MASTER, master), "link %d" % index)
 
     def delete_link(self, index):
-        """Remove a link; of a veth pair both ends go."""
-        self._request(_DELLINK, _ACK, _link_header(index), "link %d" % index)
+        """Remove a link; of a veth pair both ends go. One that is gone by now (the kernel takes its time to clear a
+        namespace) is as good as removed."""
+        try:
+            self._request(_DELLINK, _ACK, _link_header(index), "link %d" % index)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
 
     # addresses
 

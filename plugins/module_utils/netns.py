@@ -51,24 +51,32 @@ def inside(descriptor):
         os.close(home)
 
 
-def create(name):
-    """Make the namespace `name`. Returns an open descriptor of it. FileExistsError if the name is taken."""
+def create(name, prepare):
+    """Make the namespace `name`. `prepare` is called in it while it has no name yet: if that raises, nothing is left.
+
+    Returns an open descriptor of it. FileExistsError if the name is taken."""
     _share_folder()
     target = path(name)
-    os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _call("unshare", _CLONE_NEWNET)
         try:
-            _call("mount", b"/proc/thread-self/ns/net", target.encode(), b"none", _MS_BIND, None, path=target)
+            prepare()
+            _mount(target)
         finally:
             _call("setns", home, _CLONE_NEWNET)
-    except OSError:
-        os.unlink(target)
-        raise
     finally:
         os.close(home)
     return os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _mount(target):
+    os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    try:
+        _call("mount", b"/proc/thread-self/ns/net", target.encode(), b"none", _MS_BIND, None, path=target)
+    except OSError:
+        os.unlink(target)
+        raise
 
 
 def _share_folder():

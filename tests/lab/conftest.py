@@ -1,0 +1,144 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What tests of labs share: names that no other run has, modules run at once in any namespace, playbooks, and `ip`
+as the witness of what the kernel has."""
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mcast.lab.plugins.module_utils import netns
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+_NUMBERS = itertools.count()
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            if pathlib.Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="network namespaces take root"))
+
+
+def _forked(work):
+    """What `work` returns, run in a child process: it may enter namespaces, use up descriptors, and leave a mess."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reader)
+            with os.fdopen(writer, "w") as pipe:
+                json.dump(work(), pipe)
+        except BaseException as error:  # the child must end here, whatever happens
+            os.write(2, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(text)
+
+
+@pytest.fixture(scope="session")
+def forked():
+    return _forked
+
+
+@pytest.fixture(scope="session")
+def module():
+    """module(NAME, OPTIONS, check=, namespace=): run one of our modules as Ansible does; returns what it printed.
+    No connection is involved: that is some 10 ms in place of 200."""
+    def run(name, options, check=False, namespace=None):
+        code = importlib.import_module("ansible_collections.mcast.lab.plugins.modules." + name)
+
+        def work():
+            with contextlib.ExitStack() as stack:
+                if namespace:
+                    stack.enter_context(netns.inside(os.open(netns.path(namespace), os.O_RDONLY)))
+                stack.enter_context(patch_module_args(dict(options, _ansible_check_mode=check, _ansible_diff=True)))
+                output = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+                stack.enter_context(contextlib.suppress(SystemExit))
+                code.main()
+            return json.loads(output.getvalue())
+        return _forked(work)
+    return run
+
+
+@pytest.fixture(scope="session")
+def ip():
+    """ip(WORD, ...): run ip; returns what it said as JSON, if it said anything."""
+    def run(*words):
+        output = subprocess.run(["ip", "-d", "-j", *words], check=True, capture_output=True, text=True).stdout
+        return json.loads(output) if output.strip() else []
+    return run
+
+
+@pytest.fixture(scope="session")
+def new_lab_name():
+    """new_lab_name(): a name for a lab; of all of them nothing is left at the end of the tests."""
+    given = []
+
+    def new():
+        given.append("mct-%d-%d" % (os.getpid(), next(_NUMBERS)))
+        return given[-1]
+
+    yield new
+    left = [name for name in netns.names() if name.split(".")[0] in given]
+    for name in left:
+        subprocess.run(["ip", "netns", "delete", name], check=False)
+    assert not left, "left behind"
+
+
+@pytest.fixture
+def lab_name(new_lab_name, module):
+    """A name for a lab, which is removed after the test."""
+    name = new_lab_name()
+    yield name
+    module("topology", {"name": name, "state": "absent"})
+    for left in netns.names():
+        if left.split(".")[0] == name:  # what the test itself put in the way
+            subprocess.run(["ip", "netns", "delete", left], check=False)
+
+
+@pytest.fixture(scope="session")
+def ansible():
+    """ansible(PROGRAM, WORD, ...): run ansible-playbook and the like, with our ansible.cfg, in a folder."""
+    def run(program, *words, cwd, **environment):
+        environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", **environment)
+        return subprocess.run([os.path.join(sys.prefix, "bin", program), *map(str, words)], capture_output=True,
+                              text=True, cwd=str(cwd), env=environment, timeout=120, check=False)
+    return run
+
+
+@pytest.fixture(scope="session")
+def play(ansible):
+    """play(FOLDER, INVENTORY, TASKS, hosts=, ...): run tasks, each registered as t0, t1, ...; returns, by host, the
+    list of their results. Tasks may fail: that is a result too. The environment holds what else is named."""
+    def run(folder, inventory, tasks, hosts="all", **environment):
+        out = folder / "results"
+        out.mkdir(exist_ok=True)
+        for old in out.iterdir():
+            old.unlink()
+        names = ["t%d" % number for number in range(len(tasks))]
+        kept = {"ansible.builtin.copy": {"dest": "%s/{{ inventory_hostname }}.json" % out,
+                                         "content": "{{ [%s] | to_json }}" % ", ".join(names)}}
+        quiet = {"ignore_errors": True, "ignore_unreachable": True}
+        plays = [{"hosts": hosts, "gather_facts": False,
+                  "tasks": [dict(quiet, **task, register=name) for name, task in zip(names, tasks)] +
+                           [dict(kept, delegate_to="localhost", diff=False, check_mode=False)]}]
+        (folder / "play.yml").write_text(yaml.safe_dump(plays, sort_keys=False))
+        ran = ansible("ansible-playbook", "-i", inventory, "play.yml", cwd=folder, **environment)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return {path.stem: json.loads(path.read_text()) for path in out.iterdir()}
+    return run
