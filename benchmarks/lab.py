@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A lab of 100 hosts on one switch, up and down: the module `topology`, `ip -batch`, mininet.
 
 Ours is measured twice: the module as Ansible runs it on a host, a Python process that starts, imports Ansible's part

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The playbook `mcast.lab.verify` for two hosts: wall time, and how much of it is waiting for the protocol.
 
 Waiting is what the checks take, from the first look to the last decision of each phase: most of it is the window over

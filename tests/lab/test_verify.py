@@ -222,7 +222,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     assert run.returncode == 130
     assert output.strip().splitlines()[-1].startswith("verdict: fail, 20 checks, ")
     assert json.loads((lines[0].parent / "results.json").read_text())["missing"] > 0
-    assert not [unit for unit in pathlib.Path("/run/mcast").glob("*/*-hello*")]
+    assert not list(pathlib.Path("/run/mcast").glob("*/*-hello*"))
 
 
 BAD = {
