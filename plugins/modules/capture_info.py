@@ -281,7 +281,7 @@ messages:
     kind:
       description:
         - IGMP - V(igmpv1_query), V(igmpv2_query), V(igmpv3_query), V(igmpv1_report), V(igmpv2_report),
-          V(igmpv3_report), V(igmpv2_leave); named with their type alone, V(dvmrp), V(pimv1), V(cisco_trace),
+          V(igmpv3_report), V(igmpv2_leave); named with their type alone, V(igmpv0), V(dvmrp), V(pimv1), V(cisco_trace),
           V(mtrace_query), V(mtrace_response), V(igmp_all_hosts_pim), V(mrd_advertisement), V(mrd_solicitation),
           V(mrd_termination), V(igap_report), V(igap_query), V(igap_leave), V(rgmp_hello), V(rgmp_bye), V(rgmp_join),
           V(rgmp_leave), V(igmp_unknown).

@@ -13,6 +13,11 @@ OTHER_KINDS = {
     0x40: "igap_report", 0x41: "igap_query", 0x42: "igap_leave",
     0xfc: "rgmp_leave", 0xfd: "rgmp_join", 0xfe: "rgmp_bye", 0xff: "rgmp_hello",
 }
+# Version 0 (RFC 988) has 20 bytes always.
+OTHER_KINDS.update((kind, "igmpv0") for kind in range(0x10))
+# The least bytes of those that have more than router discovery's 4.
+_LEAST = {0x13: 8, 0x14: 8, 0x1e: 24, 0x1f: 24}
+_LEAST.update(dict.fromkeys(range(0x10), 20))
 _GROUP_KINDS = {0x12: "igmpv1_report", 0x16: "igmpv2_report", 0x17: "igmpv2_leave"}
 
 
@@ -34,11 +39,12 @@ def parse(payload, length, message):
         read_records(payload, 4, message)
     else:
         message["kind"] = OTHER_KINDS.get(kind, "igmp_unknown")
+        _need(payload, _LEAST.get(kind, 4))
 
 
-def _need(payload):
-    if len(payload) < 8:
-        raise Malformed("an IGMP message of %d bytes, it takes 8" % len(payload))
+def _need(payload, size=8):
+    if len(payload) < size:
+        raise Malformed("an IGMP message of %d bytes, it takes %d" % (len(payload), size))
 
 
 def _query(payload, length, message):
@@ -57,8 +63,7 @@ def _query(payload, length, message):
     read_group(payload[4:8], message)
     message["query"] = classify(message)
     if length >= 12:
-        if len(payload) < 12:
-            raise Malformed("an IGMPv3 query of %d bytes, it takes 12" % len(payload))
+        _need(payload, 12)
         read_query_tail(payload, 8, 4, message)
     elif length != 8:
         raise Malformed("an IGMP query of %d bytes; versions 1 and 2 have 8, version 3 has 12 or more" % length)

@@ -85,7 +85,7 @@ def _ipv4(datagram, frame, offset, room):
 
 def _clip(datagram, total, least, room):
     """The length that the header gives, held against the frame. 0: the sender's network interface was to cut a large
-    segment and to fill the length in (segmentation offload), so the frame is the measure."""
+    segment and to fill the length in (segmentation offload of IPv4), so the frame is the measure."""
     if total == 0:
         return room
     if total < least:
@@ -106,7 +106,7 @@ def _ipv4_options(datagram, options, size):
         if kind == 1:
             position += 1
             continue
-        if length < 2 or position + length > size:
+        if length < 2 or position + length > size or (kind == 148 and length != 4):
             return datagram.complain("IPv4 option %d with length %d" % (kind, length))
         if kind == 148:
             datagram.router_alert = True
@@ -117,7 +117,7 @@ def _ipv4_options(datagram, options, size):
 
 def _ipv6(datagram, frame, offset, room):
     length, protocol, datagram.ttl, datagram.source, datagram.destination = _IPV6.unpack_from(frame, offset)
-    end = offset + _clip(datagram, length and length + 40, 40, room)
+    end = offset + _clip(datagram, length + 40, 40, room)
     datagram.protocol, position = _follow(datagram, frame, protocol, offset + 40, end)
     datagram.length = end - position
     datagram.payload = frame[position:end]
@@ -126,7 +126,7 @@ def _ipv6(datagram, frame, offset, room):
 def _follow(datagram, frame, protocol, position, end):
     """Walk the chain of extension headers. Returns the payload's protocol (None where the chain is broken) and its
     offset; a later fragment ends the walk, for what follows its header is no header."""
-    for unused in range(MAX_HEADERS):
+    for index in range(MAX_HEADERS):
         if protocol not in _CHAINED or (datagram.fragment and datagram.fragment[0]):
             return protocol, position
         size = 8
@@ -139,6 +139,8 @@ def _follow(datagram, frame, protocol, position, end):
             return None, end
         if protocol == FRAGMENT:
             _fragment(datagram, frame, position)
+        elif protocol == HOP_BY_HOP and index:
+            datagram.complain("an IPv6 hop-by-hop header that is not the first header")
         elif protocol in (HOP_BY_HOP, DESTINATION_OPTIONS):
             _ipv6_options(datagram, frame[position + 2:position + size], size - 2, protocol)
         protocol, position = frame[position], position + size
@@ -168,7 +170,7 @@ def _ipv6_options(datagram, options, size, header):
         if kind == 0:
             position += 1
             continue
-        if position + 2 + length > size:
+        if position + 2 + length > size or (kind == 5 and length != 2):
             return datagram.complain("IPv6 option %d with length %d" % (kind, length))
         if kind == 5 and header == HOP_BY_HOP:
             datagram.router_alert = True

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""PIM version 2 (RFC 7761; bootstrap and candidate-RP by RFC 5059)."""
+"""PIM version 2 (RFC 7761; bootstrap and candidate-RP by RFC 5059, state refresh by RFC 3973)."""
 from __future__ import annotations
 
 import struct
@@ -35,9 +35,9 @@ class _Reader:
     def numbers(self, layout, what):
         return struct.unpack(layout, self.take(struct.calcsize(layout), what))
 
-    def _address(self, family, encoding, what):
+    def _address(self, family, encoding, what, most=0):
         size = {1: 4, 2: 16}.get(family)
-        if size is None or encoding > 1:
+        if size is None or encoding > most:
             raise Malformed("%s of address family %d, encoding %d" % (what, family, encoding))
         return ip_text(self.take(size, what))
 
@@ -56,7 +56,7 @@ class _Reader:
         """An encoded-source address: ``{"source", "mask_length", "sparse", "wildcard", "rpt"}``. Attributes that may
         follow it (RFC 5384) are passed over."""
         family, encoding, flags, mask = self.numbers("!BBBB", "a source")
-        source = {"source": self._address(family, encoding, "a source"), "mask_length": mask,
+        source = {"source": self._address(family, encoding, "a source", 1), "mask_length": mask,
                   "sparse": bool(flags & 4), "wildcard": bool(flags & 2), "rpt": bool(flags & 1)}
         last = encoding == 0
         while not last:
@@ -83,37 +83,44 @@ def parse(payload, unused_length, message):
         parser(_Reader(payload, 4), message, message["details"])
 
 
-def _hello_option(kind, value):
-    """Returns (name, value) of a hello option (RFC 7761 section 4.9.2, IANA registry "PIM-Hello Options"); one that is
-    not known here, or not of its length, keeps its bytes in hex."""
-    size = len(value)
-    if kind == 1 and size == 2:
-        return "holdtime", int.from_bytes(value, "big")
-    if kind == 2 and size == 4:
-        word, override = struct.unpack("!HH", value)
-        return "lan_prune_delay", {"tracking": bool(word & 0x8000), "delay": (word & 0x7fff) / 1000,
-                                   "override": override / 1000}
-    if kind == 19 and size == 4:
-        return "dr_priority", int.from_bytes(value, "big")
-    if kind == 20 and size == 4:
-        return "generation_id", int.from_bytes(value, "big")
-    if kind == 21 and size == 4:
-        return "state_refresh", {"version": value[0], "interval": value[1]}
-    if kind == 22 and not size:
-        return "bidirectional", True
-    if kind == 24:
-        inner, addresses = _Reader(value, 0), []
-        while inner.more():
-            addresses.append(inner.unicast("an address of the address list"))
-        return "address_list", addresses
-    return "option_%d" % kind, value.hex()
+def _prune_delay(value):
+    word, override = struct.unpack("!HH", value)
+    return {"tracking": bool(word & 0x8000), "delay": (word & 0x7fff) / 1000, "override": override / 1000}
+
+
+def _addresses(value):
+    reader, addresses = _Reader(value, 0), []
+    while reader.more():
+        addresses.append(reader.unicast("an address of the address list"))
+    return addresses
+
+
+def _number(value):
+    return int.from_bytes(value, "big")
+
+
+# Hello options (RFC 7761 section 4.9.2, IANA registry "PIM-Hello Options"): name, length (None: any), what the value
+# says. 65001 is the address list of senders that are older than its number.
+_HELLO_OPTIONS = {
+    1: ("holdtime", 2, _number),
+    2: ("lan_prune_delay", 4, _prune_delay),
+    19: ("dr_priority", 4, _number),
+    20: ("generation_id", 4, _number),
+    21: ("state_refresh", 4, lambda value: {"version": value[0], "interval": value[1]}),
+    22: ("bidirectional", 0, lambda value: True),
+    24: ("address_list", None, _addresses),
+    65001: ("address_list", None, _addresses),
+}
 
 
 def _hello(reader, message, details):
     while reader.more():
         kind, size = reader.numbers("!HH", "a hello option")
-        name, value = _hello_option(kind, reader.take(size, "hello option %d" % kind))
-        details[name] = value
+        value = reader.take(size, "hello option %d" % kind)
+        name, wanted, convert = _HELLO_OPTIONS.get(kind) or ("option_%d" % kind, None, bytes.hex)
+        if wanted not in (None, size):
+            raise Malformed("hello option %d of %d bytes, it takes %d" % (kind, size, wanted))
+        details[name] = convert(value)
 
 
 def _register(reader, message, details):
@@ -181,6 +188,20 @@ def _assert(reader, message, details):
     details["rpt"], details["preference"] = bool(preference & 0x80000000), preference & 0x7fffffff
 
 
+def _state_refresh(reader, message, details):
+    """RFC 3973 section 4.7.10."""
+    group = reader.group()
+    message["group"], details["mask_length"] = group["group"], group["mask_length"]
+    message["sources"] = [reader.unicast("the source of a state refresh")]
+    details["originator"] = reader.unicast("the originator of a state refresh")
+    preference, details["metric"] = reader.numbers("!II", "the metric of a state refresh")
+    details["rpt"], details["preference"] = bool(preference & 0x80000000), preference & 0x7fffffff
+    details["source_mask_length"], details["ttl"], flags, details["interval"] = reader.numbers(
+        "!BBBB", "the end of a state refresh")
+    details["prune_indicator"], details["prune_now"] = bool(flags & 0x80), bool(flags & 0x40)
+    details["assert_override"] = bool(flags & 0x20)
+
+
 def _candidate_rp(reader, message, details):
     count, details["priority"], details["holdtime"] = reader.numbers("!BBH", "a candidate-RP advertisement")
     details["rp"] = reader.unicast("the candidate RP")
@@ -191,5 +212,5 @@ def _candidate_rp(reader, message, details):
 
 _PARSERS = {
     0: _hello, 1: _register, 2: _register_stop, 3: _join_prune, 4: _bootstrap, 5: _assert, 6: _join_prune,
-    7: _join_prune, 8: _candidate_rp,
+    7: _join_prune, 8: _candidate_rp, 9: _state_refresh,
 }

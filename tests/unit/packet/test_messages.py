@@ -57,9 +57,10 @@ IGMP = (
     (build.igmpv3_report([(4, G, [], b"")]) + b"more", {"kind": "igmpv3_report", "checksum": "bad"}),
     (build.igmp(0x13, 1), {"kind": "dvmrp", "type": 0x13}),
     (build.igmp(0x14), {"kind": "pimv1"}),
-    (build.igmp(0x1e), {"kind": "mtrace_response"}),
-    (build.igmp(0x1f), {"kind": "mtrace_query", "type": 0x1f}),
+    (build.igmp(0x1e, tail=b"\0" * 16), {"kind": "mtrace_response"}),
+    (build.igmp(0x1f, tail=b"\0" * 16), {"kind": "mtrace_query", "type": 0x1f}),
     (build.summed(b"\x30\x14\0\0\0\x7d\0\2", 2), {"kind": "mrd_advertisement"}),
+    (build.igmp(0x01, tail=b"\0" * 12), {"kind": "igmpv0"}),
     (build.igmp(0x77), {"kind": "igmp_unknown", "type": 0x77}),
     (b"\x16\0\0\0\xef\0\0\x64", {"kind": "igmpv2_report", "checksum": "bad", "group": G}),
 )
@@ -112,7 +113,7 @@ PIM = (
         "holdtime": 105, "lan_prune_delay": {"tracking": True, "delay": 0.5, "override": 2.5}, "dr_priority": 1,
         "generation_id": 0x01020304, "state_refresh": {"version": 1, "interval": 60}, "bidirectional": True,
         "address_list": ["10.0.0.1", "10.1.0.1"]}}),
-    (build.pim(0, b"\xfd\xe9\0\1\1"), {"details": {"option_65001": "01"}}),
+    (build.pim(0, b"\xfd\xf2\0\1\1"), {"details": {"option_65010": "01"}}),
     (build.pim(0, b""), {"kind": "pim_hello", "details": {}}),
     (build.pim(1, b"\0\0\0\0" + INNER), {"kind": "pim_register", "group": G, "sources": [S], "details": {
         "border": False, "null": False, "ttl": 5, "protocol": 17}}),
@@ -139,7 +140,12 @@ PIM = (
         "kind": "pim_candidate_rp", "details": {"priority": 192, "holdtime": 150, "rp": "10.0.0.7", "groups": [
             {"group": "224.0.0.0", "mask_length": 4, "bidirectional": False, "zone": False}]}}),
     (build.pim(6, build.unicast("10.0.0.2") + b"\0\0\0\0"), {"kind": "pim_graft"}),
-    (build.pim(9, b"\0" * 40), {"kind": "pim_state_refresh"}),
+    (build.pim(9, PIM_GROUP + build.unicast(S) + build.unicast("10.0.0.3") + struct.pack("!II4B", 101, 20, 24, 9, 0xc0, 60)), {
+        "kind": "pim_state_refresh", "group": G, "sources": [S], "details": {
+            "mask_length": 32, "originator": "10.0.0.3", "rpt": False, "preference": 101, "metric": 20,
+            "source_mask_length": 24, "ttl": 9, "interval": 60, "prune_indicator": True, "prune_now": True,
+            "assert_override": False}}),
+    (build.pim(10, b"\0" * 40), {"kind": "pim_df_election"}),
     (build.pim(15, b""), {"kind": "pim_unknown", "type": 15}),
 )
 
@@ -185,12 +191,15 @@ MALFORMED = (
     (hand(build.igmp(0x11, 0, tail=b"\0\0\0")), "igmpv1_query", "an IGMP query of 11 bytes"),
     (hand(b"\x11\x64\0\0"), "igmpv2_query", "an IGMP message of 4 bytes, it takes 8"),
     (hand(b"\x16"), "igmpv2_report", "an IGMP message of 1 bytes"),
+    (hand(build.igmp(0x1f)), "mtrace_query", "an IGMP message of 8 bytes, it takes 24"),
+    (hand(b"\x77\0"), "igmp_unknown", "an IGMP message of 2 bytes, it takes 4"),
     (hand(b""), "igmp_unknown", "an IGMP message without a byte"),
     (build.mld_frame(build.mldv2_report([(4, G6, [], b"")], count=2)), "mldv2_report", "a report of 2 records"),
     (build.mld_frame(build.mld(130, 1, tail=b"\0\0")), "mldv1_query", "an MLD query of 26 bytes"),
     (build.mld_frame(build.icmpv6(b"\x83\0\0\0\0\0\0\0")), "mldv1_report", "an MLD message of 8 bytes, it takes 24"),
     (build.mld_frame(build.icmpv6(b"\x8f\0\0\0")), "mldv2_report", "an MLD message of 4 bytes, it takes 8"),
     (build.pim_frame(build.pim(0, b"\0\1\0\x09\0")), "pim_hello", "hello option 1 past the end"),
+    (build.pim_frame(build.pim(0, b"\0\x14\0\2\0\1")), "pim_hello", "hello option 20 of 2 bytes, it takes 4"),
     (build.pim_frame(build.pim(0, b"\0\1")), "pim_hello", "a hello option past the end"),
     (build.pim_frame(build.pim(3, build.unicast("10.0.0.2") + b"\0\xff\0\1" + PIM_GROUP + b"\xff\xff\xff\xff")),
      "pim_join_prune", "a source past the end"),
@@ -212,7 +221,9 @@ MALFORMED = (
     (build.ethernet(b"\x65" + build.ipv4(b"", 2)[1:]), "malformed", "an IPv4 header with version 6"),
     (build.ethernet(build.ipv4(b"", 2)[:19]), "malformed", "an IPv4 header of 20 bytes, 19 are there"),
     (build.ethernet(build.ipv6(b"", 58)[:39], 0x86dd), "malformed", "an IPv6 header of 40 bytes, 39 are there"),
-    (chain(*[b"\0\0\1\4\0\0\0\0"] * 40, first=0), "malformed", "more than 16 IPv6 extension headers"),
+    (chain(*[b"\0\0\1\4\0\0\0\0"] * 40, first=0), "malformed", "an IPv6 hop-by-hop header that is not the first"),
+    (build.ethernet(build.ipv6(b"\0" * 8, 0, length=0), 0x86dd), "malformed", "IPv6 extension header 0 past the end"),
+    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\3\0\0"), "igmpv2_report", "IPv4 option 148 with length 3"),
     (chain(*[b"\x3c\0\1\4\0\0\0\0"] * 40, first=60), "malformed", "more than 16 IPv6 extension headers"),
     (chain(b"\x3a\xff\1\4\0\0\0\0", first=0), "malformed", "IPv6 extension header 0 past the end"),
     (chain(b"\x3a\0", first=0), "malformed", "IPv6 extension header 0 past the end"),
