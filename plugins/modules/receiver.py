@@ -13,30 +13,9 @@ description:
   - It outlives the task, is found again under its name, and is stopped with its last report.
   - It counts the datagrams of its own membership alone, never what other programs of the host joined.
   - Its files are in C(/run/mcast), from the start to the stop.
-requirements:
-  - Linux, Python 3.8 or newer, and root on the host.
-attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
-  diff_mode:
-    support: full
-    description: Shows the program's arguments and whether it runs, before and after.
+extends_documentation_fragment:
+  - mcast.lab.program
 options:
-  name:
-    description:
-      - Name of the program on this host, 1 to 64 letters, digits, C(_), C(-) and C(.), not beginning with C(.).
-      - Receivers and senders share these names.
-    type: str
-    required: true
-  state:
-    description:
-      - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is
-        started anew.
-      - With V(stopped), nothing of it is left.
-    type: str
-    choices: [started, stopped]
-    default: started
   group:
     description: Group to join, IPv4 or IPv6. Needed where O(state=started).
     type: str
@@ -50,7 +29,7 @@ options:
     description:
       - Receive from O(sources) only (V(include)) or from all others (V(exclude)).
       - Without this option it is V(include) where there are sources, and V(exclude) where there are none.
-      - A source-specific group (232.0.0.0/8, ff3x::/32) without sources is refused unless V(exclude) is given. Linux
+      - A source-specific group (V(232.0.0.0/8) or V(ff3x::/32)) without sources is refused unless V(exclude) is given. Linux
         joins it then, and routers ignore it.
     type: str
     choices: [include, exclude]
@@ -63,10 +42,6 @@ options:
     description: End after so many datagrams; V(0) is never.
     type: int
     default: 0
-  timeout:
-    description: End after so many seconds, so that none that was forgotten stays; V(0) is never.
-    type: float
-    default: 3600
 seealso:
   - module: mcast.lab.sender
 """

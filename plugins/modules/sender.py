@@ -13,30 +13,9 @@ description:
   - It outlives the task, is found again under its name, and is stopped with its last report.
   - It joins nothing.
   - Its files are in C(/run/mcast), from the start to the stop.
-requirements:
-  - Linux, Python 3.8 or newer, and root on the host.
-attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
-  diff_mode:
-    support: full
-    description: Shows the program's arguments and whether it runs, before and after.
+extends_documentation_fragment:
+  - mcast.lab.program
 options:
-  name:
-    description:
-      - Name of the program on this host, 1 to 64 letters, digits, C(_), C(-) and C(.), not beginning with C(.).
-      - Receivers and senders share these names.
-    type: str
-    required: true
-  state:
-    description:
-      - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is
-        started anew; so one that has sent all of its O(count) sends them again.
-      - With V(stopped), nothing of it is left.
-    type: str
-    choices: [started, stopped]
-    default: started
   group:
     description: Group to send to, IPv4 or IPv6. Needed where O(state=started).
     type: str
@@ -68,10 +47,6 @@ options:
     description: Time from one datagram to the next, in seconds.
     type: float
     default: 0.1
-  timeout:
-    description: End after so many seconds, so that none that was forgotten stays; V(0) is never.
-    type: float
-    default: 3600
 seealso:
   - module: mcast.lab.receiver
 """
