@@ -29,8 +29,8 @@ options:
     description:
       - Receive from O(sources) only (V(include)) or from all others (V(exclude)).
       - Without this option it is V(include) where there are sources, and V(exclude) where there are none.
-      - A source-specific group (V(232.0.0.0/8) or V(ff3x::/32)) without sources is refused unless V(exclude) is given. Linux
-        joins it then, and routers ignore it.
+      - A source-specific group (V(232.0.0.0/8) or V(ff3x::/32)) without sources is refused unless V(exclude) is
+        given. Linux joins it then, and routers ignore it.
     type: str
     choices: [include, exclude]
   sources:
