@@ -1,0 +1,192 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What this machine's kernel really sends, as host and as querier, captured by tcpdump and dumpcap: read to the message
+that the protocol's text asks for, and like tshark."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root"),
+    pytest.mark.skipif(not shutil.which("tcpdump"), reason="needs tcpdump"),
+]
+
+HOST, SWITCH = "mct-%d-h" % os.getpid(), "mct-%d-s" % os.getpid()
+G, H, G6, S, S6 = "239.0.0.100", "232.1.1.1", "ff15::64", "10.0.0.9", "2001:db8::9"
+
+# Joins one group on eth0 until its input ends; with a source, that source alone (MCAST_JOIN_SOURCE_GROUP).
+JOIN = r"""
+import socket, struct, sys
+
+def address(text):
+    if ":" in text:
+        return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, socket.inet_pton(socket.AF_INET6, text), 0).ljust(128, b"\0")
+    return struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(text)).ljust(128, b"\0")
+
+group, *source = sys.argv[1:]
+family, level = (socket.AF_INET6, 41) if ":" in group else (socket.AF_INET, 0)
+held = socket.socket(family, socket.SOCK_DGRAM)
+held.setsockopt(level, 46 if source else 42, struct.pack("@I4x", socket.if_nametoindex("eth0")) + b"".join(
+    address(text) for text in [group] + source))
+print("joined", flush=True)
+sys.stdin.read()
+"""
+
+
+def run(*argv):
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+
+
+def inside(namespace, *argv):
+    return ["ip", "netns", "exec", namespace] + list(argv)
+
+
+def until(look, seconds=8.0):
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, "not within %g s" % seconds
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def wire():
+    """A host whose eth0 is a port of a bridge; the host's reports are sent at once."""
+    run("ip", "netns", "add", HOST)
+    try:
+        run("ip", "netns", "add", SWITCH)
+        run("ip", "-n", SWITCH, "link", "add", "br0", "type", "bridge", "mcast_snooping", "1")
+        run("ip", "link", "add", "eth0", "netns", HOST, "type", "veth", "peer", "name", "p1", "netns", SWITCH)
+        run("ip", "-n", SWITCH, "link", "set", "p1", "master", "br0")
+        for setting in ("ipv6.conf.eth0.accept_dad=0", "ipv4.conf.eth0.igmpv2_unsolicited_report_interval=100",
+                        "ipv4.conf.eth0.igmpv3_unsolicited_report_interval=100",
+                        "ipv6.conf.eth0.mldv1_unsolicited_report_interval=100",
+                        "ipv6.conf.eth0.mldv2_unsolicited_report_interval=100"):
+            run(*inside(HOST, "sysctl", "-qw", "net." + setting))
+        run(*inside(SWITCH, "sysctl", "-qw", "net.ipv6.conf.br0.accept_dad=0"))
+        run("ip", "-n", HOST, "address", "add", "10.0.0.3/24", "dev", "eth0")
+        for namespace, name in ((SWITCH, "br0"), (SWITCH, "p1"), (HOST, "eth0")):
+            run("ip", "-n", namespace, "link", "set", name, "up")
+        until(lambda: "fe80" in run("ip", "-n", HOST, "-6", "address", "show", "dev", "eth0", "-tentative"))
+        yield
+    finally:
+        for namespace in (HOST, SWITCH):
+            subprocess.run(["ip", "netns", "del", namespace], check=False)
+
+
+class Recorder:
+    """A capture that runs until the end of the `with` block. argv: of the program, without its file."""
+
+    def __init__(self, path, argv):
+        self.path = str(path)
+        self._argv = inside(HOST, *argv) + [self.path]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._argv, stderr=subprocess.PIPE)
+        for line in self._process.stderr:
+            if b"istening on" in line or b"File:" in line:
+                return self
+        raise AssertionError("%s ended" % self._argv)
+
+    def __exit__(self, *unused):
+        with self._process:
+            self._process.terminate()
+
+    def messages(self, **options):
+        return read(self.path, **options)["messages"]
+
+
+TCPDUMP = ("tcpdump", "-U", "--immediate-mode", "-i", "eth0", "-w")
+
+
+def events(messages, group):
+    """What was said of a group: kinds, or records with their sources."""
+    told = []
+    for message in messages:
+        if message["group"] == group and not message["query"]:
+            told.append(message["kind"])
+        told += [(record["type"], record["sources"]) for record in message["records"] if record["group"] == group]
+    return told
+
+
+# Version forced, group, source -> what join and leave look like on the wire.
+HOSTS = (
+    (1, G, None, ["igmpv1_report"] * 2),
+    (2, G, None, ["igmpv2_report"] * 2 + ["igmpv2_leave"]),
+    (3, G, None, [("to_ex", [])] * 2 + [("to_in", [])] * 2),
+    (3, H, S, [("allow", [S])] * 2 + [("block", [S])] * 2),
+    (1, G6, None, ["mldv1_report"] * 2 + ["mldv1_done"]),
+    (2, G6, None, [("to_ex", [])] * 2 + [("to_in", [])] * 2),
+    (2, G6, S6, [("allow", [S6])] * 2 + [("block", [S6])] * 2),
+)
+
+
+@pytest.mark.parametrize("version, group, source, wanted", HOSTS)
+def test_join_and_leave(wire, tmp_path, version, group, source, wanted):
+    name = "ipv6.conf.eth0.force_mld_version" if ":" in group else "ipv4.conf.eth0.force_igmp_version"
+    run(*inside(HOST, "sysctl", "-qw", "net.%s=%d" % (name, version)))
+    with Recorder(tmp_path / "a.pcap", TCPDUMP) as recorder:
+        argv = inside(HOST, sys.executable, "-c", JOIN, group) + ([source] if source else [])
+        leaving = [event for event in wanted if event not in wanted[:2]]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as member:
+            assert member.stdout.readline() == b"joined\n"
+            until(lambda: len(events(recorder.messages(), group)) >= 2)
+            member.stdin.close()
+        until(lambda: len(events(recorder.messages(), group)) >= 2 + len(leaving))
+        messages = recorder.messages(group=group)
+    assert events(messages, group) == wanted
+    for message in messages:
+        assert message["checksum"] == "good" and message["router_alert"] and message["ttl"] == 1
+        assert message["source"].startswith("fe80::" if ":" in group else "10.0.0.3") and not message["malformed"]
+    like_tshark(recorder.path)
+
+
+def like_tshark(path):
+    pytest.importorskip("hypothesis")
+    if shutil.which("tshark"):
+        from test_packet_tshark import judge
+
+        compared, complaints = judge(path)
+        assert complaints == [] and compared
+
+
+FORMATS = (
+    ("pcap", TCPDUMP, "ethernet", None),
+    ("nanoseconds", ("tcpdump", "--time-stamp-precision=nano") + TCPDUMP[1:], "ethernet", None),
+    ("any", ("tcpdump", "-U", "--immediate-mode", "-i", "any", "-w"), "linux_cooked_v2", "2"),
+    ("pcapng", ("dumpcap", "-q", "-i", "eth0", "-w"), "ethernet", "eth0"),
+)
+
+
+@pytest.mark.parametrize("argv, link_type, interface", [row[1:] for row in FORMATS], ids=[row[0] for row in FORMATS])
+@pytest.mark.parametrize("igmp, mld", ((2, 1), (3, 2)))
+def test_querier(wire, tmp_path, argv, link_type, interface, igmp, mld):
+    """The bridge asks; the host answers, in the same version."""
+    if not shutil.which(argv[0]):
+        pytest.skip("needs " + argv[0])
+    kinds = ["igmpv%d_query" % igmp, "mldv%d_query" % mld, "igmpv%d_report" % igmp, "mldv%d_report" % mld]
+    joined = subprocess.Popen(inside(HOST, sys.executable, "-c", JOIN, G), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with joined, Recorder(tmp_path / "a.pcap", argv) as recorder:
+        joined.stdout.readline()
+        run("ip", "-n", SWITCH, "link", "set", "br0", "type", "bridge", "mcast_igmp_version", str(igmp),
+            "mcast_mld_version", str(mld), "mcast_query_response_interval", "50", "mcast_query_interval", "200",
+            "mcast_startup_query_interval", "100")
+        run("ip", "-n", SWITCH, "link", "set", "br0", "type", "bridge", "mcast_querier", "1")
+        until(lambda: set(kinds) <= {message["kind"] for message in recorder.messages()}, 15)
+        result = read(recorder.path)
+        joined.stdin.close()
+    queries = [message for message in result["messages"] if message["query"]]
+    assert {message["query"] for message in queries} == {"general"} and list(result["link_types"]) == [link_type]
+    assert {message["max_response"] for message in queries} == {0.5}
+    assert {message["interval"] for message in queries} == ({None} if igmp == 2 else {2})
+    assert all(message["checksum"] == "good" and message["interface"] == interface for message in result["messages"])
+    like_tshark(recorder.path)
