@@ -24,6 +24,18 @@ options:
     vars:
       - name: inventory_hostname
       - name: mcast_netns
+  become_success_timeout:
+    description: Seconds to wait until another user has been become.
+    type: int
+    default: 10
+    vars:
+      - name: ansible_netns_become_success_timeout
+  become_strip_preamble:
+    description: Leave out what becoming another user prints before the command runs.
+    type: bool
+    default: true
+    vars:
+      - name: ansible_netns_become_strip_preamble
 """
 
 import os

@@ -31,6 +31,8 @@ def plan(params):
     if params["mtu"] is not None:
         expect.number("mtu", params["mtu"], 68, 65535)
     have = netlink.addresses().get(link["index"], [])
+    if link["flags"] & IFF_UP and params["state"] == "down":
+        have = [address for address in have if address.version == 4]  # those that the kernel keeps
     _flags(changes, netlink, link, params)
     changes.compare((name, "mtu"), link["mtu"], params["mtu"], lambda mtu: netlink.set_mtu(link["index"], mtu))
     for option, path in _VERSIONS.items():

@@ -1,0 +1,259 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ordinary Ansible tasks through the connection, and the inventory that leads to it."""
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+
+import pytest
+import yaml
+from ansible_collections.mcast.lab.plugins.module_utils import netns
+
+STREAMS = {"hello": {"group": "239.0.0.100", "port": 11111, "from": {"client": "eth0"}, "to": "receivers"}}
+
+
+def topology_of(name, **further):
+    return dict({
+        "plugin": "mcast.lab.topology", "name": name,
+        "segments": {"lan": {"ipv4": "10.7.0.0/24", "ipv6": "fd00:7::/64"}},
+        "hosts": {"client": {"interfaces": {"eth0": {"segment": "lan"}, "only-client": {"segment": "lan"}}},
+                  "server": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "10.7.0.50"}}},
+                  "routers": {"interfaces": {"eth0": {"segment": "lan"}}}},
+    }, **further)
+
+
+@pytest.fixture
+def inventory(tmp_path, lab_name):
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    (folder / "topology.yml").write_text(yaml.safe_dump(topology_of(lab_name)))
+    return folder
+
+
+@pytest.fixture
+def lab(inventory, lab_name, module):
+    wanted = topology_of(lab_name)
+    assert module("topology", {key: wanted[key] for key in ("name", "segments", "hosts")})["changed"]
+    return inventory
+
+
+def inode(lab_name, host):
+    return "net:[%d]" % os.stat(netns.path("%s.%s" % (lab_name, host))).st_ino
+
+
+WHERE = "readlink /proc/self/ns/net"
+ODD = "a 'quoted' \"doubly\" $HOME `id` \\ ünïcode 群 ; # & | *"
+
+
+@pytest.mark.parametrize(("pipelining", "hosts"), [("True", ["client", "server"]), ("False", ["server"])])
+def test_every_ordinary_task(lab, lab_name, tmp_path, play, pipelining, hosts):
+    local = tmp_path / "sent ünï.txt"
+    local.write_text(ODD + "\n")
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/sh\nreadlink /proc/$$/ns/net; echo \"$1\"\n")
+    target = "%s/{{ inventory_hostname }} got.txt" % tmp_path
+    tasks = {
+        "setup": {"ansible.builtin.setup": {"gather_subset": ["!all", "network"]}},
+        "command": {"ansible.builtin.command": {"argv": ["readlink", "/proc/self/ns/net"]}},
+        "argument": {"ansible.builtin.command": {"argv": ["printf", "%s", ODD], "expand_argument_vars": False}},
+        "stdin": {"ansible.builtin.command": {"argv": ["cat"], "stdin": ODD, "stdin_add_newline": False}},
+        "shell": {"ansible.builtin.shell": WHERE + " && printf '%s' \"it's\" | sed s/it/that/"
+                  "; echo \"$MARK\" >&2; exit 3",
+                  "environment": {"MARK": ODD}},
+        "raw": {"ansible.builtin.raw": WHERE + "; echo 'ünï \"x\"'; cat /dev/null"},
+        "script": {"ansible.builtin.script": {"cmd": "%s 'two words'" % script}},
+        "copy": {"ansible.builtin.copy": {"src": str(local), "dest": target}},
+        "content": {"ansible.builtin.copy": {"content": "{{ inventory_hostname }}", "dest": target + ".name"}},
+        "slurp": {"ansible.builtin.slurp": {"src": target}},
+        "fetch": {"ansible.builtin.fetch": {"src": target, "dest": "%s/back/" % tmp_path}},
+        "async": {"ansible.builtin.command": WHERE, "async": 30, "poll": 0},
+        "status": {"ansible.builtin.async_status": {"jid": "{{ t11.ansible_job_id }}"}, "until": "t12.finished",
+                   "retries": 100, "delay": 0.1},
+        "polled": {"ansible.builtin.command": WHERE, "async": 30, "poll": 1},
+        "delegated": {"ansible.builtin.command": WHERE, "delegate_to": "server"},
+        "local": {"ansible.builtin.command": WHERE, "delegate_to": "localhost"},
+        "large": {"ansible.builtin.command": {"argv": ["wc", "-c"], "stdin": "x" * 300000, "stdin_add_newline": False}},
+        "reset": {"ansible.builtin.shell": "head -c 300000 /dev/zero | tr '\\0' y"},
+    }
+    seen = play(tmp_path, lab, list(tasks.values()), hosts, ANSIBLE_PIPELINING=pipelining)
+    assert sorted(seen) == hosts
+    for host, results in seen.items():
+        got = dict(zip(tasks, results))
+        for name, result in got.items():
+            assert bool(result.get("failed")) == (name == "shell"), (name, result)
+        here = inode(lab_name, host)
+        facts = got["setup"]["ansible_facts"]
+        assert sorted(facts["ansible_interfaces"]) == sorted(["lo", "eth0"] + ["only-client"] * (host == "client"))
+        assert facts["ansible_eth0"]["ipv4"]["address"] == {"client": "10.7.0.1", "server": "10.7.0.50"}[host]
+        for name in ("command", "status", "polled"):
+            assert got[name]["stdout"] == here, name
+        for name in ("argument", "stdin"):
+            assert got[name]["stdout"] == ODD, name
+        assert (got["shell"]["rc"], got["shell"]["stdout_lines"], got["shell"]["stderr"]) == (
+            3, [here, "that's"], ODD)
+        assert got["raw"]["stdout_lines"] == [here, "ünï \"x\""]
+        assert got["script"]["stdout_lines"] == [here, "two words"]
+        assert base64.b64decode(got["slurp"]["content"]).decode() == ODD + "\n"
+        with open(got["fetch"]["dest"]) as file:
+            assert file.read() == ODD + "\n" and got["fetch"]["dest"].startswith("%s/back/%s/" % (tmp_path, host))
+        assert (tmp_path / (host + " got.txt.name")).read_text() == host
+        assert got["delegated"]["stdout"] == inode(lab_name, "server")
+        assert got["local"]["stdout"] == os.readlink("/proc/self/ns/net")
+        assert got["large"]["stdout"] == "300000"
+        assert got["reset"]["stdout"] == "y" * 300000
+
+
+@pytest.mark.parametrize("pipelining", ["True", "False"])
+@pytest.mark.parametrize("method", [
+    pytest.param(method, marks=pytest.mark.skipif(not shutil.which(method), reason="%s is not installed" % method))
+    for method in ("su", "sudo")])
+def test_become_another_user_in_the_namespace(lab, lab_name, tmp_path, play, method, pipelining):
+    become = {"become": True, "become_user": "nobody", "become_method": method,
+              # The user has no shell of its own; and without ACLs only a world-readable file gets to it.
+              "vars": {"ansible_become_flags": "-s /bin/sh" if method == "su" else "-H -S -n",
+                       "ansible_shell_allow_world_readable_temp": True,
+                       "ansible_remote_tmp": "/tmp/.mct-%d" % os.getpid()}}
+    tasks = [dict(become, **task) for task in (
+        {"ansible.builtin.command": "id -un"}, {"ansible.builtin.command": WHERE},
+        {"ansible.builtin.raw": "id -un; " + WHERE},
+        {"ansible.builtin.command": {"argv": ["cat"], "stdin": ODD, "stdin_add_newline": False}})]
+    tasks.append({"ansible.builtin.command": "id -un"})
+    try:
+        seen = play(tmp_path, lab, tasks, hosts="server", ANSIBLE_PIPELINING=pipelining)
+    finally:
+        shutil.rmtree("/tmp/.mct-%d" % os.getpid(), ignore_errors=True)
+    here = inode(lab_name, "server")
+    got = [result.get("stdout") for result in seen["server"]]
+    assert got[:2] + got[3:] == ["nobody", here, ODD, "root"], seen
+    assert got[2].split() == ["nobody", here]
+
+
+def test_a_missing_namespace_is_unreachable_with_the_remedy(lab, lab_name, tmp_path, play, ip):
+    ip("netns", "delete", lab_name + ".server")
+    seen = play(tmp_path, lab, [{"ansible.builtin.command": WHERE}, {"ansible.builtin.raw": WHERE},
+                                {"ansible.builtin.command": "true", "delegate_to": "localhost"}])
+    for result in seen["server"][:2]:
+        assert result["unreachable"]
+        assert "there is no network namespace %s.server on this machine" % lab_name in result["msg"]
+        assert "mcast.lab.lab_up" in result["msg"]
+    assert seen["server"][2]["rc"] == 0
+    assert [result["stdout"].strip() for result in seen["client"][:2]] == [inode(lab_name, "client")] * 2
+
+
+def test_any_namespace_by_its_name(new_lab_name, tmp_path, play, ip):
+    """Without our inventory: the name of the host, or a variable, is the namespace."""
+    name = new_lab_name()
+    ip("netns", "add", name)
+    try:
+        hosts = {name: {}, "called-otherwise": {"mcast_netns": "{{ 'mct' }}" + name[3:]}}
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {
+            "hosts": hosts, "vars": {"ansible_connection": "mcast.lab.netns"}}}))
+        seen = play(tmp_path, tmp_path / "hosts.yml", [{"ansible.builtin.raw": WHERE}])
+        expected = "net:[%d]" % os.stat(netns.path(name)).st_ino
+        assert {host: results[0]["stdout"].strip() for host, results in seen.items()} == dict.fromkeys(hosts, expected)
+    finally:
+        ip("netns", "delete", name)
+
+
+# the inventory
+
+
+def listed(ansible, path, cwd):
+    ran = ansible("ansible-inventory", "-i", path, "--list", cwd=cwd)
+    assert ran.returncode == 0, ran.stderr
+    # What no template may be made of comes wrapped.
+    return json.loads(ran.stdout, object_hook=lambda body: body.get("__ansible_unsafe", body)), ran.stderr
+
+
+def test_inventory_of_a_file_with_variables_and_groups_beside_it(inventory, lab_name, ansible, tmp_path):
+    topology = topology_of(lab_name, streams=STREAMS)
+    (inventory / "topology.yml").write_text(yaml.safe_dump(topology))
+    (inventory / "hosts.yml").write_text(yaml.safe_dump({"receivers": {"hosts": {"server": {}, "routers": {}}}}))
+    for kind, name, variables in (("group_vars", "all", {"colour": "of all"}),
+                                  ("group_vars", "receivers", {"kind": "r"}),
+                                  ("host_vars", "client", {"colour": "its own"})):
+        (inventory / kind).mkdir(exist_ok=True)
+        (inventory / kind / (name + ".yml")).write_text(yaml.safe_dump(variables))
+    content, errors = listed(ansible, inventory, tmp_path)
+    assert "WARNING" not in errors and "ERROR" not in errors
+    hostvars = content["_meta"]["hostvars"]
+    assert sorted(hostvars) == ["client", "routers", "server"]
+    assert sorted(content["receivers"]["hosts"]) == ["routers", "server"]
+    client = hostvars["client"]
+    assert (client["mcast_netns"], client["ansible_connection"]) == (lab_name + ".client", "mcast.lab.netns")
+    assert client["mcast_interfaces"]["eth0"]["ipv4"] == "10.7.0.1/24"
+    assert {key: client["mcast_topology"][key] for key in ("name", "segments", "hosts")} == {
+        key: topology[key] for key in ("name", "segments", "hosts")}
+    assert client["mcast_streams"] == STREAMS
+    assert {host: (body["colour"], body.get("kind")) for host, body in hostvars.items()} == {
+        "client": ("its own", None), "server": ("of all", "r"), "routers": ("of all", "r")}
+    assert "mcast_topology_error" not in client
+    # A stream's `to` that names the group reaches its members.
+    plan = ansible("ansible", "-i", inventory, "localhost", "-m", "mcast.lab.plan", cwd=tmp_path,
+                   ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal")
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    told = json.loads(plan.stdout[plan.stdout.index("{"):])
+    assert sorted(told["streams"][0]["receivers"]) == ["routers", "server"]
+
+
+@pytest.mark.parametrize("name", ["topology.yaml", "my-lab.topology.yml"])
+def test_the_names_that_are_a_topology(inventory, ansible, tmp_path, name):
+    (inventory / "topology.yml").rename(inventory / name)
+    hosts = listed(ansible, inventory / name, tmp_path)[0]["_meta"]["hostvars"]
+    assert sorted(hosts) == ["client", "routers", "server"]
+
+
+def test_a_lab_is_called_as_its_folder(inventory, ansible, lab_name, tmp_path):
+    topology = topology_of(lab_name)
+    del topology["name"]
+    (inventory / "topology.yml").write_text(yaml.safe_dump(topology))
+    hosts = listed(ansible, inventory, tmp_path)[0]["_meta"]["hostvars"]
+    assert hosts["client"]["mcast_netns"] == "inventory.client"
+
+
+# what stands in the file, and the message, which names the key
+BAD = {
+    "YAML": ("plugin: mcast.lab.topology\nhosts: {client: [", "YAML: line "),
+    "a tab": ("plugin: mcast.lab.topology\nhosts:\n\tclient: {}\n", "YAML: line 3"),
+    "no mapping": ("just a text\n", "topology: expected a mapping"),
+    "nothing": ("", "topology: expected a mapping"),
+    "other plugin": ({"plugin": "mcast.lab.topologie"}, "plugin: expected mcast.lab.topology, not"),
+    "no segments": ({"segments": None}, "topology.segments: is missing"),
+    "wrong address": ({"hosts": {"client": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "10.7.0.300"}}}}},
+                      "hosts.client.interfaces.eth0.ipv4: expected an"),
+    "unknown segment": ({"hosts": {"client": {"interfaces": {"eth0": {"segment": "lna"}}}}},
+                        "hosts.client.interfaces.eth0.segment: expected one of lan, not 'lna'"),
+    "misspelt key": ({"stream": {}}, "topology.stream: is not known"),
+    "a port too large": ({"streams": {"hello": dict(STREAMS["hello"], port=70000)}}, "streams.hello.port: expected a"),
+    "a group of nobody": ({"streams": STREAMS}, "streams.hello.to: 'receivers' is neither a host nor a group"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_message_and_nothing_is_made(inventory, lab_name, ansible, tmp_path, name):
+    content, message = BAD[name]
+    if isinstance(content, dict):
+        content = yaml.safe_dump(topology_of(lab_name, **content))
+    (inventory / "topology.yml").write_bytes(content.encode())
+    before = netns.names()
+    # The first begins with the second: one row shows that this is so.
+    for playbook in ("verify", "lab_up")[:2 if name == "wrong address" else 1]:
+        ran = ansible("ansible-playbook", "-i", inventory, "mcast.lab." + playbook, cwd=tmp_path)
+        assert ran.returncode != 0
+        troubles = {line for line in ran.stdout.splitlines() if line.startswith(("error", "unreachable"))}
+        assert len(troubles) == 1 and message in troubles.pop(), ran.stdout
+        assert "Traceback" not in ran.stdout + ran.stderr
+    assert [each for each in netns.names() if each not in before and each.startswith(lab_name)] == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_up_twice_and_down_twice_by_the_playbooks(inventory, lab_name, ansible, tmp_path):
+    (inventory / "topology.yml").write_text(yaml.safe_dump(topology_of(lab_name, streams={
+        "hello": dict(STREAMS["hello"], **{"from": "routers", "to": ["server"]})})))
+    for playbook, left in (("lab_up", 4), ("lab_up", 4), ("lab_down", 0), ("lab_down", 0)):
+        ran = ansible("ansible-playbook", "-i", inventory, "mcast.lab." + playbook, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert len([each for each in netns.names() if each.split(".")[0] == lab_name]) == left
