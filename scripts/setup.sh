@@ -15,9 +15,13 @@ shift 2
 [ "$(id -u)" = 0 ] || fail "a lab is made of network namespaces, which takes root: run it again with sudo"
 
 # command:package of Debian and Ubuntu. What only the tests need comes with test.txt.
-needs="ip:iproute2"
+needs="ip:iproute2 nft:nftables"
 case " $* " in
-    *test.txt*) needs="$needs tcpdump:tcpdump tshark:tshark busybox:busybox shellcheck:shellcheck" ;;
+    *test.txt*) needs="$needs tshark:tshark busybox:busybox shellcheck:shellcheck sudo:sudo" ;;
+esac
+# Debian starts an SSH server once it is installed: only for who wants a lab that is reached so, or tests it.
+case " $* ${SCENARIO:-} " in
+    *test.txt* | *" all "* | *_ssh\ *) needs="$needs sshd:openssh-server ssh:openssh-client" ;;
 esac
 missing=()
 for need in $needs; do

@@ -3,7 +3,8 @@
 """Run a program on this host under a name: started, found again, and stopped with its report.
 
 A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
-machine never meet: mcast.pyz (the programs), log, unit.json, report.json and exit.json (see traffic/supervise.py)."""
+machine never meet: mcast.pyz (the programs), log, unit.json, report.json and exit.json (see traffic/supervise.py), and
+what the program itself leaves there."""
 from __future__ import annotations
 
 import contextlib
@@ -28,12 +29,13 @@ _LOG_LINES = 5
 _BECOME = "run this as root, with become: true"
 
 
-def plan(name, argv, program, deadline=5.0):
+def plan(name, argv, program, deadline=5.0, keep=False):
     """What has to change so that the unit runs with these arguments, or is gone.
 
-    argv: ``["receiver", "--group", ...]``, checked here; None: gone. program: "receiver" or "sender"; a name that
-    the other one bears is refused. A unit that runs with the same arguments stays as it is; one that has ended, or
-    runs with others, is started anew. Returns (Changes, function that returns ``{"report": {...} or None}``)."""
+    argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left.
+    program: "receiver", "sender" or "capture"; a name that another one bears is refused. A unit that runs with the
+    same arguments stays as it is; one that has ended, or runs with others, is started anew. Returns (Changes, function
+    that returns ``{"report": {...} or None}``)."""
     if argv is not None:
         cli.build(argv)
     have = status(name)
@@ -43,7 +45,10 @@ def plan(name, argv, program, deadline=5.0):
     changes = Changes()
     before = have and {"arguments": have["argv"], "running": have["running"]}
     after = {"arguments": argv, "running": True}
-    if argv is None and have:
+    if argv is None and have and keep:
+        changes.compare((name,), before, dict(before, running=False), lambda unused: result.update(
+            report=halt(name, deadline)))
+    elif argv is None and have:
         changes.add((name,), before, None, lambda: result.update(report=stop(name, deadline)))
     elif argv is not None and before != after:
         changes.add((name,), before, after, lambda: result.update(report=start(name, argv, deadline)))
@@ -51,12 +56,12 @@ def plan(name, argv, program, deadline=5.0):
 
 
 def start(name, argv, deadline=5.0):
-    """Start a program, in place of one that the name had before, and wait until it has joined or sends.
+    """Start a program, in place of one that the name had before, and wait until it has joined, sends or captures.
 
     deadline: seconds to wait. Returns the report. McastError with the program's own words where it fails or takes
     longer; then nothing of it is left."""
     stop(name, deadline)
-    directory = _directory(name)
+    directory = folder(name)
     _make(directory)
     with _cleared_on_error(name):
         zipapp.build(directory + "/mcast.pyz")
@@ -70,7 +75,7 @@ def start(name, argv, deadline=5.0):
         while True:
             found = _read(directory)
             report = found["report"] or {}
-            if report.get("state") in ("joined", "sending", "ended"):
+            if report.get("state") in ("joined", "sending", "capturing", "ended"):
                 return report
             if report.get("state") == "failed":
                 raise McastError(name, report["error"])
@@ -84,7 +89,7 @@ def start(name, argv, deadline=5.0):
 def status(name):
     """Returns None where there is no such unit, else ``{"argv": [...], "running": bool, "report": {...} or None,
     "exit": {"code", "signal", "time"} or None}``."""
-    directory = _directory(name)
+    directory = folder(name)
     return _read(directory) if os.path.isdir(directory) else None
 
 
@@ -93,8 +98,16 @@ def stop(name, deadline=5.0):
 
     Returns its last report with ``exit`` added (``{"code", "signal", "time"}``, or None where the supervisor was
     killed); None where there was no such unit, or one that never reported."""
-    directory = _directory(name)
+    directory = folder(name)
     return _stop([directory], deadline)[0] if os.path.isdir(directory) else None
+
+
+def halt(name, deadline=5.0):
+    """Stop the program like stop(), and leave all that the unit has. Returns its last report, None where there is
+    none."""
+    directory = folder(name)
+    _end([directory], deadline)
+    return _read(directory)["report"]
 
 
 def clean(inode, deadline=5.0):
@@ -110,7 +123,8 @@ def clean(inode, deadline=5.0):
     return names
 
 
-def _directory(name):
+def folder(name):
+    """The unit's own folder, whether it is there or not. McastError for what is no name."""
     if not _NAME.match(name):
         raise McastError(name, "is no name for a program; expected 1 to 64 of A-Z, a-z, 0-9, '_', '-' and '.', "
                                "not beginning with '.'")
@@ -165,7 +179,13 @@ def _log(directory):
 
 
 def _stop(directories, deadline):
-    """All at once: the wait is that of the slowest. Returns the last reports."""
+    """Returns the last reports."""
+    _end(directories, deadline)
+    return [_remove(directory) for directory in directories]
+
+
+def _end(directories, deadline):
+    """All at once: the wait is that of the slowest."""
     records = [_json(directory, "unit.json") or {"processes": []} for directory in directories]
     for record in records:
         # The supervisor passes it on, and then still notes how the program ended.
@@ -176,7 +196,6 @@ def _stop(directories, deadline):
             for record in records:
                 _signal(_alive(record), signal.SIGKILL)
         time.sleep(_POLL)
-    return [_remove(directory) for directory in directories]
 
 
 def _signal(processes, number):

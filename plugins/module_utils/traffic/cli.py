@@ -8,6 +8,7 @@ import sys
 
 from ..error import McastError
 from . import program, supervise, zipapp
+from .capture import Capture
 from .receiver import Receiver
 from .sender import Sender
 
@@ -43,19 +44,23 @@ def _line(text):
 
 def _common(parser, make):
     parser.set_defaults(make=make)
-    parser.add_argument("--port", type=_PORT, required=True, help="UDP port of the stream, 1 to 65535")
     parser.add_argument("--interface", required=True, metavar="NAME|ADDRESS",
                         help="the interface, by its name or by one of its addresses")
     parser.add_argument("--timeout", type=_SECONDS, default=0, metavar="SECONDS", help="end after this long (0: never)")
     parser.add_argument("--report", metavar="FILE", help="keep a JSON report in FILE instead of printing")
 
 
+def _port(parser):
+    parser.add_argument("--port", type=_PORT, required=True, help="UDP port of the stream, 1 to 65535")
+
+
 def _parser():
-    parser = _Parser(prog="mcast", description="Sends and receives multicast streams: plain UDP datagrams.")
+    parser = _Parser(prog="mcast", description="Sends, receives and captures multicast streams: plain UDP datagrams.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     receiver = commands.add_parser("receiver", help="join groups and print what arrives")
     receiver.add_argument("--group", action="append", required=True, help="group to join; may be repeated")
+    _port(receiver)
     _common(receiver, Receiver)
     receiver.add_argument("--source", action="append", default=[], metavar="ADDRESS",
                           help="source of the filter; may be repeated")
@@ -67,6 +72,7 @@ def _parser():
 
     sender = commands.add_parser("sender", help="send datagrams to a group")
     sender.add_argument("--group", required=True, help="group to send to")
+    _port(sender)
     _common(sender, Sender)
     sender.add_argument("--payload", default="HELLO", help="text of each datagram (default: HELLO)")
     sender.add_argument("--sequence", action="store_true", help="add a space and the datagram's number, from 1")
@@ -81,14 +87,25 @@ def _parser():
                         help='send each line of standard input, and "." at its end, which ends receivers with '
                              '"--until ."')
 
+    capture = commands.add_parser("capture", help="keep the packets of an interface in a file, with tcpdump")
+    _common(capture, Capture)
+    capture.add_argument("--file", required=True, help="the capture file, in pcap format")
+    capture.add_argument("--filter", help="pcap filter (default: IGMP, MLD and PIM)")
+    capture.add_argument("--promiscuous", action="store_true",
+                         help="take frames for other hosts too; the interface then receives groups nobody joined")
+    capture.add_argument("--snap-length", type=_number(int, 68, 262144, "snap length"), default=2048, metavar="BYTES",
+                         help="how much of each packet is kept (default: 2048)")
+    capture.add_argument("--max-size", type=_number(int, 1024, 1 << 40, "size"), default=32 << 20, metavar="BYTES",
+                         help="end once the file has so many bytes (default: 33554432)")
+
     pack = commands.add_parser("zipapp", help="write these programs into one file that any python3 runs")
     pack.add_argument("file")
     return parser
 
 
 def build(argv):
-    """argv: ``["receiver", "--group", ...]``. Returns the Receiver or Sender, checked but not begun, and the parsed
-    options. McastError says what is wrong, before anything is opened."""
+    """argv: ``["receiver", "--group", ...]``. Returns the Receiver, Sender or Capture, checked but not begun, and the
+    parsed options. McastError says what is wrong, before anything is opened."""
     options = _parser().parse_args(argv)
     options.line = None if options.report else _line
     return options.make(options), options

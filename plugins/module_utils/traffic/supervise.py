@@ -25,6 +25,11 @@ def identity(pid):
     return None if fields[0] in "ZX" else [pid, int(fields[19])]
 
 
+def end_with_parent():
+    """The kernel sends this process SIGTERM once its parent has ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def supervise(directory, argv, run):
     """Leave a supervisor and its program behind, and return.
 
@@ -59,7 +64,7 @@ def supervise(directory, argv, run):
 
 def _work(supervisor, gate, argv, run):
     """The program's side: it ends with its supervisor, and begins when it is on record."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    end_with_parent()
     # Where the supervisor died before that call, the gate stays shut and no signal comes.
     if not os.read(gate, 1) or os.getppid() != supervisor:
         return 1

@@ -7,8 +7,9 @@ import os
 import zipfile
 
 _PACKAGE = "mcast"
-_MODULES = ("error.py", "group.py", "traffic/cli.py", "traffic/inbox.py", "traffic/program.py", "traffic/receiver.py",
-            "traffic/sender.py", "traffic/sockets.py", "traffic/supervise.py", "traffic/zipapp.py")
+_MODULES = ("error.py", "group.py", "traffic/capture.py", "traffic/cli.py", "traffic/inbox.py", "traffic/program.py",
+            "traffic/receiver.py", "traffic/sender.py", "traffic/sockets.py", "traffic/supervise.py",
+            "traffic/zipapp.py")
 _MAIN = "import sys\nfrom %s.traffic.cli import main\nif __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n"
 
 

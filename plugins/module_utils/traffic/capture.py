@@ -1,0 +1,218 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The capture: tcpdump writes packets into a pipe, and this program keeps them in a file of bounded size."""
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import time
+
+from .. import group as groups
+from ..error import McastError
+from . import sockets
+from .supervise import end_with_parent
+
+# What tcpdump's `icmp6` misses: Linux sends MLD behind a hop-by-hop header, whose first byte says what follows it.
+_CONTROL = ("igmp", "pim", "(ip6[6] == 0 and ip6[40] == 58)",
+            "(icmp6 and (ip6[40] == 143 or (ip6[40] >= 130 and ip6[40] <= 132)))")
+# Later fragments of a datagram have no ports.
+_LATER = {"ipv4": "ip[6:2] & 0x1fff != 0", "ipv6": "ip6[6] == 44"}
+
+_CHUNK = 1 << 18
+# Of the kernel's ring, in KiB: some four thousand packets that wait for tcpdump.
+_RING = 8192
+_PATIENCE = 2.0
+_SAID = 8192
+_COUNT = re.compile(r"^(\d+) packets? (captured|received by filter|dropped by kernel|dropped by interface)$", re.M)
+_COUNTS = {"captured": "captured", "received by filter": "received", "dropped by kernel": "dropped",
+           "dropped by interface": "dropped_by_interface"}
+
+# What tcpdump and libpcap say of the interface, and what that means.
+_TROUBLES = (
+    (r"disappeared|No such device|doesn't exist", "has vanished; the capture holds what came before"),
+    (r"not up|went down|Network is down", "is down; take it up before the capture"),
+    (r"permission|not permitted", "can't be captured without root; run this as root, with become: true"),
+)
+
+
+def default_filter(streams):
+    """The pcap filter that takes IGMP, MLD, PIM, and the datagrams of streams.
+
+    streams: dicts with ``group`` and ``port``; others of their keys play no part. McastError for what is no group or
+    port."""
+    parts = dict.fromkeys(_CONTROL)
+    for stream in streams:
+        try:
+            group, port = groups.parse(str(stream["group"])), int(stream["port"])
+        except (KeyError, TypeError, ValueError):
+            raise McastError("streams", "expected a list of {group, port}, not %s" % (stream,)) from None
+        if not 1 <= port <= 65535:
+            raise McastError("streams", "%s is no port; expected 1 to 65535" % port)
+        parts["(dst host %s and (udp dst port %d or %s))" % (group, port, _LATER[groups.family(group)])] = None
+    return " or ".join(parts)
+
+
+def whole(path, limit):
+    """How many of the first `limit` bytes of a pcap file, as this machine's tcpdump writes it, are whole records."""
+    at = 24
+    with open(path, "rb") as file:
+        end = min(limit, os.fstat(file.fileno()).st_size)
+        while at + 16 <= end:
+            file.seek(at + 8)
+            after = at + 16 + struct.unpack("=I", file.read(4))[0]
+            if after > end:
+                break
+            at = after
+    return min(at, end)
+
+
+class Capture:
+    """One capture; says in `facts` and `report()` what it has."""
+
+    def __init__(self, options):
+        """options: the attributes interface, file, filter (None: the default), snap_length and max_size (bytes),
+        timeout (seconds, 0: none), promiscuous. McastError for what can't be."""
+        self._options = options
+        name, index, unused = sockets.find_interface(options.interface)
+        self._filter = default_filter(()) if options.filter is None else options.filter
+        self.facts = {
+            "program": "capture", "state": "starting", "pid": None, "started": None, "interface": name, "index": index,
+            "file": os.path.abspath(options.file), "filter": self._filter, "promiscuous": options.promiscuous,
+            "bytes": 0, "captured": None, "received": None, "dropped": None, "dropped_by_interface": None,
+            "ended": None, "error": None}
+        self._said = ""
+
+    def report(self):
+        """The whole report, as docs/capture.md describes it."""
+        return self.facts
+
+    def _argv(self):
+        """Packets go out as they come (immediate mode, -U), to a pipe: this program bounds and writes the file. So
+        tcpdump needs no other user for writing, and as root it ends with its parent, however that ends."""
+        options = self._options
+        argv = ["tcpdump", "-i", self.facts["interface"], "-n", "-U", "--immediate-mode", "-B", str(_RING), "-s",
+                str(options.snap_length), "-Z", "root", "-w", "-"]
+        return argv + ([] if options.promiscuous else ["-p"]) + ["--", self._filter]
+
+    def work(self, signals, report):
+        """Capture until the end. Returns why it ended: "size", "timeout" or a signal's name."""
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(self._open())
+            tcpdump = stack.enter_context(self._start())
+            stack.callback(tcpdump.kill)
+            try:
+                reason = self._follow(tcpdump, file, signals, report)
+                self._finish(tcpdump, file, reason)
+            except OSError as error:
+                self._trim(file)
+                raise self._unwritable(error) from None
+            return reason
+
+    def _open(self):
+        try:
+            return open(self.facts["file"], "wb", buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error):
+        return McastError(self.facts["file"], "can't be written beyond %d bytes, and the capture has ended: %s; make "
+                          "room there, or keep the file elsewhere" % (self.facts["bytes"], error.strerror))
+
+    def _start(self):
+        try:
+            # The locale decides what strerror(3) says.
+            return subprocess.Popen(self._argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C"), cwd="/",
+                                    preexec_fn=end_with_parent)  # pylint: disable=subprocess-popen-preexec-fn
+        except FileNotFoundError:
+            raise McastError("tcpdump", "is not installed on this host; install the package tcpdump") from None
+
+    def _follow(self, tcpdump, file, signals, report):
+        """Keep what tcpdump writes until there is a reason to end, and return that."""
+        deadline = time.monotonic() + self._options.timeout if self._options.timeout else None
+        packets, words = tcpdump.stdout.fileno(), tcpdump.stderr.fileno()
+        poll = select.poll()
+        for descriptor in (packets, words, signals.reader.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        while signals.name is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return "timeout"
+            waits = [wait * 1000 for wait in (report.wait(), left) if wait is not None]
+            ready = [descriptor for descriptor, unused in poll.poll(min(waits) if waits else None)]
+            if words in ready and not self._listen(words, report):
+                poll.unregister(words)
+            if packets in ready:
+                data = os.read(packets, _CHUNK)
+                if not data:
+                    self._explain(tcpdump)
+                if not self._keep(file, data):
+                    return "size"
+                report.touch()
+        return signals.name
+
+    def _listen(self, words, report):
+        """Take what tcpdump says. It listens once it says so; its filter is in force then. Returns whether there may
+        be more."""
+        said = os.read(words, _SAID)
+        self._said = (self._said + said.decode(errors="replace"))[-_SAID:]
+        if self.facts["state"] == "starting" and "listening on" in self._said:
+            self.facts["state"] = "capturing"
+            report.write()
+        return bool(said)
+
+    def _keep(self, file, data):
+        """Write as much as there is room for. Returns whether that was all."""
+        room = self._options.max_size - self.facts["bytes"]
+        rest = memoryview(data)[:room]
+        while rest:
+            written = file.write(rest)
+            self.facts["bytes"] += written
+            rest = rest[written:]
+        return len(data) <= room
+
+    def _finish(self, tcpdump, file, reason):
+        """End tcpdump as Ctrl-C does, keep what it still has, and read its counts."""
+        tcpdump.send_signal(signal.SIGINT)
+        end = time.monotonic() + _PATIENCE
+        full = reason == "size"
+        while select.select([tcpdump.stdout], [], [], max(0, end - time.monotonic()))[0]:
+            data = os.read(tcpdump.stdout.fileno(), _CHUNK)
+            if not data:
+                break
+            full = full or not self._keep(file, data)
+        else:
+            tcpdump.kill()
+        if full:
+            self._trim(file)
+        self._said += tcpdump.stderr.read().decode(errors="replace")
+        self.facts.update({_COUNTS[what]: int(count) for count, what in _COUNT.findall(self._said)})
+
+    def _trim(self, file):
+        """Leave whole packets alone in the file."""
+        self.facts["bytes"] = whole(self.facts["file"], self.facts["bytes"])
+        with contextlib.suppress(OSError):
+            file.truncate(self.facts["bytes"])
+
+    def _explain(self, tcpdump):
+        """tcpdump has ended by itself: raise what that means."""
+        self._said += tcpdump.stderr.read().decode(errors="replace")
+        status = tcpdump.wait()
+        self.facts.update({_COUNTS[what]: int(count) for count, what in _COUNT.findall(self._said)})
+        if status < 0:
+            raise McastError("tcpdump", "was killed by %s; the capture holds what came before" %
+                             signal.Signals(-status).name)
+        said = [line for line in self._said.splitlines() if line.startswith("tcpdump: ") and "listening on" not in line]
+        said = " ".join(line[len("tcpdump: "):] for line in said) or "it said nothing"
+        for pattern, reason in _TROUBLES:
+            if re.search(pattern, said, re.I):
+                raise McastError(self.facts["interface"], reason)
+        if self.facts["state"] == "starting":
+            # Of what is left, the filter alone is the user's; its errors are of many words.
+            raise McastError("filter", "is refused by tcpdump (%s); see pcap-filter(7)" % said)
+        raise McastError("tcpdump", "ended with exit status %d: %s" % (status, said))
