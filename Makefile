@@ -2,6 +2,10 @@
 PYTHON ?= python3
 NAME ?= two_hosts
 
+# Which scenarios setup is to install for.
+scenario lab down: export SCENARIO = $(NAME)
+scenarios: export SCENARIO = all
+
 .PHONY: help setup verify scenario scenarios lab down test
 help:
 	@echo 'make verify              build the lab two_hosts, run its streams, judge them'

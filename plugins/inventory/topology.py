@@ -8,7 +8,7 @@ short_description: The hosts and streams of a lab, from one file
 version_added: 0.1.0
 description:
   - Reads a file called C(topology.yml) or C(topology.yaml), or ending in C(.topology.yml), that describes a lab of
-    network namespaces. Its hosts are reached over P(mcast.lab.netns#connection).
+    network namespaces. Its hosts are reached over P(mcast.lab.netns#connection), or over SSH.
   - Sets for all hosts C(mcast_topology) (what the playbook C(mcast.lab.lab_up) builds) and C(mcast_streams) (which
     streams shall flow), and for each host C(mcast_interfaces) and C(mcast_netns).
   - Where the file is wrong, Ansible would go on with an empty inventory. So the message is handed on in
@@ -24,6 +24,13 @@ options:
   name:
     description: Name of the lab, at most 64 letters, digits, C(_) and C(-). Default is the name of the file's folder.
     type: str
+  connection:
+    description:
+      - How the hosts are reached. With V(ssh) it is P(ansible.builtin.ssh#connection), to an sshd of each namespace
+        with a host key of its own, as root. C(ansible_user) may be any other user of this machine who may use sudo.
+    type: str
+    choices: [netns, ssh]
+    default: netns
   segments:
     description: Segments by name, each with its C(ipv4) and C(ipv6) network, or one of them, or none.
     type: dict
@@ -60,7 +67,7 @@ import os
 import yaml
 from ansible.plugins.inventory import BaseInventoryPlugin
 
-from ..module_utils import stream, topology
+from ..module_utils import ssh, stream, topology
 from ..module_utils.error import McastError
 
 # Tasks run on this very machine, with the Python that every Debian and Red Hat has there; discovery may find a shim.
@@ -106,16 +113,17 @@ class InventoryModule(BaseInventoryPlugin):
 
     def _fill(self, document, settled):
         inventory = self.inventory
-        parts = {"name": settled["name"], "segments": document["segments"], "hosts": document["hosts"]}
+        parts = {"name": settled["name"], "connection": settled["connection"], "segments": document["segments"],
+                 "hosts": document["hosts"]}
         inventory.set_variable("all", "mcast_topology", parts)
         if document.get("streams") is not None:
             inventory.set_variable("all", "mcast_streams", document["streams"])
         for name, host in settled["hosts"].items():
             inventory.add_host(name)
-            for key, value in (
-                ("ansible_connection", "mcast.lab.netns"),
-                ("ansible_python_interpreter", INTERPRETER),
-                ("mcast_netns", host["namespace"]),
-                ("mcast_interfaces", host["interfaces"]),
-            ):
+            variables = {"ansible_connection": "mcast.lab.netns", "ansible_python_interpreter": INTERPRETER,
+                         "mcast_netns": host["namespace"], "mcast_interfaces": host["interfaces"]}
+            if settled["connection"] == "ssh":
+                variables.update(ansible_connection="ansible.builtin.ssh", ansible_host=host["namespace"],
+                                 ansible_ssh_common_args=ssh.client_arguments(settled["name"]))
+            for key, value in variables.items():
                 inventory.set_variable(name, key, value)

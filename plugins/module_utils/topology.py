@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The topology file: read, checked, and every address and kernel name in it settled. Nothing is changed here.
 
-A settled topology is ``{name, segments: {NAME: {ipv4, ipv6, bridge}}, hosts: {NAME: {namespace, interfaces:
+A settled topology is ``{name, connection, segments: {NAME: {ipv4, ipv6, bridge}}, hosts: {NAME: {namespace, interfaces:
 {NAME: {segment, ipv4, ipv6, mac, port}}}}}``: networks and addresses as text with prefix or None, `bridge` and
 `port` the kernel's names in the namespace of the switches, which is called as the lab."""
 from __future__ import annotations
@@ -14,7 +14,8 @@ import re
 from . import expect
 from .error import McastError
 
-KEYS = ("plugin", "name", "segments", "hosts", "streams")
+KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams")
+CONNECTIONS = ("netns", "ssh")
 _FAMILIES = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
 _LAB = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 # What a folder of /run/netns and a file of results can be called; Ansible allows more in a pattern than in a name.
@@ -31,9 +32,8 @@ def settle(document, name):
     """document: the file as parsed YAML; name: the lab's name where the file gives none. Returns a settled
     topology; McastError names the key that is wrong."""
     expect.mapping("topology", document, KEYS, required=("segments", "hosts"))
-    name = expect.text("name", document.get("name") or name)
-    if not _LAB.match(name):
-        raise McastError("name", "expected 1 to 64 letters, digits, _ or -, not %r" % name)
+    name = lab_name(document.get("name") or name)
+    connection = expect.choice("connection", document.get("connection") or CONNECTIONS[0], CONNECTIONS)
     segments = _segments(document["segments"])
     hosts = {}
     for host, body in expect.mapping("hosts", document["hosts"]).items():
@@ -45,7 +45,15 @@ def settle(document, name):
         raise McastError("hosts", "expected at least one host")
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
-    return {"name": name, "segments": segments, "hosts": hosts}
+    return {"name": name, "connection": connection, "segments": segments, "hosts": hosts}
+
+
+def lab_name(value):
+    """The name of a lab, which is also that of namespaces and folders; McastError where it can't be."""
+    name = expect.text("name", value)
+    if not _LAB.match(name):
+        raise McastError("name", "expected 1 to 64 letters, digits, _ or -, not %r" % name)
+    return name
 
 
 def _segments(value):

@@ -33,6 +33,15 @@ options:
         C(ipv6) address. An address that is not given is drawn from the segment's network, in the order of the file.
       - Required if O(state=present).
     type: dict
+  connection:
+    description:
+      - How the hosts shall be reachable. With V(netns), by entering the namespace.
+      - V(ssh) makes keys too, so that each host can be logged in to, with an sshd and a host key of its own. By hand
+        this is C(ssh -F /run/mcast-ssh/LAB/config LAB.HOST).
+      - V(ssh) needs the programs of openssh-server and openssh-client.
+    type: str
+    choices: [netns, ssh]
+    default: netns
   state:
     description:
       - V(present) makes what is missing, mends what differs and removes what the lab owns beyond the topology.
@@ -76,6 +85,9 @@ topology:
     name:
       description: Name of the lab, which is also the namespace of its switches.
       type: str
+    connection:
+      description: How the hosts are reachable.
+      type: str
     segments:
       description: By name, C(ipv4) and C(ipv6) network and the name of its C(bridge).
       type: dict
@@ -87,20 +99,28 @@ topology:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import change, lab, topology
+from ..module_utils import change, lab, ssh, topology
 
 
 def plan(params):
     if params["state"] == "absent":
-        return lab.removal(params["name"]), dict
-    settled = topology.settle({key: params[key] for key in ("name", "segments", "hosts")}, params["name"])
-    return lab.building(settled), lambda: {"topology": settled}
+        name = topology.lab_name(params["name"])
+        changes = lab.removal(name)
+        ssh.plan(changes, name, [])
+        return changes, dict
+    keys = ("name", "connection", "segments", "hosts")
+    settled = topology.settle({key: params[key] for key in keys}, params["name"])
+    changes = lab.building(settled)
+    by_ssh = settled["connection"] == "ssh"
+    ssh.plan(changes, settled["name"], [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
+    return changes, lambda: {"topology": settled}
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
+            "connection": {"type": "str", "choices": list(topology.CONNECTIONS), "default": topology.CONNECTIONS[0]},
             "segments": {"type": "dict"},
             "hosts": {"type": "dict"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
