@@ -15,7 +15,7 @@ shift 2
 [ "$(id -u)" = 0 ] || fail "a lab is made of network namespaces, which takes root: run it again with sudo"
 
 # command:package of Debian and Ubuntu. What only the tests need comes with test.txt.
-needs="ip:iproute2 nft:nftables"
+needs="ip:iproute2 nft:nftables tcpdump:tcpdump"
 case " $* " in
     *test.txt*) needs="$needs tshark:tshark busybox:busybox shellcheck:shellcheck sudo:sudo" ;;
 esac
