@@ -3,6 +3,7 @@
 """The bundle: written as things happen, and judged from its files alone."""
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -124,7 +125,7 @@ def test_writers_at_once_lose_nothing(path):
     bundle = bundles.Bundle.open(path, [check(number, host="h%d" % writer) for writer in range(writers)
                                         for number in range(count)], {})
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=_write, args=(bundle, writer, count)) for writer in range(writers)]
+    processes = [fork.Process(target=_write, args=(bundle, writer, count), daemon=True) for writer in range(writers)]
     for process in processes:
         process.start()
     for process in processes:
@@ -132,6 +133,21 @@ def test_writers_at_once_lose_nothing(path):
     assert [process.exitcode for process in processes] == [0] * writers
     found = bundle.verdict()
     assert (found["verdict"], found["checks"]) == ("pass", writers * count)
+
+
+def test_a_writer_waits_for_the_other(bundle):
+    process = multiprocessing.get_context("fork").Process(
+        target=bundle.add_result, args=(judged(PLAN[0]),), daemon=True)
+    with open(os.path.join(bundle.path, "results.jsonl"), "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        process.start()
+        process.join(0.3)
+        assert process.is_alive()
+        assert os.fstat(file.fileno()).st_size == 0
+        fcntl.flock(file, fcntl.LOCK_UN)  # the fork holds this file too, so that closing it would not do
+    process.join(60)
+    assert process.exitcode == 0
+    assert bundle.verdict()["missing"] == 2
 
 
 def test_checksums_verify(bundle):
