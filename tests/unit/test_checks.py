@@ -187,7 +187,7 @@ DIFFERENCES = [
 @pytest.mark.parametrize(("joined", "before", "now", "passed", "actual"), DIFFERENCES)
 def test_difference(joined, before, now, passed, actual):
     check = judge.make("membership.difference", {"joined": joined}, since=facts(*before))
-    verdict, unused, told, unused = check.judge(facts(*now))
+    verdict, _expected, told, _evidence = check.judge(facts(*now))
     assert (verdict, actual in (None, told)) == (passed, True), told
 
 

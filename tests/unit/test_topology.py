@@ -142,7 +142,7 @@ BAD = {
     "no segments": ({"hosts": {}}, "topology.segments", "is missing"),
     "empty hosts": (dict(document(), hosts={}), "hosts", "expected at least one host"),
     "unknown key": (document(links={}), "topology.links", "expected one of plugin, name, connection, "
-                                                         "segments, hosts, streams"),
+                    "segments, hosts, streams"),
     "hosts a list": (document(["client"]), "hosts", "expected a mapping"),
     "segments a list": (document(segments=["lan"]), "segments", "expected a mapping"),
     "a lab's name": (document(name="my lab"), "name", "expected 1 to 64 letters, digits, _ or -"),
