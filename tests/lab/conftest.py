@@ -70,7 +70,9 @@ def module():
                 output = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
                 stack.enter_context(contextlib.suppress(SystemExit))
                 code.main()
-            return json.loads(output.getvalue())
+            result = json.loads(output.getvalue())
+            result.pop("invocation", None)  # which only some versions of Ansible print
+            return result
         return _forked(work)
     return run
 

@@ -90,7 +90,6 @@ def stands(module, ip):
         assert flat(have) ^ flat(want) == set()
         again = module("topology", lab)
         assert again.pop("topology") == settle(lab, lab["name"])
-        again.pop("invocation")
         assert again == {"changed": False, "diff": {"before": {}, "after": {}}}
     return look
 
@@ -492,7 +491,7 @@ def test_bad_input_is_one_message_and_nothing_is_made(lab_name, module, name):
 def test_no_name_for_a_lab(module, name):
     before = netns.names()
     assert "name: expected" in module("topology", lab_of(name))["msg"]
-    assert not module("topology", {"name": name, "state": "absent"})["changed"]
+    assert not module("topology", {"name": name, "state": "absent"}).get("changed")
     assert netns.names() == before
 
 
