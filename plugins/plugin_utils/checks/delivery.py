@@ -66,7 +66,7 @@ class Sent(_Delivery):
 
 class Received(_Delivery):
     """Passes when the receiver has got exactly the number of datagrams from each sender, at this group and port, over
-    this interface.
+    this interface, and nothing more over the whole window.
 
     Fails when there is no receiver, when one sender's datagrams are missing or come more than once, or when somebody
     else's come. A sender whose address is not known beforehand is any source."""
@@ -74,11 +74,7 @@ class Received(_Delivery):
     NAME = "delivery.received"
     PARAMS = dict(Sent.PARAMS, sources=_senders)
     PROGRAM = "receiver"
-
-    @property
-    def ABSENCE(self):
-        """That nobody is heard is no more than an absence."""
-        return not self.sources
+    ABSENCE = True  # "exactly" says that no copy and no stranger follows
 
     def describe(self):
         return "%s: receives %d from %s at %s port %d" % (
