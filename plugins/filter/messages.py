@@ -7,7 +7,8 @@ name: messages
 short_description: Multicast messages of a capture, or the wanted ones among them
 version_added: 0.1.0
 description:
-  - Reads the messages of a capture file on the controller, or picks some of those that M(mcast.lab.capture_info) returned.
+  - Reads the messages of a capture file on the controller, or picks some of those that M(mcast.lab.capture_info)
+    returned.
 author:
   - The mcast.lab authors (!UNKNOWN)
 options:
@@ -49,7 +50,8 @@ seealso:
 EXAMPLES = r"""
 - name: Who joined the group?
   ansible.builtin.debug:
-    msg: "{{ wire | mcast.lab.messages(kinds=['igmpv3_report'], group='239.0.0.100') | map(attribute='source') | unique }}"
+    msg: >-
+      {{ wire | mcast.lab.messages(kinds=['igmpv3_report'], group='239.0.0.100') | map(attribute='source') | unique }}
 
 - name: The datagrams in a file on the controller
   ansible.builtin.debug:

@@ -7,8 +7,8 @@ name: sequence
 short_description: Messages of a capture as one readable line each
 version_added: 0.1.0
 description:
-  - Makes of each message one line with the number of its frame, the seconds since the first message, from where to where
-    it went, its kind, what it says, and in brackets what is odd about it.
+  - Makes of each message one line with the number of its frame, the seconds since the first message, from where to
+    where it went, its kind, what it says, and in brackets what is odd about it.
 author:
   - The mcast.lab authors (!UNKNOWN)
 options:

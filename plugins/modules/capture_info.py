@@ -8,8 +8,8 @@ module: capture_info
 short_description: Read a capture file as multicast messages and flows
 version_added: 0.1.0
 description:
-  - Reads what C(tcpdump), C(tshark) or a switch's mirror port wrote, and returns the messages of IGMP (versions 1 to 3),
-    MLD (versions 1 and 2) and PIM version 2 in it, and the UDP datagrams to multicast groups as flows.
+  - Reads what C(tcpdump), C(tshark) or a switch's mirror port wrote, and returns the messages of IGMP (versions 1 to
+    3), MLD (versions 1 and 2) and PIM version 2 in it, and the UDP datagrams to multicast groups as flows.
   - Reads pcap (micro- and nanoseconds, both byte orders), pcapng, and gzip of either; Ethernet with and without VLAN
     tags, Linux cooked (versions 1 and 2), raw IP and BSD loopback.
   - A file that is cut off gives all of its whole packets, and says where it breaks.
@@ -217,8 +217,8 @@ flows:
       type: list
       elements: int
     gaps:
-      description: The time between datagrams, in seconds - mean, longest, and longest_from, the time at which the longest
-        gap began. Null where there is but one datagram.
+      description: The time between datagrams, in seconds - mean, longest, and longest_from, the time at which the
+        longest gap began. Null where there is but one datagram.
       type: dict
       sample: {longest: 0.25, longest_from: "1700000000.000000000", mean: 0.01}
 messages:
@@ -262,9 +262,9 @@ messages:
       description: Whether the Router Alert option is there, in the IPv4 options or the hop-by-hop header.
       type: bool
     checksum:
-      description: V(good), V(bad), or V(unchecked), for the message's own checksum. Unchecked is a packet that is not in
-        the capture as a whole, one without checksum, and one whose checksum the sender's network interface was yet to
-        compute.
+      description: V(good), V(bad), or V(unchecked), for the message's own checksum. Unchecked is a packet that is not
+        in the capture as a whole, one without checksum, and one whose checksum the sender's network interface was yet
+        to compute.
       type: str
     ip_checksum:
       description: The same for the IPv4 header; null with IPv6.

@@ -3,6 +3,7 @@
 """Fuzzing at length. MCAST_FUZZ_CASES=1000000 is the full run (some minutes); by default there are 20,000 cases.
 
 Where tshark calls a mutated packet malformed in IP, IGMP, MLD, PIM or UDP, it must be malformed here too."""
+
 from __future__ import annotations
 
 import os
@@ -28,8 +29,10 @@ def test_fuzz(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fuzz.run(CASES - fuzz.cases)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print("%d cases, slowest file %.3f s, grown by %.1f MiB, %d frames and %d files kept" % (
-        fuzz.cases, fuzz.slowest, grown, len(fuzz.frames), len(fuzz.files)))
+    print(
+        "%d cases, slowest file %.3f s, grown by %.1f MiB, %d frames and %d files kept"
+        % (fuzz.cases, fuzz.slowest, grown, len(fuzz.frames), len(fuzz.files))
+    )
     assert fuzz.slowest < 2 and grown < 64
 
 
@@ -37,16 +40,47 @@ def test_fuzz(tmp_path):
 def test_malformed_as_tshark(tmp_path):
     """What tshark can't read to its end, and this could, would be a misreading."""
     draw, seeds = random.Random(7), frames()
-    mutants = [mutate(draw, draw.choice(seeds), seeds) for unused in range(min(CASES, 20000))]
+    mutants = [mutate(draw, draw.choice(seeds), seeds) for _unused in range(min(CASES, 20000))]
     path = str(tmp_path / "mutants.pcap")
     with open(path, "wb") as stream:
         stream.write(build.pcap(mutants))
-    lines = subprocess.run(
-        ["tshark", "-n", "-r", path, "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-T", "fields",
-         "-E", "separator=|", "-e", "frame.number", "-e", "frame.protocols", "-e", "_ws.malformed", "-e", "ip.dst", "-e", "ipv6.dst"],
-        check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().splitlines()
-    told = {message["number"]: message for message in read(path, kinds=["igmp", "mld", "pim", "udp", "malformed"],
-                                                           limit=10 ** 6)["messages"]}
+    lines = (
+        subprocess.run(
+            [
+                "tshark",
+                "-n",
+                "-r",
+                path,
+                "-o",
+                "ip.defragment:FALSE",
+                "-o",
+                "ipv6.defragment:FALSE",
+                "-T",
+                "fields",
+                "-E",
+                "separator=|",
+                "-e",
+                "frame.number",
+                "-e",
+                "frame.protocols",
+                "-e",
+                "_ws.malformed",
+                "-e",
+                "ip.dst",
+                "-e",
+                "ipv6.dst",
+            ],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        .stdout.decode()
+        .splitlines()
+    )
+    told = {
+        message["number"]: message
+        for message in read(path, kinds=["igmp", "mld", "pim", "udp", "malformed"], limit=10**6)["messages"]
+    }
     missed, agreed = [], 0
     for line in lines:
         number, protocols, malformed, *destinations = line.split("|")

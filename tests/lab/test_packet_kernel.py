@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What this machine's kernel really sends, as host and as querier, captured by tcpdump and dumpcap: read to the message
 that the protocol's text asks for, and like tshark."""
+
 from __future__ import annotations
 
 import os
@@ -27,7 +28,8 @@ import socket, struct, sys
 
 def address(text):
     if ":" in text:
-        return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, socket.inet_pton(socket.AF_INET6, text), 0).ljust(128, b"\0")
+        packed = socket.inet_pton(socket.AF_INET6, text)
+        return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, packed, 0).ljust(128, b"\0")
     return struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(text)).ljust(128, b"\0")
 
 group, *source = sys.argv[1:]
@@ -67,10 +69,13 @@ def wire():
         run("ip", "-n", SWITCH, "link", "add", "br0", "type", "bridge", "mcast_snooping", "1")
         run("ip", "link", "add", "eth0", "netns", HOST, "type", "veth", "peer", "name", "p1", "netns", SWITCH)
         run("ip", "-n", SWITCH, "link", "set", "p1", "master", "br0")
-        for setting in ("ipv6.conf.eth0.accept_dad=0", "ipv4.conf.eth0.igmpv2_unsolicited_report_interval=100",
-                        "ipv4.conf.eth0.igmpv3_unsolicited_report_interval=100",
-                        "ipv6.conf.eth0.mldv1_unsolicited_report_interval=100",
-                        "ipv6.conf.eth0.mldv2_unsolicited_report_interval=100"):
+        for setting in (
+            "ipv6.conf.eth0.accept_dad=0",
+            "ipv4.conf.eth0.igmpv2_unsolicited_report_interval=100",
+            "ipv4.conf.eth0.igmpv3_unsolicited_report_interval=100",
+            "ipv6.conf.eth0.mldv1_unsolicited_report_interval=100",
+            "ipv6.conf.eth0.mldv2_unsolicited_report_interval=100",
+        ):
             run(*inside(HOST, "sysctl", "-qw", "net." + setting))
         run(*inside(SWITCH, "sysctl", "-qw", "net.ipv6.conf.br0.accept_dad=0"))
         run("ip", "-n", HOST, "address", "add", "10.0.0.3/24", "dev", "eth0")
@@ -174,12 +179,31 @@ def test_querier(wire, tmp_path, argv, link_type, interface, igmp, mld):
     if not shutil.which(argv[0]):
         pytest.skip("needs " + argv[0])
     kinds = ["igmpv%d_query" % igmp, "mldv%d_query" % mld, "igmpv%d_report" % igmp, "mldv%d_report" % mld]
-    joined = subprocess.Popen(inside(HOST, sys.executable, "-c", JOIN, G), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    joined = subprocess.Popen(
+        inside(HOST, sys.executable, "-c", JOIN, G), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     with joined, Recorder(tmp_path / "a.pcap", argv) as recorder:
         joined.stdout.readline()
-        run("ip", "-n", SWITCH, "link", "set", "br0", "type", "bridge", "mcast_igmp_version", str(igmp),
-            "mcast_mld_version", str(mld), "mcast_query_response_interval", "50", "mcast_query_interval", "200",
-            "mcast_startup_query_interval", "100")
+        run(
+            "ip",
+            "-n",
+            SWITCH,
+            "link",
+            "set",
+            "br0",
+            "type",
+            "bridge",
+            "mcast_igmp_version",
+            str(igmp),
+            "mcast_mld_version",
+            str(mld),
+            "mcast_query_response_interval",
+            "50",
+            "mcast_query_interval",
+            "200",
+            "mcast_startup_query_interval",
+            "100",
+        )
         run("ip", "-n", SWITCH, "link", "set", "br0", "type", "bridge", "mcast_querier", "1")
         until(lambda: set(kinds) <= {message["kind"] for message in recorder.messages()}, 15)
         result = read(recorder.path)

@@ -3,6 +3,7 @@
 """tshark's reading of the same bytes, field by field: of messages made at random, and of the captures in the folders
 that the environment variable MCAST_CAPTURES names (separated by colons), for example those of tcpdump's and scapy's
 own tests."""
+
 from __future__ import annotations
 
 import itertools
@@ -31,7 +32,7 @@ def code(raw, bits):
     low = bits - 4
     if raw < 2 ** (bits - 1):
         return raw
-    return (raw % 2 ** low | 2 ** low) << (raw // 2 ** low % 8 + 3)
+    return (raw % 2**low | 2**low) << (raw // 2**low % 8 + 3)
 
 
 def version(message):
@@ -81,8 +82,12 @@ def groups(message):
 
 
 def sources(message):
-    return message["sources"] + [source["source"] for entry in message["details"].get("groups", ())
-                                 for name in ("joins", "prunes") for source in entry.get(name, ())]
+    return message["sources"] + [
+        source["source"]
+        for entry in message["details"].get("groups", ())
+        for name in ("joins", "prunes")
+        for source in entry.get(name, ())
+    ]
 
 
 def entries(message, name):
@@ -103,75 +108,97 @@ IP = {
     "frame.time_epoch": lambda m: m["time"],
 }
 FIELDS = {
-    "igmp": dict(IP, **{
-        "ip.ttl": lambda m: str(m["ttl"]),
-        "ip.opt.ra": lambda m: "0" if m["router_alert"] else "",
-        "ip.checksum.status": lambda m: STATUS[m["ip_checksum"]],
-        "igmp.checksum.status": lambda m: STATUS[m["checksum"]],
-        "igmp.type": lambda m: "0x%02x" % m["type"],
-        "igmp.version": version,
-        "igmp.max_resp": lambda m: "0" if m["kind"] in ("igmpv2_report", "igmpv2_leave") else tenths(m),
-        "igmp.maddr": lambda m: commas(record_groups(m, "0.0.0.0")),
-        "igmp.saddr": lambda m: commas(record_sources(m)),
-        "igmp.s": lambda m: flag(m["suppress"]),
-        "igmp.qrv": lambda m: flag(m["robustness"]),
-        "igmp.record_type": kinds,
-        "igmp.aux_data": lambda m: commas(r["auxiliary"] for r in m["records"] if "auxiliary" in r),
-    }),
-    "mld": dict(IP, **{
-        "ipv6.hlim": lambda m: str(m["ttl"]),
-        "ipv6.opt.router_alert": lambda m: "0" if m["router_alert"] else "",
-        "icmpv6.checksum.status": lambda m: STATUS[m["checksum"]],
-        "icmpv6.type": lambda m: str(m["type"]),
-        "icmpv6.mld.multicast_address": lambda m: (
-            "" if m["kind"] == "mldv2_report" else commas(record_groups(m, "::"))),
-        "icmpv6.mld.source_address": lambda m: commas(m["sources"]),
-        "icmpv6.mld.flag.s": lambda m: flag(m["suppress"]),
-        "icmpv6.mld.flag.qrv": lambda m: flag(m["robustness"]),
-        "icmpv6.mld.qqi": lambda m: "" if m["interval"] is None else str(m["interval"]),
-        "icmpv6.mld.maximum_response_code": lambda m: milliseconds(m) if m["kind"] == "mldv2_query" else "",
-        "icmpv6.mld.maximum_response_delay": lambda m: (
-            milliseconds(m) or "0" if m["kind"].startswith("mldv1") else ""),
-        "icmpv6.mldr.mar.record_type": kinds,
-        "icmpv6.mldr.mar.multicast_address": lambda m: commas(r["group"] for r in m["records"]),
-        "icmpv6.mldr.mar.source_address": lambda m: commas(s for r in m["records"] for s in r["sources"]),
-        "icmpv6.mldr.mar.auxiliary_data": lambda m: commas(r["auxiliary"] for r in m["records"] if "auxiliary" in r),
-    }),
-    "pim": dict(IP, **{
-        "pim.type": lambda m: str(m["type"]),
-        "pim.cksum.status": lambda m: STATUS[m["checksum"]],
-        "pim.group": lambda m: of_family(m, 4, groups(m)),
-        "pim.group_ip6": lambda m: of_family(m, 6, groups(m)),
-        "pim.source": lambda m: of_family(m, 4, sources(m)),
-        "pim.source_ip6": lambda m: of_family(m, 6, sources(m)),
-        "pim.join_ip": lambda m: of_family(m, 4, entries(m, "joins")),
-        "pim.join_ip6": lambda m: of_family(m, 6, entries(m, "joins")),
-        "pim.prune_ip": lambda m: of_family(m, 4, entries(m, "prunes")),
-        "pim.prune_ip6": lambda m: of_family(m, 6, entries(m, "prunes")),
-        "pim.upstream_neighbor": lambda m: of_family(m, 4, [m["details"].get("upstream", ":")]),
-        "pim.bsr": lambda m: of_family(m, 4, [m["details"].get("bsr", ":")]),
-        "pim.address_list": lambda m: of_family(m, 4, m["details"].get("address_list", ())),
-        "pim.dr_priority": detail("dr_priority"),
-        "pim.generation_id": detail("generation_id"),
-        "pim.metric": detail("metric"),
-        "pim.metric_pref": detail("preference"),
-        "pim.rpt": detail("rpt", flag),
-        "pim.fragment_tag": detail("fragment_tag", lambda number: "0x%04x" % number),
-        "pim.hash_mask_len": detail("hash_mask_length"),
-    }),
-    "udp": dict(IP, **{
-        "udp.srcport": detail("source_port"), "udp.dstport": detail("destination_port"),
-        "udp.length": detail("length", lambda length: str(length + 8)),
-        "udp.checksum.status": lambda m: STATUS[m["checksum"]],
-    }),
+    "igmp": dict(
+        IP,
+        **{
+            "ip.ttl": lambda m: str(m["ttl"]),
+            "ip.opt.ra": lambda m: "0" if m["router_alert"] else "",
+            "ip.checksum.status": lambda m: STATUS[m["ip_checksum"]],
+            "igmp.checksum.status": lambda m: STATUS[m["checksum"]],
+            "igmp.type": lambda m: "0x%02x" % m["type"],
+            "igmp.version": version,
+            "igmp.max_resp": lambda m: "0" if m["kind"] in ("igmpv2_report", "igmpv2_leave") else tenths(m),
+            "igmp.maddr": lambda m: commas(record_groups(m, "0.0.0.0")),
+            "igmp.saddr": lambda m: commas(record_sources(m)),
+            "igmp.s": lambda m: flag(m["suppress"]),
+            "igmp.qrv": lambda m: flag(m["robustness"]),
+            "igmp.record_type": kinds,
+            "igmp.aux_data": lambda m: commas(r["auxiliary"] for r in m["records"] if "auxiliary" in r),
+        },
+    ),
+    "mld": dict(
+        IP,
+        **{
+            "ipv6.hlim": lambda m: str(m["ttl"]),
+            "ipv6.opt.router_alert": lambda m: "0" if m["router_alert"] else "",
+            "icmpv6.checksum.status": lambda m: STATUS[m["checksum"]],
+            "icmpv6.type": lambda m: str(m["type"]),
+            "icmpv6.mld.multicast_address": lambda m: (
+                "" if m["kind"] == "mldv2_report" else commas(record_groups(m, "::"))
+            ),
+            "icmpv6.mld.source_address": lambda m: commas(m["sources"]),
+            "icmpv6.mld.flag.s": lambda m: flag(m["suppress"]),
+            "icmpv6.mld.flag.qrv": lambda m: flag(m["robustness"]),
+            "icmpv6.mld.qqi": lambda m: "" if m["interval"] is None else str(m["interval"]),
+            "icmpv6.mld.maximum_response_code": lambda m: milliseconds(m) if m["kind"] == "mldv2_query" else "",
+            "icmpv6.mld.maximum_response_delay": lambda m: (
+                milliseconds(m) or "0" if m["kind"].startswith("mldv1") else ""
+            ),
+            "icmpv6.mldr.mar.record_type": kinds,
+            "icmpv6.mldr.mar.multicast_address": lambda m: commas(r["group"] for r in m["records"]),
+            "icmpv6.mldr.mar.source_address": lambda m: commas(s for r in m["records"] for s in r["sources"]),
+            "icmpv6.mldr.mar.auxiliary_data": lambda m: commas(
+                r["auxiliary"] for r in m["records"] if "auxiliary" in r
+            ),
+        },
+    ),
+    "pim": dict(
+        IP,
+        **{
+            "pim.type": lambda m: str(m["type"]),
+            "pim.cksum.status": lambda m: STATUS[m["checksum"]],
+            "pim.group": lambda m: of_family(m, 4, groups(m)),
+            "pim.group_ip6": lambda m: of_family(m, 6, groups(m)),
+            "pim.source": lambda m: of_family(m, 4, sources(m)),
+            "pim.source_ip6": lambda m: of_family(m, 6, sources(m)),
+            "pim.join_ip": lambda m: of_family(m, 4, entries(m, "joins")),
+            "pim.join_ip6": lambda m: of_family(m, 6, entries(m, "joins")),
+            "pim.prune_ip": lambda m: of_family(m, 4, entries(m, "prunes")),
+            "pim.prune_ip6": lambda m: of_family(m, 6, entries(m, "prunes")),
+            "pim.upstream_neighbor": lambda m: of_family(m, 4, [m["details"].get("upstream", ":")]),
+            "pim.bsr": lambda m: of_family(m, 4, [m["details"].get("bsr", ":")]),
+            "pim.address_list": lambda m: of_family(m, 4, m["details"].get("address_list", ())),
+            "pim.dr_priority": detail("dr_priority"),
+            "pim.generation_id": detail("generation_id"),
+            "pim.metric": detail("metric"),
+            "pim.metric_pref": detail("preference"),
+            "pim.rpt": detail("rpt", flag),
+            "pim.fragment_tag": detail("fragment_tag", lambda number: "0x%04x" % number),
+            "pim.hash_mask_len": detail("hash_mask_length"),
+        },
+    ),
+    "udp": dict(
+        IP,
+        **{
+            "udp.srcport": detail("source_port"),
+            "udp.dstport": detail("destination_port"),
+            "udp.length": detail("length", lambda length: str(length + 8)),
+            "udp.checksum.status": lambda m: STATUS[m["checksum"]],
+        },
+    ),
 }
 # tshark tells the raw code, the message what it stands for.
 CODES = {
     "igmp.qqic": (8, lambda m: m["interval"]),
 }
 MORE = ["frame.number", "frame.protocols", "_ws.malformed"]
-PREFERENCES = ("ip.defragment:FALSE", "ipv6.defragment:FALSE", "ip.check_checksum:TRUE", "udp.check_checksum:TRUE",
-               "udp.try_heuristic_first:FALSE")
+PREFERENCES = (
+    "ip.defragment:FALSE",
+    "ipv6.defragment:FALSE",
+    "ip.check_checksum:TRUE",
+    "udp.check_checksum:TRUE",
+    "udp.try_heuristic_first:FALSE",
+)
 
 
 def tshark(path):
@@ -182,7 +209,9 @@ def tshark(path):
         argv += ["-o", preference]
     for name in names:
         argv += ["-e", name]
-    lines = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode("utf-8", "replace")
+    lines = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode(
+        "utf-8", "replace"
+    )
     rows = (dict(zip(names, line.split("|"))) for line in lines.splitlines() if line.count("|") == len(names) - 1)
     return {int(row["frame.number"]): row for row in rows}
 
@@ -223,9 +252,13 @@ def compare(frames, folder):
 
 
 # Without shrinking: each example starts a tshark, and the failure names the one frame that it is about.
-AT_RANDOM = settings(max_examples=15, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
-                     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
-                                            HealthCheck.data_too_large])
+AT_RANDOM = settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 @AT_RANDOM
@@ -253,8 +286,10 @@ def test_udp(frames, tmp_path):
 
 
 # Frames whose network layer is the one of the frame itself, and not that of a tunnel or of an error message's quote.
-PLAIN = re.compile(r"(?:eth:(?:ethertype|llc)|sll(?::ethertype)?|null|loop|raw)(?::vlan:ethertype)*:"
-                   r"(ip|ipv6)(?::ipv6\.\w+)*:(igmp|pim|icmpv6|udp)(?=:|$)")
+PLAIN = re.compile(
+    r"(?:eth:(?:ethertype|llc)|sll(?::ethertype)?|null|loop|raw)(?::vlan:ethertype)*:"
+    r"(ip|ipv6)(?::ipv6\.\w+)*:(igmp|pim|icmpv6|udp)(?=:|$)"
+)
 
 
 def captures():
@@ -271,7 +306,7 @@ NAMED_ALONE = ("pim_unknown", "pim_register", "dvmrp", "pimv1", "mtrace_query", 
 
 def judge(path):
     """Returns (messages compared, list of complaints) for one public capture."""
-    result, rows = read(path, kinds=["igmp", "mld", "pim", "udp", "malformed"], limit=10 ** 6), tshark(path)
+    result, rows = read(path, kinds=["igmp", "mld", "pim", "udp", "malformed"], limit=10**6), tshark(path)
     told = {message["number"]: message for message in result["messages"]}
     complaints, compared = [], 0
     if rows and not result["truncated"] and len(rows) != result["packets"]["total"]:
@@ -283,8 +318,12 @@ def judge(path):
             complaints.append("%d: %s not seen" % (number, row["frame.protocols"]))
         elif last in ("igmp", "pim") and row["_ws.malformed"] and not (message["malformed"] or message["snapped"]):
             complaints.append("%d: tshark says %s" % (number, row["_ws.malformed"]))
-        elif plain and message and not (message["malformed"] or row["_ws.malformed"] or message["snapped"]) and (
-                message["protocol"] in FIELDS and message["kind"] not in NAMED_ALONE):
+        elif (
+            plain
+            and message
+            and not (message["malformed"] or row["_ws.malformed"] or message["snapped"])
+            and (message["protocol"] in FIELDS and message["kind"] not in NAMED_ALONE)
+        ):
             compared += 1
             complaints += ["%d: %s" % (number, difference) for difference in differences(message, row)]
     return compared, complaints

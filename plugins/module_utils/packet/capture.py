@@ -38,10 +38,9 @@ def read(path, **options):
     try:
         reading = _Reading(choice)
         reading.run(_chosen(capture, choice))
-        if choice.interface is not None and capture.named_interfaces:
-            if choice.interface not in capture.interface_names:
-                raise McastError("interface", "%s is not in %s, which has %s" % (
-                    choice.interface, path, ", ".join(sorted(capture.interface_names)) or "none"))
+        if capture.named_interfaces and choice.interface not in {None} | capture.interface_names:
+            raise McastError("interface", "%s is not in %s, which has %s" % (
+                choice.interface, path, ", ".join(sorted(capture.interface_names)) or "none"))
     finally:
         close()
     result = reading.result()

@@ -151,7 +151,7 @@ def open_capture(path):
     """path: of a pcap, pcapng or gzipped file. Returns (Capture, function that closes it). Raises McastError where it
     can't be opened or is no capture."""
     try:
-        stream = open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115 - the caller closes it
     except OSError as error:
         raise McastError(path, "can't be read as a capture: %s" % (error.strerror or error)) from None
     try:

@@ -104,7 +104,7 @@ class FlowTable:
 
 
 def key_of(addresses, ports, tags):
-    """Returns the key of a flow. addresses, ports: source and destination as they stand in the packet; tags: numbers."""
+    """Returns the key of a flow. addresses, ports: source and destination as they are in the packet; tags: numbers."""
     return addresses + ports + struct.pack("!%dH" % len(tags), *tags)
 
 

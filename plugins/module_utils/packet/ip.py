@@ -107,7 +107,8 @@ def _ipv4_options(datagram, options, size):
             position += 1
             continue
         if length < 2 or position + length > size or (kind == 148 and length != 4):
-            return datagram.complain("IPv4 option %d with length %d" % (kind, length))
+            datagram.complain("IPv4 option %d with length %d" % (kind, length))
+            return
         if kind == 148:
             datagram.router_alert = True
         position += length
@@ -171,7 +172,8 @@ def _ipv6_options(datagram, options, size, header):
             position += 1
             continue
         if position + 2 + length > size or (kind == 5 and length != 2):
-            return datagram.complain("IPv6 option %d with length %d" % (kind, length))
+            datagram.complain("IPv6 option %d with length %d" % (kind, length))
+            return
         if kind == 5 and header == HOP_BY_HOP:
             datagram.router_alert = True
         position += 2 + length

@@ -23,8 +23,8 @@ class _Broken(Exception):
 
 
 class _Interface:
-    """One Interface Description Block: link type, name (its number where it has none), snap length, and how its time stamps become nanoseconds:
-    ``ticks * multiplier // divisor + offset``."""
+    """One Interface Description Block: link type, name (its number where it has none), snap length, and how its time
+    stamps become nanoseconds: ``ticks * multiplier // divisor + offset``."""
 
     __slots__ = ("link_type", "name", "snap_length", "multiplier", "divisor", "offset")
 
@@ -101,7 +101,7 @@ def packets(capture, stream, head):
     interfaces = []
     try:
         for kind, data, start, end in blocks:
-            if kind == ENHANCED_PACKET or kind == PACKET:
+            if kind in (ENHANCED_PACKET, PACKET):
                 yield (number + 1,) + _packet(kind, data, start, end, blocks.order, interfaces)
                 number += 1
             elif kind == SIMPLE_PACKET:

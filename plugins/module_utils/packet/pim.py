@@ -152,14 +152,14 @@ def _join_prune(reader, message, details):
     details["upstream"] = reader.unicast("the upstream neighbor")
     count, details["holdtime"] = reader.numbers("!xBH", "the number of groups")
     details["groups"] = []
-    for unused in range(count):
+    for _unused in range(count):
         group = reader.group()
         joins, prunes = reader.numbers("!HH", "the numbers of sources")
         group["joins"], group["prunes"] = [], []
         details["groups"].append(group)
-        for unused_join in range(joins):
+        for _unused in range(joins):
             group["joins"].append(reader.source())
-        for unused_prune in range(prunes):
+        for _unused in range(prunes):
             group["prunes"].append(reader.source())
     if count == 1:
         message["group"] = details["groups"][0]["group"]
@@ -174,7 +174,7 @@ def _bootstrap(reader, message, details):
         group["rp_count"], present = reader.numbers("!BBxx", "the numbers of RPs")
         group["rps"] = []
         details["groups"].append(group)
-        for unused in range(present):
+        for _unused in range(present):
             rp = {"rp": reader.unicast("an RP")}
             rp["holdtime"], rp["priority"] = reader.numbers("!HBx", "the holdtime of an RP")
             group["rps"].append(rp)
@@ -206,7 +206,7 @@ def _candidate_rp(reader, message, details):
     count, details["priority"], details["holdtime"] = reader.numbers("!BBH", "a candidate-RP advertisement")
     details["rp"] = reader.unicast("the candidate RP")
     details["groups"] = []
-    for unused in range(count):
+    for _unused in range(count):
         details["groups"].append(reader.group())
 
 

@@ -22,5 +22,5 @@ def messages_of(value, **options):
         value = value.get("messages")
     if isinstance(value, Sequence) and all(isinstance(item, Mapping) and item.keys() >= _KEYS for item in value):
         return Choice(**options).select(value)
-    raise McastError("messages", "expected the path of a capture, the result of mcast.lab.capture_info or a list of its "
-                                 "messages")
+    raise McastError("messages", "expected the path of a capture, the result of mcast.lab.capture_info or a list of "
+                                 "its messages")

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Packets and files mutated at random, from a seed, guided by what the reading says: a mutant that leads to something
 new (a kind, a reason, a place where a file breaks) is mutated further."""
+
 from __future__ import annotations
 
 import gzip
@@ -17,7 +18,7 @@ from ansible_collections.mcast.lab.tests.unit.packet import build
 PLAIN = (dict, list, str, int, float, bool, type(None))
 BATCH = 200
 CORPUS = 2000
-EDGES = (0, 1, 2, 3, 4, 7, 8, 15, 16, 0x7f, 0x80, 0xff)
+EDGES = (0, 1, 2, 3, 4, 7, 8, 15, 16, 0x7F, 0x80, 0xFF)
 
 
 def frames():
@@ -28,46 +29,80 @@ def frames():
     segment6 = build.udp(b"x" * 40, source6, group6)
     hello = b"\0\1\0\2\0\x69\0\2\0\4\0\1\0\2\0\x13\0\4\0\0\0\1\0\x18\0\6" + build.unicast(source)
     head = build.encoded_group(group, 32)
-    join = (build.unicast(source) + b"\0\1\0\xd2" + head + b"\0\1\0\1" + build.encoded_source(source, 32, 7)
-            + b"\1\1\4\x20\x0a\0\0\x09\x41\1\7")
+    join = (
+        build.unicast(source)
+        + b"\0\1\0\xd2"
+        + head
+        + b"\0\1\0\1"
+        + build.encoded_source(source, 32, 7)
+        + b"\1\1\4\x20\x0a\0\0\x09\x41\1\7"
+    )
     rp_set = build.unicast(source) + b"\0\x96\xc0\0"
     return [
-        build.igmp_frame(build.igmp(0x11, 100)), build.igmp_frame(build.igmp(0x16, 0, group)),
+        build.igmp_frame(build.igmp(0x11, 100)),
+        build.igmp_frame(build.igmp(0x16, 0, group)),
         build.igmp_frame(build.igmp(0x11, 100, group, build.query_tail(2, 125, [source] * 2))),
-        build.igmp_frame(build.igmpv3_report(entries)), build.igmp_frame(build.igmp(0x1f, 0, group, b"\0" * 16)),
-        build.mld_frame(build.mld(130, 1000)), build.mld_frame(build.mld(131, 0, group6)),
+        build.igmp_frame(build.igmpv3_report(entries)),
+        build.igmp_frame(build.igmp(0x1F, 0, group, b"\0" * 16)),
+        build.mld_frame(build.mld(130, 1000)),
+        build.mld_frame(build.mld(131, 0, group6)),
         build.mld_frame(build.mld(130, 1000, group6, build.query_tail(2, 125, [source6] * 2))),
         build.mld_frame(build.mldv2_report(entries6)),
-        build.pim_frame(build.pim(0, hello)), build.pim_frame(build.pim(3, join)),
+        build.pim_frame(build.pim(0, hello)),
+        build.pim_frame(build.pim(3, join)),
         build.pim_frame(build.pim(1, b"\0\0\0\0" + build.ipv4(build.udp(b"x", source, group), 17, source, group))),
         build.pim_frame(build.pim(2, head + build.unicast(source))),
         build.pim_frame(build.pim(4, b"\0\7\x1e\x40" + build.unicast(source) + head + b"\1\1\0\0" + rp_set)),
         build.pim_frame(build.pim(5, head + build.unicast(source) + b"\0" * 8)),
         build.pim_frame(build.pim(8, b"\1\xc0\0\x96" + build.unicast(source) + head)),
         build.pim_frame(build.pim(0, hello, "fe80::1", "ff02::d"), "fe80::1", "ff02::d"),
-        build.datagram(), build.datagram(source=source6, group=group6), build.datagram(tags=[(0x88a8, 1), (0x8100, 2)]),
-        build.ethernet(build.ipv6(segment6[:24], 17, source6, group6, 1, struct.pack("!BBHI", 17, 0, 1, 9), 44), 0x86dd),
+        build.datagram(),
+        build.datagram(source=source6, group=group6),
+        build.datagram(tags=[(0x88A8, 1), (0x8100, 2)]),
+        build.ethernet(
+            build.ipv6(segment6[:24], 17, source6, group6, 1, struct.pack("!BBHI", 17, 0, 1, 9), 44), 0x86DD
+        ),
         build.ethernet(build.ipv4(build.udp(b"x" * 40, source, group)[:24], 17, source, group, fragment=0x2000)),
-        build.ethernet(build.ipv6(build.mld(131, 0, group6), 58, extensions=(
-            b"\x3c\0\5\2\0\0\1\0" + b"\x33\0\1\4\0\0\0\0" + b"\x3a\4" + b"\0" * 22), first=0), 0x86dd),
+        build.ethernet(
+            build.ipv6(
+                build.mld(131, 0, group6),
+                58,
+                extensions=(b"\x3c\0\5\2\0\0\1\0" + b"\x33\0\1\4\0\0\0\0" + b"\x3a\4" + b"\0" * 22),
+                first=0,
+            ),
+            0x86DD,
+        ),
     ]
 
 
 def files():
     """A file of every format."""
     some = frames()[3:19:3]
-    blocks = (build.section() + build.interface(name="eth0", resolution=9) + b"".join(map(build.enhanced, some))
-              + build.section(">") + build.interface(113, order=">", offset=5)
-              + build.enhanced(b"\0" * 60, 7, order=">") + build.block(3, struct.pack(">I", 20) + b"\0" * 20, ">"))
+    blocks = (
+        build.section()
+        + build.interface(name="eth0", resolution=9)
+        + b"".join(map(build.enhanced, some))
+        + build.section(">")
+        + build.interface(113, order=">", offset=5)
+        + build.enhanced(b"\0" * 60, 7, order=">")
+        + build.block(3, struct.pack(">I", 20) + b"\0" * 20, ">")
+    )
     plain = build.pcap(some)
-    return [plain, build.pcap(some, 276, ">", nano=True), build.pcap([frame[14:] for frame in some], 101),
-            build.pcap(some, 0), blocks, gzip.compress(plain), gzip.compress(blocks)]
+    return [
+        plain,
+        build.pcap(some, 276, ">", nano=True),
+        build.pcap([frame[14:] for frame in some], 101),
+        build.pcap(some, 0),
+        blocks,
+        gzip.compress(plain),
+        gzip.compress(blocks),
+    ]
 
 
 def mutate(draw, data, others):
     """One to four changes: a bit, a byte, a word, a cut, a repetition, or the tail of another one."""
     data = bytearray(data)
-    for unused in range(draw.choice((1, 1, 2, 4))):
+    for _unused in range(draw.choice((1, 1, 2, 4))):
         size = len(data)
         at = draw.randrange(size) if size else 0
         how = draw.randrange(7)
@@ -76,14 +111,14 @@ def mutate(draw, data, others):
         elif how == 1 and size:
             data[at] = draw.choice(EDGES)
         elif how == 2 and size > 2:
-            data[at:at + 2] = struct.pack("!H", draw.choice(EDGES + (0xffff, 0x8000, size, 2 ** 16 - size)))
+            data[at : at + 2] = struct.pack("!H", draw.choice(EDGES + (0xFFFF, 0x8000, size, 2**16 - size)))
         elif how == 3:
-            del data[at:at + draw.choice((1, 2, 4, 8, size))]
+            del data[at : at + draw.choice((1, 2, 4, 8, size))]
         elif how == 4:
-            data[at:at] = data[at:at + draw.choice((1, 4, 8, 20))] * draw.choice((1, 2, 50))
+            data[at:at] = data[at : at + draw.choice((1, 4, 8, 20))] * draw.choice((1, 2, 50))
         elif how == 5:
             other = draw.choice(others)
-            data[at:] = other[min(at, len(other)):]
+            data[at:] = other[min(at, len(other)) :]
         elif size:
             data[at] = draw.randrange(256)
     return bytes(data[:4000])
@@ -104,7 +139,9 @@ def check(result):
     """What holds for the reading of any file at all."""
     check_plain(result)
     packets = result["packets"]
-    assert packets["total"] == packets["decoded"] + packets["malformed"] + packets["other"] and min(packets.values()) >= 0
+    assert (
+        packets["total"] == packets["decoded"] + packets["malformed"] + packets["other"] and min(packets.values()) >= 0
+    )
     told = [message for message in result["messages"] if message["malformed"]]
     assert len(told) == packets["malformed"]
     assert sum(result["link_types"].values()) == packets["total"]
@@ -125,20 +162,30 @@ class Fuzz:
         """One file in eight is mutated as a file, the others hold a batch of mutated frames."""
         end = self.cases + cases
         while self.cases < end:
-            for unused in range(BATCH // 7):
+            for _unused in range(BATCH // 7):
                 self.file()
             self.batch()
 
     def batch(self):
         """Frames, in captures of any link type now and then. Returns them."""
-        mutants = [mutate(self._draw, self._draw.choice(self.frames), self.frames) for unused in range(BATCH)]
+        mutants = [mutate(self._draw, self._draw.choice(self.frames), self.frames) for _unused in range(BATCH)]
         originals = [len(frame) if self._draw.random() < 0.8 else len(frame) + 30 for frame in mutants]
         link_type = 1 if self._draw.random() < 0.8 else self._draw.choice((0, 101, 113, 276))
-        result = self._read(build.pcap([(frame, 1, 1, original) for frame, original in zip(mutants, originals)], link_type))
+        result = self._read(
+            build.pcap([(frame, 1, 1, original) for frame, original in zip(mutants, originals)], link_type)
+        )
         assert result["packets"]["total"] == BATCH and not result["truncated"]
         for message in result["messages"]:
-            self._learn((message["kind"], re.sub(r"\d+", "", message["malformed"] or ""), message["snapped"],
-                         bool(message["fragment"])), mutants[message["number"] - 1], self.frames)
+            self._learn(
+                (
+                    message["kind"],
+                    re.sub(r"\d+", "", message["malformed"] or ""),
+                    message["snapped"],
+                    bool(message["fragment"]),
+                ),
+                mutants[message["number"] - 1],
+                self.frames,
+            )
         self.cases += BATCH
         return mutants
 

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Files: every format, and every way in which one breaks."""
+
 from __future__ import annotations
 
 import gzip
 import struct
 
 import pytest
-
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.packet import capture_file, pcapng
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
@@ -23,6 +23,7 @@ def say(tmp_path):
         path = tmp_path / "a.pcap"
         path.write_bytes(content)
         return read(str(path), **options)
+
     return write_and_read
 
 
@@ -49,21 +50,30 @@ RESOLUTIONS = (
     (0x80 | 10, None, 1700000000 * 1024 + 512, "1700000000.500000000"),
     (6, 1700000000, 5, "1700000000.000005000"),
     (6, -1, 500000, None),
-    (9, None, 0xffffffffffffffff, None),
+    (9, None, 0xFFFFFFFFFFFFFFFF, None),
 )
 
 
 @pytest.mark.parametrize("resolution, offset, ticks, time", RESOLUTIONS)
 @pytest.mark.parametrize("order", "<>")
 def test_pcapng_times(say, resolution, offset, ticks, time, order):
-    result = say(build.section(order) + build.interface(resolution=resolution, offset=offset, order=order)
-                 + build.enhanced(REPORT, ticks, order=order))
+    result = say(
+        build.section(order)
+        + build.interface(resolution=resolution, offset=offset, order=order)
+        + build.enhanced(REPORT, ticks, order=order)
+    )
     assert result["messages"][0]["time"] == time == result["first"]
 
 
 def test_pcapng_sections_and_interfaces(say):
-    first = (build.section("<") + build.interface(name="eth0") + build.interface(101, "tun0")
-             + build.enhanced(REPORT, 1) + build.enhanced(REPORT[14:], 2, 1) + build.block(5, b"\0" * 12))
+    first = (
+        build.section("<")
+        + build.interface(name="eth0")
+        + build.interface(101, "tun0")
+        + build.enhanced(REPORT, 1)
+        + build.enhanced(REPORT[14:], 2, 1)
+        + build.block(5, b"\0" * 12)
+    )
     second = build.section(">") + build.interface(order=">") + build.enhanced(DATA, 3, order=">")
     result = say(first + second)
     assert [(message["number"], message["interface"]) for message in result["messages"]] == [(1, "eth0"), (2, "tun0")]
@@ -88,21 +98,30 @@ PCAPNG = build.section() + build.interface() + build.enhanced(REPORT, 1) + build
 SECOND = 24 + 16 + len(REPORT)
 BROKEN = (
     ("cut in a packet", PCAP[:-1], 2, {"packet": 3, "offset": SECOND + 16 + len(DATA)}),
-    ("cut in a packet's header", PCAP[:SECOND + 5], 1, {"packet": 2, "offset": SECOND}),
+    ("cut in a packet's header", PCAP[: SECOND + 5], 1, {"packet": 2, "offset": SECOND}),
     ("cut in the file's header", PCAP[:20], 0, {"packet": 1, "offset": 0}),
-    ("a giant packet", PCAP[:SECOND + 8] + b"\xff\xff\xff\x7f" + PCAP[SECOND + 12:], 1, {"packet": 2, "offset": SECOND}),
+    (
+        "a giant packet",
+        PCAP[: SECOND + 8] + b"\xff\xff\xff\x7f" + PCAP[SECOND + 12 :],
+        1,
+        {"packet": 2, "offset": SECOND},
+    ),
     ("cut gzip", gzip.compress(PCAP)[:-9], None, {}),
     ("damaged gzip", gzip.compress(PCAP)[:40] + b"\xff" * 20, None, {}),
     ("pcapng cut in a block", PCAPNG[:-1], 1, {"packet": 2}),
     ("pcapng cut between type and length", PCAPNG + b"\6\0\0\0", 2, {"packet": 3, "offset": len(PCAPNG)}),
     ("pcapng with lengths that disagree", PCAPNG[:-4] + b"\0\0\0\0", 1, {"packet": 2}),
     ("pcapng with a block of no length", PCAPNG + b"\6\0\0\0" + b"\0" * 8, 2, {"packet": 3}),
-    ("pcapng with a giant block", PCAPNG + struct.pack("<III", 6, 0xfffffff0, 0), 2, {"packet": 3}),
+    ("pcapng with a giant block", PCAPNG + struct.pack("<III", 6, 0xFFFFFFF0, 0), 2, {"packet": 3}),
     ("pcapng with an unknown interface", PCAPNG + build.enhanced(DATA, 3, 9), 2, {"packet": 3}),
     ("pcapng without an interface", build.section() + build.enhanced(DATA), 0, {"packet": 1}),
-    ("pcapng with a packet larger than its block", PCAPNG + build.block(6, struct.pack("<IIIII", 0, 0, 0, 99, 99)), 2,
-     {"packet": 3}),
-    ("pcapng without byte-order magic", build.block(0x0a0d0d0a, b"\0" * 16), 0, {"packet": 1, "offset": 0}),
+    (
+        "pcapng with a packet larger than its block",
+        PCAPNG + build.block(6, struct.pack("<IIIII", 0, 0, 0, 99, 99)),
+        2,
+        {"packet": 3},
+    ),
+    ("pcapng without byte-order magic", build.block(0x0A0D0D0A, b"\0" * 16), 0, {"packet": 1, "offset": 0}),
     ("pcapng with a short packet block", PCAPNG + build.block(6, b"\0" * 4), 2, {"packet": 3}),
     ("pcapng with a short interface", build.section() + build.block(1, b"\0" * 4), 0, {"packet": 1}),
     ("pcapng with a short simple packet", build.section() + build.interface() + build.block(3, b""), 0, {"packet": 1}),
@@ -119,7 +138,7 @@ def test_broken(say, content, total, where):
 
 def test_cut_gzip_gives_its_whole_packets(say):
     packed = gzip.compress(build.pcap([REPORT] * 50000), 1)
-    result = say(packed[:len(packed) // 2])
+    result = say(packed[: len(packed) // 2])
     assert result["packets"]["total"] > 10000
     assert result["truncated_at"]["reason"] == "the gzip stream ends in the middle"
     assert result["truncated_at"]["packet"] == result["packets"]["total"] + 1
@@ -130,8 +149,18 @@ def test_gzip_of_several_members(say):
     assert say(gzip.compress(whole[:50]) + gzip.compress(whole[50:]) + b"\0" * 7)["packets"]["total"] == 2
 
 
-@pytest.mark.parametrize("content", (b"", b"\xd4", b"Hello, this is a text and no capture", b"PK\3\4" + b"\0" * 40,
-                                     gzip.compress(b"text"), b"\x1f\x8b", b"\x28\xb5\x2f\xfd" + b"\0" * 40))
+@pytest.mark.parametrize(
+    "content",
+    (
+        b"",
+        b"\xd4",
+        b"Hello, this is a text and no capture",
+        b"PK\3\4" + b"\0" * 40,
+        gzip.compress(b"text"),
+        b"\x1f\x8b",
+        b"\x28\xb5\x2f\xfd" + b"\0" * 40,
+    ),
+)
 def test_no_capture(say, content):
     with pytest.raises(McastError, match="is not a capture file; expected pcap or pcapng"):
         say(content)
@@ -171,14 +200,17 @@ def test_time_interface_and_limit(say):
         say(build.section() + build.interface(name="eth0"), interface="eth9")
 
 
-@pytest.mark.parametrize("options, message", (
-    ({"kinds": ["igmp", "igmpv4"]}, "kinds: igmpv4: no such kind; expected some of igmp"),
-    ({"group": "10.0.0.1"}, "10.0.0.1: is not a multicast group"),
-    ({"since": "yesterday"}, "since: 'yesterday' is no time; expected seconds since the epoch"),
-    ({"until": "nan"}, "until: 'nan' is no time"),
-    ({"until": "1e99"}, "until: '1e99' is no time"),
-    ({"limit": -1}, "limit: -1 is negative"),
-))
+@pytest.mark.parametrize(
+    "options, message",
+    (
+        ({"kinds": ["igmp", "igmpv4"]}, "kinds: igmpv4: no such kind; expected some of igmp"),
+        ({"group": "10.0.0.1"}, "10.0.0.1: is not a multicast group"),
+        ({"since": "yesterday"}, "since: 'yesterday' is no time; expected seconds since the epoch"),
+        ({"until": "nan"}, "until: 'nan' is no time"),
+        ({"until": "1e99"}, "until: '1e99' is no time"),
+        ({"limit": -1}, "limit: -1 is negative"),
+    ),
+)
 def test_options(say, options, message):
     with pytest.raises(McastError) as caught:
         say(PCAP, **options)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import struct
 
 import pytest
-
 from ansible_collections.mcast.lab.plugins.module_utils.packet import membership, sequence
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
 from ansible_collections.mcast.lab.tests.unit.packet import build
@@ -120,7 +119,8 @@ PIM = (
     (build.pim(1, b"\x40\0\0\0" + INNER[:20]), {"kind": "pim_register", "group": G, "sources": [S], "details": {
         "border": False, "null": True, "ttl": 5, "protocol": 17}}),
     (build.pim(2, PIM_GROUP + build.unicast(S)), {"kind": "pim_register_stop", "group": G, "sources": [S]}),
-    (build.pim(3, build.unicast("10.0.0.2") + struct.pack("!BBH", 0, 1, 210) + PIM_GROUP + b"\0\1\0\1" + STAR + SPARSE), {
+    (build.pim(3, build.unicast("10.0.0.2") + struct.pack("!BBH", 0, 1, 210) + PIM_GROUP + b"\0\1\0\1" + STAR
+               + SPARSE), {
         "kind": "pim_join_prune", "group": G, "details": {"upstream": "10.0.0.2", "holdtime": 210, "groups": [{
             "group": G, "mask_length": 32, "bidirectional": False, "zone": False,
             "joins": [{"source": "10.0.0.7", "mask_length": 32, "sparse": True, "wildcard": True, "rpt": True}],
@@ -140,7 +140,8 @@ PIM = (
         "kind": "pim_candidate_rp", "details": {"priority": 192, "holdtime": 150, "rp": "10.0.0.7", "groups": [
             {"group": "224.0.0.0", "mask_length": 4, "bidirectional": False, "zone": False}]}}),
     (build.pim(6, build.unicast("10.0.0.2") + b"\0\0\0\0"), {"kind": "pim_graft"}),
-    (build.pim(9, PIM_GROUP + build.unicast(S) + build.unicast("10.0.0.3") + struct.pack("!II4B", 101, 20, 24, 9, 0xc0, 60)), {
+    (build.pim(9, PIM_GROUP + build.unicast(S) + build.unicast("10.0.0.3") + struct.pack(
+        "!II4B", 101, 20, 24, 9, 0xc0, 60)), {
         "kind": "pim_state_refresh", "group": G, "sources": [S], "details": {
             "mask_length": 32, "originator": "10.0.0.3", "rpt": False, "preference": 101, "metric": 20,
             "source_mask_length": 24, "ttl": 9, "interval": 60, "prune_indicator": True, "prune_now": True,
@@ -211,10 +212,14 @@ MALFORMED = (
     (build.pim_frame(b"\x20"), "pim_hello", "a PIM message of 1 bytes"),
     (build.pim_frame(b""), "pim_unknown", "a PIM message without a byte"),
     # IP: options of no length, headers that loop, lengths that lie.
-    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\0\0\0"), "igmpv2_report", "IPv4 option 148 with length 0"),
-    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\x09\0\0"), "igmpv2_report", "IPv4 option 148 with length 9"),
-    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\1\1\1\x94"), "igmpv2_report", "IPv4 option 148 without a length"),
-    (build.igmp_frame(build.igmp(0x16, 0, G), length=200), "igmpv2_report", "IPv4 length 200, the frame has room for 32"),
+    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\0\0\0"), "igmpv2_report",
+     "IPv4 option 148 with length 0"),
+    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\x09\0\0"), "igmpv2_report",
+     "IPv4 option 148 with length 9"),
+    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\1\1\1\x94"), "igmpv2_report",
+     "IPv4 option 148 without a length"),
+    (build.igmp_frame(build.igmp(0x16, 0, G), length=200), "igmpv2_report",
+     "IPv4 length 200, the frame has room for 32"),
     (build.igmp_frame(build.igmp(0x16, 0, G), length=10), "igmp_unknown", "IPv4 length 10, its header alone has 24"),
     (build.ethernet(b"\x44" + build.ipv4(b"", 2)[1:]), "malformed", "IPv4 header length 16"),
     (build.ethernet(b"\x4f" + build.ipv4(b"", 2)[1:]), "malformed", "IPv4 header length 60"),
@@ -223,7 +228,8 @@ MALFORMED = (
     (build.ethernet(build.ipv6(b"", 58)[:39], 0x86dd), "malformed", "an IPv6 header of 40 bytes, 39 are there"),
     (chain(*[b"\0\0\1\4\0\0\0\0"] * 40, first=0), "malformed", "an IPv6 hop-by-hop header that is not the first"),
     (build.ethernet(build.ipv6(b"\0" * 8, 0, length=0), 0x86dd), "malformed", "IPv6 extension header 0 past the end"),
-    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\3\0\0"), "igmpv2_report", "IPv4 option 148 with length 3"),
+    (build.igmp_frame(build.igmp(0x16, 0, G), options=b"\x94\3\0\0"), "igmpv2_report",
+     "IPv4 option 148 with length 3"),
     (chain(*[b"\x3c\0\1\4\0\0\0\0"] * 40, first=60), "malformed", "more than 16 IPv6 extension headers"),
     (chain(b"\x3a\xff\1\4\0\0\0\0", first=0), "malformed", "IPv6 extension header 0 past the end"),
     (chain(b"\x3a\0", first=0), "malformed", "IPv6 extension header 0 past the end"),
@@ -232,7 +238,8 @@ MALFORMED = (
     (build.ethernet(build.ipv6(b"\0" * 8, 59, length=2000), 0x86dd), "malformed", "IPv6 length 2040"),
     (build.ethernet(build.ipv4(b"\0\1", 17, destination=G)), "udp", "a UDP header of 2 bytes, it takes 8"),
     (build.ethernet(build.ipv4(b"\0\1\0\2\0\7\0\0", 17, destination=G)), "udp", "UDP length 7"),
-    (build.ethernet(build.ipv4(b"\0\1\0\2\0\x09\0\0", 17, destination=G)), "udp", "UDP length 9, the IP header leaves 8"),
+    (build.ethernet(build.ipv4(b"\0\1\0\2\0\x09\0\0", 17, destination=G)), "udp",
+     "UDP length 9, the IP header leaves 8"),
     (build.ethernet(b"", tags=[(0x8100, 1)] * 9), "malformed", "more than 8 VLAN tags"),
 )
 
