@@ -7,8 +7,10 @@ lives and dies with the namespace. A namespace without the mark is somebody else
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
+import resource
 
 from . import netns, sysctl, unit
 from . import topology as topologies
@@ -35,8 +37,15 @@ def removal(name):
     return lab.changes
 
 
+def _allow_many_descriptors():
+    """Two stay open for each namespace; the usual soft limit of 1,024 would end at 500 hosts."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class _Lab:
     def __init__(self, topology):
+        _allow_many_descriptors()
         self.topology = topology
         self.changes = Changes()
         self.mark = mark(topology["name"])
@@ -54,8 +63,10 @@ class _Lab:
             descriptor = os.open(netns.path(name), os.O_RDONLY | os.O_CLOEXEC)
             self.open[name] = (descriptor, Netlink(descriptor))
             return self.netlink(name).alias(1) == self.mark
-        except OSError:  # a stale file, or gone in this moment: nothing of ours
-            return False
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+            return False  # gone in this moment, or a file that is no namespace: nothing of ours
 
     def netlink(self, name):
         return self.open[name][1]
