@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `socket`: who listens?"""
+from __future__ import annotations
+
+from ...module_utils import expect
+from ...module_utils import group as groups
+from .base import Check, group_option
+
+_WILDCARDS = ("0.0.0.0", "::")
+
+
+class Listening(Check):
+    """Passes when a process holds a UDP socket on the port; with a group, one that datagrams to the group can reach: of
+    the group's family, and bound to the wildcard address or to the group itself; with a process, one of that name.
+
+    Fails when there is none, and when it can't be seen who holds it, which takes root. Whether the process is a member
+    of the group is another question. That an IPv6 socket on the wildcard address takes IPv4 too can't be seen from
+    outside, so it doesn't count for a group of IPv4."""
+
+    NAME = "socket.listening"
+    PARAMS = {
+        "port": lambda path, value: expect.number(path, value, 1, 65535),
+        "group": group_option, "process": expect.text,
+    }
+    REQUIRED = ("port",)
+    NEEDS = ("sockets",)
+
+    def describe(self):
+        return "%s listens on UDP port %d%s" % (
+            self.process or "a process", self.port, " for %s" % self.group if self.group else "")
+
+    def judge(self, facts):
+        found = [row for row in facts["sockets"] if row["protocol"] == "udp" and row["port"] == self.port]
+        good = [row for row in found if self._reached(row) and row["pid"] is not None
+                and self.process in (None, row["process"])]
+        actual = "; ".join(sorted(_shown(row) for row in good or found)) or "nobody"
+        return bool(good), self._expected(), actual, {"sockets": good or found}
+
+    def _reached(self, row):
+        if self.group is None:
+            return True
+        return row["family"] == groups.family(self.group) and row["address"] in _WILDCARDS + (self.group,)
+
+    def _expected(self):
+        places = [_place(address, self.port) for address in (_WILDCARDS[0], self.group) if address]
+        return "%s on UDP %s%s" % (self.process or "a process", " or ".join(places),
+                                   " (%s)" % groups.family(self.group) if self.group else "")
+
+
+def _place(address, port):
+    """As lsof has it: ``*:11111``, ``239.0.0.100:11111``, ``[ff15::100]:11111``."""
+    address = "*" if address in _WILDCARDS else "[%s]" % address if ":" in address else address
+    return "%s:%d" % (address, port)
+
+
+def _shown(row):
+    who = "a process that is not seen, which takes root"
+    if row["pid"] is not None:
+        who = "%s (pid %d, descriptor %d)" % (row["process"], row["pid"], row["descriptor"])
+    return "%s on UDP %s (%s)" % (who, _place(row["address"], row["port"]), row["family"])
+
+
+CHECKS = (Listening,)
