@@ -301,7 +301,7 @@ def captures():
 
 # Named by their type alone here, and read by tshark with fields of their own; a register's inner packet stands in
 # tshark's fields of IP.
-NAMED_ALONE = ("pim_unknown", "pim_register", "dvmrp", "pimv1", "mtrace_query", "mtrace_response")
+NAMED_ALONE = ("pim_unknown", "pim_df_election", "pim_register", "dvmrp", "pimv1", "mtrace_query", "mtrace_response")
 
 
 def judge(path):
