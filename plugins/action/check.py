@@ -13,7 +13,7 @@ from ..plugin_utils.duration import seconds
 from ..plugin_utils.gather import gather
 from ..plugin_utils.plan import PHASES
 
-_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic")
+_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall")
 
 
 class ActionModule(ActionBase):

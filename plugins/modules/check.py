@@ -33,6 +33,10 @@ options:
         sender of the name C(sender-STREAM).
       - C(delivery.received) with the same and C(sources), the senders' addresses, as told by the receiver of the name
         C(receiver-STREAM).
+      - C(firewall.listed) with C(protocol) (V(udp), V(tcp), V(igmp), V(mld), V(pim)), C(port) (or a range such as
+        V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
+      - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
+        the ruleset leaves open is no pass.
     type: list
     elements: dict
   since:

@@ -8,9 +8,11 @@ module: host_facts
 short_description: Gather the multicast state of a host
 version_added: 0.1.0
 description:
-  - Reads interfaces, group memberships, sockets, forwarding, routes, limits and traffic reports in one round trip.
+  - Reads interfaces, group memberships, sockets, forwarding, routes, limits, traffic reports and the firewall in one
+    round trip.
   - This is an action. It sends one script to the host's C(/bin/sh) and reads the result on the controller. The host
-    needs C(sh), C(grep), C(ls), C(readlink) and C(/proc), no Python; busybox will do. IPv4 addresses need C(ip).
+    needs C(sh), C(grep), C(ls), C(readlink) and C(/proc), no Python; busybox will do. IPv4 addresses need C(ip), the
+    firewall needs C(nft) and root.
   - What C(/proc) can not tell for certain is returned as a dictionary of C(value) and C(basis). The basis is
     V(exact) where the kernel says so, V(inferred) where several states of the host look the same and this is the
     likely one, and V(unknown), with the value V(null), where nothing tells.
@@ -23,8 +25,8 @@ options:
     description: The parts to gather. The kernel's release and the host's name are always among the result.
     type: list
     elements: str
-    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic]
-    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic]
+    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall]
+    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall]
 extends_documentation_fragment:
   - mcast.lab.attributes
 attributes:
@@ -227,6 +229,53 @@ ansible_facts:
           returned: with the subset traffic
           type: dict
           sample: {}
+        firewall:
+          description: The rules that decide what comes in. All are null where there is no nft, or no root.
+          returned: with the subset firewall
+          type: dict
+          contains:
+            backend:
+              description: Where the rules were read from, V(nftables).
+              returned: always
+              type: str
+            manager:
+              description: The service that keeps rules of its own, V(firewalld), or null.
+              returned: always
+              type: str
+            chains:
+              description:
+                - The chains that packets for this host pass, at the hooks ingress, prerouting and input by priority,
+                  and those that they jump to. The expressions are nft's own.
+              returned: always
+              type: list
+              elements: dict
+              sample:
+                - family: inet
+                  table: filter
+                  name: input
+                  type: filter
+                  hook: input
+                  priority: 0
+                  policy: drop
+                  devices: null
+                  rules: [{handle: 4, comment: null, expr: [{accept: null}]}]
+            sets:
+              description: Elements of named sets and maps, by family, table and name; null where they come and go.
+              returned: always
+              type: dict
+              sample: {inet filter ports: [80, 443]}
+            untracked:
+              description: Whether a rule takes packets out of connection tracking.
+              returned: always
+              type: bool
+            accepts:
+              description: What the table of M(mcast.lab.firewall) opens.
+              returned: always
+              type: list
+              elements: dict
+              sample:
+                - {protocol: udp, port: "11111", group: 239.0.0.100, source: null, asked: true, needs: [igmp]}
+                - {protocol: igmp, port: null, group: null, source: null, asked: false, needs: []}
         kernel:
           description: The kernel's release and the host's name.
           returned: always

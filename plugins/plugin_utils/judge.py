@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 
 from ..module_utils.error import McastError
-from .checks import delivery, interface, mapping, membership
+from .checks import delivery, firewall, interface, mapping, membership
 
-CHECKS = {check.NAME: check for topic in (interface, membership, mapping, delivery) for check in topic.CHECKS}
+CHECKS = {check.NAME: check for topic in (interface, membership, mapping, delivery, firewall) for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 
 

@@ -7,7 +7,7 @@ import json
 import re
 
 from ..error import McastError
-from . import interfaces, memberships, routes, sockets
+from . import firewall, interfaces, memberships, routes, sockets
 from .sources import KERNEL, LIMITS, SOURCES, SUBSETS
 
 _UNKNOWN = {"value": None, "basis": "unknown"}
@@ -154,4 +154,12 @@ def _traffic(texts):
     return found, "no JSON in the report of: %s" % ", ".join(broken) if broken else None
 
 
-_PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic)))
+
+def _firewall(texts):
+    if texts["nft"] is None:
+        return dict.fromkeys(("backend", "manager", "chains", "sets", "untracked", "accepts")), (
+            "the ruleset can't be read: there is no nft, or it takes root")
+    return firewall.model(firewall.parse(texts["nft"])), None
+
+
+_PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall)))

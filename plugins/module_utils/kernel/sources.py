@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The one table of what is read from a host, rendered as one script for a POSIX shell.
 
-The script needs sh, grep and ls; ``ip`` where it is there. It runs few processes, because each costs a millisecond:
-one grep prints every file with its path before each line.
+The script needs sh, grep and ls; ``ip`` and ``nft`` where they are there. It runs few processes, because each costs a
+millisecond: one grep prints every file with its path before each line.
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..error import McastError
 
-SUBSETS = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic")
+SUBSETS = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall")
 KERNEL = "kernel"  # the part that is always read
 MARK = "#mcast.lab#"
 
@@ -77,6 +77,7 @@ SOURCES = tuple(Source(*row) for row in (
     ("route", ("routes",), "file", "/proc/net/route"),
     ("ipv6_route", ("routes",), "file", "/proc/net/ipv6_route"),
     ("reports", ("traffic",), "shell", "/run/mcast"),
+    ("nft", ("firewall",), "shell", "nft -j -n list ruleset"),
 )) + tuple(Source(name, ("limits",), "file", path) for name, path in LIMITS.items())
 
 # Fragments print their section or a missing mark, or add to $more, the patterns that the one grep reads too.
@@ -108,6 +109,12 @@ if [ -d /run/mcast ]; then
   n=$(readlink /proc/self/ns/net 2>/dev/null)
   n=${n#*[}
   more="$more /run/mcast/${n%]}/*/report.json"
+fi
+""",
+    "nft": r"""
+if a=$(nft -j -n list ruleset 2>/dev/null </dev/null) && [ -n "$a" ]; then
+  echo "$m section nft"; printf '%s\n' "$a"
+else echo "$m missing nft"
 fi
 """,
 }

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Openings as rules of a table of our own, by nft(8).
+
+Each rule says in its comment why it is there: that is how it is found again. Rules of others stay as they are, in our
+table too; every change is one transaction."""
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import subprocess
+
+from ..change import Changes
+from ..error import McastError
+from ..kernel import firewall
+from ..kernel.firewall import CHAIN, MLD_TYPES, TABLE
+from . import opening as openings
+from . import path
+
+NAME = "nftables"
+FOLDERS = "/usr/sbin:/sbin"  # where nft is, though a user's PATH may lack them
+_TABLE = "%s %s" % TABLE
+_OURS = "%s %s" % (_TABLE, CHAIN)
+_MLD = "icmpv6 type { %s }" % ", ".join(map(str, MLD_TYPES))
+_ALONE = {"igmp": "ip protocol 2", "mld": _MLD, "pim": "meta l4proto 103"}
+# What "closed" closes, by name: all multicast that could be opened, and nothing that keeps a host alive (IPv6
+# neighbour discovery, the connection of whoever is logged in).
+_CLOSED = dict(_ALONE, udp4="ip daddr 224.0.0.0/4 meta l4proto 17", udp6="ip6 daddr ff00::/8 meta l4proto 17")
+_CLOSED_COMMENT = "mcast.lab: closed "
+
+
+def plan(params):
+    """params: the options of the module `firewall`. Returns (Changes, function for the further result)."""
+    wanted = openings.read(params)
+    objects = firewall.parse(_nft(["-j", "-n", "list", "ruleset"]))
+    _refuse_strange(objects)
+    have = firewall.openings(objects)
+    want = openings.settle([opening for opening, unused in have], wanted, params["state"])
+    closed = {rule["comment"][len(_CLOSED_COMMENT):]: rule["handle"] for rule in firewall.rules(objects)
+              if rule.get("comment", "").startswith(_CLOSED_COMMENT)}
+    want_closed = _want_closed(params, bool(closed))
+    lines = _transaction(objects, _lines(have, want, closed, want_closed), len(have) + len(closed),
+                         bool(want or want_closed))
+    changes = Changes()
+    if lines:
+        changes.add((_TABLE,), _shown([opening for opening, unused in have], bool(closed)), _shown(want, want_closed),
+                    lambda: _nft(["-f", "-"], "".join(line + "\n" for line in lines)))
+    named = wanted if params["state"] == "present" else []
+    needed = {protocol for opening in named for protocol in opening["needs"]}
+    told = named + [opening for opening in want if not opening["asked"] and opening["protocol"] in needed]
+    model = firewall.model(objects)
+    return changes, lambda: {"backend": NAME, "manager": model["manager"], "openings": [
+        dict(opening, **path.verdict(model, opening, without=TABLE)) for opening in told]}
+
+
+def _want_closed(params, closed):
+    if params["state"] == "present":
+        return closed if params["closed"] is None else params["closed"]
+    everything = not (params["ports"] or params["protocols"] or params["closed"] is not None)
+    return closed and not everything and not params["closed"]
+
+
+def _refuse_strange(objects):
+    """What would make our rules do nothing."""
+    for kind, body in objects:
+        if kind == "table" and (body["family"], body["name"]) == TABLE and "dorm" in str(body.get("flags", "")):
+            raise McastError("table " + _TABLE, "is dormant; remove it with: nft delete table " + _TABLE)
+        if kind == "chain" and (body["family"], body["table"], body["name"]) == TABLE + (CHAIN,) and (
+                body.get("type"), body.get("hook")) != ("filter", "input"):
+            raise McastError("chain " + _OURS, "is no filter at the hook input; remove it with: nft delete table "
+                             + _TABLE)
+
+
+def _lines(have, want, closed, want_closed):
+    """The commands that make the difference. Openings go before what closes."""
+    kept, lines = [], []
+    for opening, handle in have:
+        if opening in want and opening not in kept:
+            kept.append(opening)
+        else:
+            lines.append("delete rule %s handle %d" % (_OURS, handle))
+    lines += ["insert rule %s %s" % (_OURS, _rule(opening)) for opening in reversed(want) if opening not in kept]
+    for name, condition in _CLOSED.items():
+        if want_closed and name not in closed:
+            lines.append('add rule %s %s drop comment "%s%s"' % (_OURS, condition, _CLOSED_COMMENT, name))
+    return lines + ["delete rule %s handle %d" % (_OURS, handle) for handle in closed.values() if not want_closed]
+
+
+def _rule(opening):
+    comment = "mcast.lab: " + ("asked" if opening["asked"] else "needed")
+    comment += ", with %s" % " ".join(opening["needs"]) if opening["needs"] else ""
+    return '%s accept comment "%s"' % (condition(opening), comment)
+
+
+def condition(opening):
+    """The opening in the language of nft: ``"ip daddr 239.0.0.100 udp dport 11111"``."""
+    if not opening["port"]:
+        return _ALONE[opening["protocol"]]
+    words = ["%s %s %s" % ("ip" if ipaddress.ip_network(opening[key]).version == 4 else "ip6", field, opening[key])
+             for key, field in (("source", "saddr"), ("group", "daddr")) if opening[key]]
+    return " ".join(words + ["%(protocol)s dport %(port)s" % opening])
+
+
+def _transaction(objects, lines, rules, anything):
+    """The whole script: our table is made where it is missing, and goes once nothing is left in it. rules: how many of
+    ours there are; anything: whether any shall be."""
+    tables = [body for kind, body in objects if kind == "table" and (body["family"], body["name"]) == TABLE]
+    inside = [kind for kind, body in objects if (body.get("family"), body.get("table")) == TABLE]
+    if not anything:
+        chains = inside.count("chain")
+        empty = len(inside) - rules == chains <= 1
+        return ["delete table " + _TABLE] if tables and empty else lines
+    begin = [] if any(kind == "chain" and (body["family"], body["table"], body["name"]) == TABLE + (CHAIN,)
+                      for kind, body in objects) else [
+        "add table " + _TABLE, "add chain %s { type filter hook input priority 0; policy accept; }" % _OURS]
+    return begin + lines if lines else []
+
+
+def _shown(want, closed):
+    return {"openings": sorted(map(openings.shown, want)), "closed": closed} if want or closed else None
+
+
+def _nft(argv, script=None):
+    """Run nft; returns what it printed. McastError where it isn't there, refuses, or takes too long."""
+    program = shutil.which("nft", path=os.environ.get("PATH", "") + ":" + FOLDERS)
+    if not program:
+        raise McastError("nft", "is not on this host; install the package nftables")
+    try:
+        ran = subprocess.run([program] + argv, input=script, capture_output=True, text=True, check=False, timeout=60,
+                             env=dict(os.environ, LC_ALL="C"))
+    except subprocess.TimeoutExpired:
+        raise McastError("nft", "did not end within 60 s") from None
+    if ran.returncode:
+        said = " ".join(ran.stderr.split())[:500] or "exit status %d" % ran.returncode
+        if "not permitted" in said or "must be root" in said:
+            said += "; run this as root, with become: true"
+        raise McastError("nft", ("refused, and nothing was changed: " if script else "could not be asked: ") + said)
+    return ran.stdout

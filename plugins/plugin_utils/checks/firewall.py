@@ -1,0 +1,73 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `firewall`: is it open? Read from the ruleset; that a datagram really comes through, topic `delivery` tells."""
+from __future__ import annotations
+
+from ...module_utils import expect
+from ...module_utils.firewall import opening, path
+from ...module_utils.kernel.firewall import PROTOCOLS
+from .base import Check, group_option
+
+_PORTLESS = ("igmp", "mld", "pim")
+_UNREAD = "the ruleset can't be read: no nft here, or no root"
+
+
+class _Opening(Check):
+    PARAMS = {
+        "protocol": lambda path, value: expect.choice(path, value, tuple(PROTOCOLS)),
+        "port": opening.ports, "group": group_option, "source": opening.source,
+    }
+    NEEDS = ("firewall",)
+
+    def __init__(self, params, since=None):
+        super().__init__(params, since)
+        self.params.setdefault("protocol", "udp")
+        if self.protocol in _PORTLESS:
+            expect.mapping(self.NAME, self.params, ("protocol", "interface"))
+        else:
+            expect.mapping(self.NAME, self.params, required=("port",))
+        self.wanted = {key: self.params.get(key) for key in ("protocol", "port", "group", "source")}
+
+    def judge(self, facts):
+        if not facts["firewall"]["backend"]:
+            return False, self.describe(), _UNREAD, {}
+        return self._judge(facts["firewall"])
+
+
+class Listed(_Opening):
+    """Passes when our own table lists this opening, with exactly this port, group and source.
+
+    Fails when it doesn't, also where nothing would drop the packets."""
+
+    NAME = "firewall.listed"
+
+    def describe(self):
+        return "our firewall table lists %s" % opening.shown(self.wanted)
+
+    def _judge(self, firewall):
+        listed = [opening.shown(each) for each in firewall["accepts"]]
+        passed = any(opening.key(each) == opening.key(self.wanted) for each in firewall["accepts"])
+        return passed, self.describe(), ", ".join(listed) or "nothing", {"accepts": firewall["accepts"]}
+
+
+class Open(_Opening):
+    """Passes when every chain that such packets pass on their way in lets them through for certain.
+
+    Fails when one drops them, and when it can't be told whether one does; the actual says which chain, and how sure
+    that is."""
+
+    NAME = "firewall.open"
+    PARAMS = dict(_Opening.PARAMS, interface=expect.text)
+
+    def describe(self):
+        return "%s is open%s" % (opening.shown(self.wanted), " on %s" % self.interface if self.interface else "")
+
+    def _judge(self, firewall):
+        found = path.verdict(firewall, self.wanted, self.interface)
+        by = ["%s by %s (%s)" % ("dropped" if drop["certain"] else "perhaps dropped", drop["chain"], (
+            drop["verdict"] if drop["rule"] is None else "%s, handle %d" % (drop["verdict"], drop["rule"])))
+            for drop in found["overridden_by"]]
+        return found["open"]["value"] is True, self.describe(), ", ".join(by) or "open", found
+
+
+CHECKS = (Listed, Open)
