@@ -143,6 +143,7 @@ BAD = {
     "empty hosts": (dict(document(), hosts={}), "hosts", "expected at least one host"),
     "unknown key": (document(links={}), "topology.links", "expected one of plugin, name, connection, "
                     "segments, hosts, streams"),
+    "unknown connection": (document(connection="telnet"), "connection", "expected one of netns, ssh, not 'telnet'"),
     "hosts a list": (document(["client"]), "hosts", "expected a mapping"),
     "segments a list": (document(segments=["lan"]), "segments", "expected a mapping"),
     "a lab's name": (document(name="my lab"), "name", "expected 1 to 64 letters, digits, _ or -"),
