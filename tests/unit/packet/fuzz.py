@@ -126,9 +126,9 @@ def mutate(draw, data, others):
 
 def check_plain(value):
     """Raises AssertionError for anything that is not plain, at any depth."""
-    assert type(value) in PLAIN, type(value)
+    assert value.__class__ in PLAIN, value.__class__
     if isinstance(value, dict):
-        assert all(type(key) is str for key in value)
+        assert {key.__class__ for key in value} <= {str}
         value = value.values()
     if not isinstance(value, (str, int, float, type(None))):
         for item in value:
@@ -194,7 +194,7 @@ class Fuzz:
         try:
             result = self._read(mutant)
         except McastError as error:
-            sign = str(error).split(":")[-1]
+            sign = str(error).rsplit(":", maxsplit=1)[-1]
         else:
             where = result["truncated_at"] or {"reason": ""}
             sign = (tuple(sorted(result["link_types"]))[:2], re.sub(r"\d+", "", where["reason"]))

@@ -36,7 +36,7 @@ def cooked2(payload, ethertype, index=3):
 
 
 LINKS = (
-    (1, "ethernet", lambda payload, kind: build.ethernet(payload, kind), "02:00:00:00:00:01", [], None),
+    (1, "ethernet", build.ethernet, "02:00:00:00:00:01", [], None),
     (
         1,
         "ethernet",
