@@ -198,7 +198,7 @@ def question(index, group, room):
 
 def answer(data, version):
     """What the kernel made of the bytes: (filter mode, the sources that had room, sorted; how many there are)."""
-    unused, unused, mode, count = _HEAD.unpack_from(data)
+    mode, count = _HEAD.unpack_from(data)[2:]
     sources = []
     for start in range(_HEAD.size, min(len(data), _HEAD.size + count * _SOURCE), _SOURCE):
         begin, size = (start + 4, 4) if version == 4 else (start + 8, 16)
