@@ -33,6 +33,8 @@ options:
         sender of the name C(sender-STREAM).
       - C(delivery.received) with the same and C(sources), the senders' addresses, as told by the receiver of the name
         C(receiver-STREAM).
+      - C(socket.listening) with C(port), and optionally C(group) and C(process), a name. A process holds a UDP socket
+        that datagrams to the group can reach - on the wildcard address or the group itself, and of its family.
       - C(firewall.listed) with C(protocol) (V(udp), V(tcp), V(igmp), V(mld), V(pim)), C(port) (or a range such as
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what

@@ -7,9 +7,10 @@ from __future__ import annotations
 import time
 
 from ..module_utils.error import McastError
-from .checks import delivery, firewall, interface, mapping, membership
+from .checks import delivery, firewall, interface, mapping, membership, socket
 
-CHECKS = {check.NAME: check for topic in (interface, membership, mapping, delivery, firewall) for check in topic.CHECKS}
+_TOPICS = (interface, membership, mapping, delivery, socket, firewall)
+CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 
 

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who listens: the check `socket.listening` against sockets as host_facts tells them."""
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
+from ansible_collections.mcast.lab.plugins.module_utils.kernel import sockets
+from ansible_collections.mcast.lab.plugins.plugin_utils import judge
+
+
+def held(address="0.0.0.0", port=11111, process="receiver", pid=4711, descriptor=5, protocol="udp"):
+    return {"family": "ipv6" if ":" in address else "ipv4", "protocol": protocol, "ip_protocol": 17,
+            "address": address, "port": port, "process": process, "pid": pid, "descriptor": descriptor, "uid": 0,
+            "user": "root", "inode": 1, "drops": 0}
+
+
+UNSEEN = {"process": None, "pid": None, "descriptor": None}
+G, G6 = "239.0.0.100", "ff15::100"
+RECEIVER = "receiver (pid 4711, descriptor 5) on UDP "
+
+# params beside the port, sockets, passed, actual
+CASES = [
+    ({}, [held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({}, [], False, "nobody"),
+    ({}, [held(port=11112)], False, "nobody"),
+    ({}, [held(port=1111)], False, "nobody"),
+    ({}, [held(port=None, protocol="raw")], False, "nobody"),
+    ({}, [held("192.0.2.1")], True, RECEIVER + "192.0.2.1:11111 (ipv4)"),
+    ({}, [held("::")], True, RECEIVER + "*:11111 (ipv6)"),
+    ({}, [held(**UNSEEN)], False, "a process that is not seen, which takes root on UDP *:11111 (ipv4)"),
+    ({}, [held(**UNSEEN), held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({"group": G}, [held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({"group": G}, [held(G)], True, RECEIVER + "239.0.0.100:11111 (ipv4)"),
+    ({"group": G}, [held("239.0.0.101")], False, RECEIVER + "239.0.0.101:11111 (ipv4)"),
+    ({"group": G}, [held("192.0.2.1")], False, RECEIVER + "192.0.2.1:11111 (ipv4)"),
+    ({"group": G}, [held("127.0.0.1")], False, RECEIVER + "127.0.0.1:11111 (ipv4)"),
+    ({"group": G}, [held("::")], False, RECEIVER + "*:11111 (ipv6)"),
+    ({"group": G6}, [held("::")], True, RECEIVER + "*:11111 (ipv6)"),
+    ({"group": "FF15:0::100"}, [held(G6)], True, RECEIVER + "[ff15::100]:11111 (ipv6)"),
+    ({"group": G6}, [held()], False, RECEIVER + "*:11111 (ipv4)"),
+    ({"group": G6}, [held("fe80::1")], False, RECEIVER + "[fe80::1]:11111 (ipv6)"),
+    ({"process": "receiver"}, [held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({"process": "receive"}, [held()], False, RECEIVER + "*:11111 (ipv4)"),
+    ({"process": "receiver"}, [held(process="vlc")], False, "vlc (pid 4711, descriptor 5) on UDP *:11111 (ipv4)"),
+    ({"process": "receiver"}, [held(process="vlc", pid=1), held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({"process": "receiver", "group": G}, [held(process="vlc"), held("192.0.2.1")], False, None),
+    ({}, [held(), held(pid=4712)], True,
+     RECEIVER + "*:11111 (ipv4); receiver (pid 4712, descriptor 5) on UDP *:11111 (ipv4)"),
+]
+
+
+@pytest.mark.parametrize(("params", "found", "passed", "actual"), CASES)
+def test_listening(params, found, passed, actual):
+    check = judge.make("socket.listening", dict(params, port=11111))
+    told = check.judge({"sockets": found})
+    assert told[0] is passed
+    assert actual in (None, told[2])
+    assert told[3]["sockets"] == [row for row in found if row["port"] == 11111] or passed
+
+
+@pytest.mark.parametrize(("params", "description", "expected"), [
+    ({}, "a process listens on UDP port 11111", "a process on UDP *:11111"),
+    ({"group": G}, "a process listens on UDP port 11111 for 239.0.0.100",
+     "a process on UDP *:11111 or 239.0.0.100:11111 (ipv4)"),
+    ({"group": G6, "process": "vlc"}, "vlc listens on UDP port 11111 for ff15::100",
+     "vlc on UDP *:11111 or [ff15::100]:11111 (ipv6)"),
+])
+def test_what_is_expected_is_said(params, description, expected):
+    check = judge.make("socket.listening", dict(params, port=11111))
+    assert check.describe() == description
+    assert check.judge({"sockets": []})[1] == expected
+
+
+@pytest.mark.parametrize("params", [
+    {}, {"port": 0}, {"port": 65536}, {"port": "http"}, {"port": 1, "group": "10.0.0.1"}, {"port": 1, "process": 7},
+    {"port": 1, "pid": 7}])
+def test_bad_params_are_refused(params):
+    with pytest.raises(McastError, match=r"\Asocket\.listening"):
+        judge.make("socket.listening", params)
+
+
+def test_the_kernels_own_text_is_judged():
+    """The table and the listing as a host prints them."""
+    row = ("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref "
+           "pointer drops\n"
+           "  112: 00000000:2B67 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4242 2 "
+           "0000000000000000 0\n")
+    listing = ("/proc/4711/fd:\nlr-x------ 1 0 0 64 Nov 22 08:00 0 -> /dev/null\n"
+               "lrwx------ 1 0 0 64 Nov 22 08:00 5 -> socket:[4242]\n/proc/4711/comm:receiver\n")
+    found = sockets.sockets({"udp": row}, listing, "root:x:0:0::/root:/bin/sh\n")[0]
+    told = judge.make("socket.listening", {"port": 11111, "group": G}).judge({"sockets": found})
+    assert told[0] and told[2] == RECEIVER + "*:11111 (ipv4)"
