@@ -27,8 +27,8 @@ HOSTS = {
 }
 
 
-def lab_of(name, segments=SEGMENTS, hosts=HOSTS):
-    return {"name": name, "segments": segments, "hosts": hosts}
+def lab_of(name, segments=None, hosts=None):
+    return {"name": name, "segments": segments or SEGMENTS, "hosts": hosts or HOSTS}
 
 
 def owned(name):

@@ -154,12 +154,14 @@ def _traffic(texts):
     return found, "no JSON in the report of: %s" % ", ".join(broken) if broken else None
 
 
-
 def _firewall(texts):
+    nothing = dict.fromkeys(("backend", "manager", "chains", "sets", "untracked", "accepts"))
     if texts["nft"] is None:
-        return dict.fromkeys(("backend", "manager", "chains", "sets", "untracked", "accepts")), (
-            "the ruleset can't be read: there is no nft, or it takes root")
-    return firewall.model(firewall.parse(texts["nft"])), None
+        return nothing, "the ruleset can't be read: there is no nft, or it takes root"
+    try:
+        return firewall.model(firewall.parse(texts["nft"])), None
+    except McastError as error:
+        return nothing, str(error)  # nft's own fault is no reason to know nothing of the host
 
 
 _PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall)))
