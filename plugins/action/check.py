@@ -9,6 +9,7 @@ from ..module_utils import expect
 from ..module_utils.error import McastError
 from ..plugin_utils import judge
 from ..plugin_utils.bundle import Bundle, timestamp
+from ..plugin_utils.captures import Captures
 from ..plugin_utils.duration import seconds
 from ..plugin_utils.gather import gather
 from ..plugin_utils.plan import PHASES
@@ -69,17 +70,27 @@ class ActionModule(ActionBase):
         # What was there before anything ran is what both later phases are compared with.
         since = bundle.facts(self._host).get("before")
         results = []
-        for result in self._judge(bundle.planned(self._host, phase), since, within, window):
+        planned = bundle.planned(self._host, phase)
+        for result in self._judge(planned, since, within, window, lambda name: bundle.capture(self._host, name)):
             bundle.add_result(result)
             results.append(result)
         bundle.add_facts(self._host, phase, gather(self, _ALL, self._task_vars))
         return results
 
-    def _judge(self, planned, since, within, window):
+    def _judge(self, planned, since, within, window, path_of=None):
         checks = {each["id"]: judge.make(each["check"], each["params"], since) for each in planned}
         about = {each["id"]: each for each in planned}
-        judged = judge.judge(checks, lambda subsets: gather(self, subsets, self._task_vars), within, window)
+        captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, path_of)
+        judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window)
         for key, passed, expected, actual, evidence, elapsed in judged:
             bad = "fail" if about[key]["severity"] == "failure" else "warning"
             yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,
                        evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())
+
+    def _gather(self, subsets, captures):
+        """The host's facts, and what its captures hold so far."""
+        wanted = {"traffic" if subset in ("captures", "datagrams") else subset for subset in subsets}
+        facts = gather(self, sorted(wanted), self._task_vars)
+        if "captures" in subsets:
+            facts["captures"] = captures.gather(facts["traffic"], "datagrams" in subsets)
+        return facts

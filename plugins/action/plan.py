@@ -8,6 +8,7 @@ import platform
 
 import yaml
 from ansible import __version__ as ansible_version
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
@@ -45,7 +46,8 @@ class ActionModule(ActionBase):
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         if not hosts:
             raise McastError("hosts", "none of the inventory's hosts is meant; mend mcast_hosts, or leave it out")
-        planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host))
+        planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
+                              lambda host: boolean(hostvars[host].get("mcast_capture", True)))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:
             result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(

@@ -39,6 +39,21 @@ options:
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
         the ruleset leaves open is no pass.
+      - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
+        while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
+        C(at_most), or by default at least one.
+      - C(packets.messages) with the number, C(kinds) (see RV(mcast.lab.capture_info#module:messages[].kind)), C(group),
+        C(record) (type of a record for the group) and C(source). All of them must have the C(destination), C(ttl),
+        C(router_alert), C(source_mac), C(destination_mac) and C(sources) (of the record) that are given, with no more
+        than C(within) seconds from the first to the last, and at least C(apart) seconds from each to the next.
+      - C(packets.datagrams) with the number, C(group), C(port), and optionally C(sources), C(ttl), C(mac), C(payload)
+        (text). MAC and payload are looked at in the first 1000 datagrams.
+      - C(packets.reports) with C(interface), C(group), C(change) (V(join) or V(leave)), and optionally C(filter_mode),
+        C(sources), and C(exact) (V(false) where one report is enough). With IGMPv3 and MLDv2 the host's own reports are
+        as many as its robustness variable.
+      - C(packets.order) with C(steps), a list of which each has C(kinds), C(group), C(record) and C(source) of a
+        message, or C(group) and C(port) of datagrams. Each step is found, at or after the time of the one before.
+      - C(packets.captured) holds if the capture went on until it was stopped, and the kernel dropped nothing.
     type: list
     elements: dict
   since:
@@ -51,7 +66,7 @@ options:
   phase:
     description: Which planned checks. Required with O(bundle).
     type: str
-    choices: [before, during, after]
+    choices: [before, during, after, ended]
   within:
     description: How long a check may take to come true, such as V(5s), V(500ms) or V(2m).
     type: str
@@ -72,6 +87,7 @@ seealso:
   - module: mcast.lab.plan
   - module: mcast.lab.verdict
   - module: mcast.lab.host_facts
+  - module: mcast.lab.capture
 """
 
 EXAMPLES = r"""
@@ -92,6 +108,12 @@ EXAMPLES = r"""
     checks:
       - check: membership.difference
         joined: [{interface: eth0, group: 239.0.0.100}]
+
+- name: Has it joined twice, and is there no querier?
+  mcast.lab.check:
+    checks:
+      - {check: packets.messages, capture: wire, group: 239.0.0.100, record: to_ex, count: 2, ttl: 1}
+      - {check: packets.messages, capture: wire, kinds: [igmpv3_query], count: 0}
 """
 
 RETURN = r"""

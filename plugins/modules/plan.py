@@ -69,7 +69,7 @@ checks:
       description: The one host that it is about.
       type: str
     phase:
-      description: V(before), V(during) or V(after) the streams.
+      description: V(before), V(during) or V(after) the streams, or V(ended), after the captures.
       type: str
     check:
       description: Name of the check.

@@ -5,6 +5,7 @@
 plan.json      what had to hold (see `plan`)
 results.jsonl  a line for each decided check, written at once; the verdict makes results.json and junit.xml of it
 facts/HOST.json  what was gathered, by phase
+captures/HOST.INTERFACE.pcap  what was on the wire; the verdict makes messages.json of it
 manifest.json  versions, topology, and the SHA-256 of each file
 """
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from ..module_utils.error import McastError
+from . import captures
 
 # What XML 1.0 can't hold, not even escaped (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -71,8 +73,15 @@ class Bundle:
         except McastError:
             return {}
 
+    def capture(self, host, interface):
+        """Where the packets of a host's interface are kept. Returns the path; its folder is there."""
+        folder = os.path.join(self.path, "captures")
+        os.makedirs(folder, exist_ok=True)
+        return os.path.join(folder, "%s.%s.pcap" % (quote(host, safe=""), quote(interface, safe="")))
+
     def verdict(self):
-        """Judge the files against the plan and write results.json, junit.xml and the manifest's checksums.
+        """Judge the files against the plan and write results.json, junit.xml, messages.json and the
+        manifest's checksums.
 
         A planned check without a result counts as failed, and so does a run in which nothing was planned.
         Returns ``{verdict: pass|fail, checks, failures, missing, warnings, results}``; the numbers are counts."""
@@ -85,10 +94,25 @@ class Bundle:
                    "missing": count["missing"], "warnings": count["warning"]}
         self._write("results.json", dict(summary, results=results))
         _junit(results).write(os.path.join(self.path, "junit.xml"), encoding="utf-8", xml_declaration=True)
+        if os.path.isdir(os.path.join(self.path, "captures")):
+            self._write("messages.json", self._messages())
         manifest = self._read("manifest.json")
         manifest.setdefault("ended", timestamp())
         self._write("manifest.json", dict(manifest, verdict=summary, files=self._checksums()))
         return dict(summary, results=results)
+
+    def _messages(self):
+        """What each capture says, by its file's name: what capture_info returns, the first datagrams among it."""
+        folder, told = os.path.join(self.path, "captures"), {}
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            try:
+                wire = captures.wire_of(path)
+                messages = sorted(wire["messages"] + captures.datagrams_of(path), key=lambda one: one["number"])
+                told[name] = dict(wire, messages=messages)
+            except McastError as error:
+                told[name] = {"error": str(error)}
+        return told
 
     def _results(self):
         try:

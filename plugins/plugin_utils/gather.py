@@ -16,14 +16,16 @@ def gather(action, subsets=sources.SUBSETS, task_vars=None):
     McastError names the host where it has no POSIX shell, the output is cut off, or a text is of an unknown form.
     What a connection raises (the host is unreachable) goes through as it is."""
     try:
-        return facts(sources.split(_run(action, sources.script(subsets))))
+        return facts(sources.split(run(action, sources.script(subsets))))
     except McastError as error:
         host = (task_vars or {}).get("inventory_hostname", "host")
         raise McastError(host, str(error)) from None
 
 
-def _run(action, script):
-    """The script travels on standard input, or where that can't be (su waits for a password there, some connections
+def run(action, script):
+    """Run a script of a POSIX shell that prints sources.MARK; returns what it printed. McastError if it doesn't.
+
+    The script travels on standard input, or where that can't be (su waits for a password there, some connections
     have none) as an argument."""
     connection = action._connection
     if connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled()):

@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 
 from ..module_utils.error import McastError
-from .checks import delivery, firewall, interface, mapping, membership, socket
+from .checks import delivery, firewall, interface, mapping, membership, packets, socket
 
-_TOPICS = (interface, membership, mapping, delivery, socket, firewall)
+_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 

@@ -3,19 +3,20 @@
 """What must hold, derived from the streams before anything runs.
 
 A planned check is ``{id, host, phase, check, description, severity, params}``. `phase` is before (nothing runs),
-during (all receivers and senders run) or after (they have ended). `severity` is failure, or warning where a host isn't
-ours and others may act on it."""
+during (all receivers and senders run), after (they have ended) or ended (the captures have ended too). `severity` is
+failure, or warning where a host isn't ours and others may act on it."""
 from __future__ import annotations
 
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
 from . import judge
 
-PHASES = ("before", "during", "after")
+PHASES = ("before", "during", "after", "ended")
 
 
-def derive(streams, hosts, is_ours):
-    """streams: settled. hosts: the names that take part in the run. is_ours: a function of a host's name.
+def derive(streams, hosts, is_ours, captures=lambda unused: True):
+    """streams: settled. hosts: the names that take part in the run. is_ours: a function of a host's name; captures:
+    another, whether packets are captured there.
 
     Returns the list of planned checks, in the order of phase and host."""
     planned = []
@@ -23,6 +24,8 @@ def derive(streams, hosts, is_ours):
         for host in hosts:
             others = "failure" if is_ours(host) else "warning"
             for check, severity, params in _RULES[phase](streams, host, others):
+                if check.startswith("packets.") and not captures(host):
+                    continue
                 planned.append({"id": _identifier(host, phase, check, params), "host": host, "phase": phase,
                                 "check": check, "description": judge.make(check, params).describe(),
                                 "severity": severity, "params": params})
@@ -59,6 +62,56 @@ def _during(streams, host, others):
                 stream), interface=stream["receivers"][host]["interface"])
 
 
+    for params in _reports(streams, host, "join"):
+        yield "packets.reports", others, params
+
+
+def capture_name(interface):
+    """Under which name the roles capture on an interface."""
+    return "capture-" + interface
+
+
+def _reports(streams, host, change):
+    """The reports of each membership. How many there are is certain where the filter changes once: one EXCLUDE without
+    sources, however often, or one INCLUDE of a single source."""
+    for (interface, group), union in streams_of.memberships(streams, host).items():
+        if not groups_of.is_reported(group):
+            continue
+        filters = [(stream["filter_mode"], tuple(stream["sources"])) for stream in streams
+                   if stream["group"] == group and stream["receivers"].get(host, {}).get("interface") == interface]
+        exact = set(filters) == {("exclude", ())} or len(filters) == 1 and filters[0][0] == "include" and len(
+            filters[0][1]) == 1
+        yield dict(union, capture=capture_name(interface), interface=interface, group=group, change=change, exact=exact)
+
+
+def _wire(streams, host):
+    """The datagrams of each stream, where they leave and where they arrive."""
+    for stream in streams:
+        sends = host in stream["senders"]
+        if not sends and host not in stream["receivers"]:
+            continue
+        interface = stream["senders" if sends else "receivers"][host]["interface"]
+        shared = {"capture": capture_name(interface), "stream": stream["name"], "group": stream["group"],
+                  "interface": interface}
+        if sends:
+            own = stream["senders"][host]["address"]
+            sources, alone = [own] if own else [], own or len(stream["senders"]) == 1
+        else:
+            heard = [end["address"] for end in stream["senders"].values()]
+            sources, alone = [] if None in heard else heard, None not in heard or stream["filter_mode"] == "exclude"
+        datagrams = stream["count"] * (1 if sends else len(stream["senders"]))
+        params = dict(shared, port=stream["port"], sources=sources, mac=groups_of.mac(stream["group"]),
+                      payload=stream["payload"])
+        params["count" if alone else "at_least"] = datagrams if alone else stream["count"]
+        if sends and alone:
+            params["ttl"] = stream["ttl"]
+        yield "packets.datagrams", params
+        if host in stream["receivers"] and groups_of.is_reported(stream["group"]):
+            kinds = ["igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report"]
+            yield "packets.order", dict(shared, steps=[
+                {"kinds": kinds, "group": stream["group"]}, {"group": stream["group"], "port": stream["port"]}])
+
+
 def _senders(stream):
     """The senders that a receiver must hear: those that its source filter lets through. An address that is not
     known beforehand stands as None: any source will do for it."""
@@ -71,6 +124,15 @@ def _after(streams, host, others):
     for interface, group in streams_of.memberships(streams, host):
         yield "membership.absent", others, {"interface": interface, "group": group}
     yield "membership.difference", others, {"joined": []}
+    for params in _reports(streams, host, "leave"):
+        yield "packets.reports", others, params
+    for check, params in _wire(streams, host):
+        yield check, "failure", params
 
 
-_RULES = {"before": _before, "during": _during, "after": _after}
+def _ended(streams, host, unused):
+    for interface in streams_of.of_host(streams, host)["interfaces"]:
+        yield "packets.captured", "failure", {"capture": capture_name(interface), "interface": interface}
+
+
+_RULES = {"before": _before, "during": _during, "after": _after, "ended": _ended}

@@ -41,24 +41,40 @@ MEMBER = {
     "server/during/mapping.programmed/239.0.0.100/eth0", "server/during/mapping.programmed/ff15::100/eth0",
     "server/during/membership.difference",
 }
-RECEIVED = {"server/during/delivery.received/hello/239.0.0.100/eth0",
-            "server/during/delivery.received/hello6/ff15::100/eth0"}
+GROUPS = ["239.0.0.100/eth0", "ff15::100/eth0"]
+STREAMS = ["hello/239.0.0.100/eth0", "hello6/ff15::100/eth0"]
+RECEIVED = {"server/during/delivery.received/" + stream for stream in STREAMS}
+SENT = {"client/during/delivery.sent/" + stream for stream in STREAMS}
+# What is on the wire.
+LEFT = {"server/after/packets.reports/" + group for group in GROUPS}
+REPORTED = LEFT | {"server/during/packets.reports/" + group for group in GROUPS}
+ORDER = {"server/after/packets.order/" + stream for stream in STREAMS}
+DATAGRAMS = {host: {host + "/after/packets.datagrams/" + stream for stream in STREAMS} for host in ("client", "server")}
+CAPTURED = {"server/ended/packets.captured/eth0"}
 
 # name: (variables of the client, variables of the server, what is not passed)
 BREAKS = {
     "nothing": ({}, {}, set()),
-    "receiver not started": ({}, {"mcast_receiver_streams": []}, MEMBER | RECEIVED),
+    "receiver not started": ({}, {"mcast_receiver_streams": []}, MEMBER | RECEIVED | REPORTED | ORDER),
     "joined on the wrong interface": (
         {}, {"mcast_receiver_streams": [dict(JOIN, interface="eth1"), dict(JOIN6, interface="eth1")]},
-        MEMBER | RECEIVED | {"server/during/membership.explained"}),
+        MEMBER | RECEIVED | REPORTED | ORDER | {"server/during/membership.explained"}),
     "sender on another group": (
         {"mcast_sender_streams": [dict(SEND, group="239.0.0.101"), SEND6]}, {},
-        {"client/during/delivery.sent/hello/239.0.0.100/eth0", "server/during/delivery.received/hello/239.0.0.100/eth0"}),
+        {each for each in SENT | RECEIVED | ORDER | DATAGRAMS["client"] | DATAGRAMS["server"] if "/hello/" in each}),
+    # A join, with no datagram after it.
+    "sender not started": (
+        {"mcast_sender_streams": []}, {}, SENT | RECEIVED | ORDER | DATAGRAMS["client"] | DATAGRAMS["server"]),
+    "wrong TTL": (
+        {"mcast_sender_streams": [dict(SEND, ttl=5), SEND6]}, {},
+        {"client/after/packets.datagrams/hello/239.0.0.100/eth0"}),
     "interface down": (
         {}, {"mcast_host_settings": {"state": "down"}},
-        {"server/before/interface.settings/eth0"} | RECEIVED),
+        {"server/before/interface.settings/eth0"} | RECEIVED | REPORTED | ORDER | DATAGRAMS["server"] | CAPTURED),
     "multicast off": (
         {}, {"mcast_host_settings": {"state": "up", "multicast": False}}, {"server/before/interface.settings/eth0"}),
+    "capture not started": (
+        {}, {"mcast_capture_interfaces": []}, REPORTED | ORDER | DATAGRAMS["server"] | CAPTURED),
     "a second member": (
         {"mcast_receiver_streams": [JOIN]}, {},
         {"client/during/membership.difference", "client/during/membership.explained"}),
@@ -113,8 +129,68 @@ def test_exactly_the_checks_that_a_break_concerns_fail(inventory, name):
     assert judged["verdict"] == verdict
     assert (ran.returncode == 0) == (verdict == "pass")
     last = ran.stdout.strip().splitlines()[-1]
-    assert last.startswith("verdict: %s, 20 checks" % verdict)
+    assert last.startswith("verdict: %s, 32 checks" % verdict)
     assert last.endswith("/") and (folder.parent / last.split(", ")[-1]).is_dir()
+
+
+def test_a_report_that_is_missing_fails_by_its_own_checks(inventory):
+    # The robustness variable that an interface got when it came up is another than the host's.
+    folder = inventory()
+    assert playbook(folder, "lab_up").returncode == 0
+    try:
+        for line in ("sysctl -qw net.ipv4.igmp_qrv=1", "ip link set eth0 down", "ip link set eth0 up",
+                     "sysctl -qw net.ipv4.igmp_qrv=2"):
+            subprocess.run(["ip", "netns", "exec", LAB + ".server", *line.split()], check=True)
+        ran = playbook(folder, "verify", "-e", "mcast_evidence_within=2s")
+        assert not_passed(results(folder)) == {each for each in REPORTED if "239.0.0.100" in each}, ran.stdout
+        assert "actual:   1 igmpv3_report to_ex 239.0.0.100\n" in ran.stdout
+    finally:
+        assert playbook(folder, "lab_down").returncode == 0
+
+
+def test_a_capture_that_is_killed_in_the_middle_fails_by_what_came_after(inventory):
+    folder = inventory()
+    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
+    bundle = folder.parent / "results" / LAB / "run"
+    run = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab.verify", "-e",
+                            "mcast_evidence_within=2s", "-e", "mcast_bundle=%s" % bundle], cwd=folder.parent,
+                           env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+
+    def judged():
+        lines = (bundle / "results.jsonl").read_text() if (bundle / "results.jsonl").exists() else ""
+        return lines.count('"id": "server/during/')
+    while not judged() or judged() < sum(
+            check["id"].startswith("server/during/") for check in json.loads((bundle / "plan.json").read_text())):
+        assert run.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    pids = subprocess.run(["ip", "netns", "pids", LAB + ".server"], capture_output=True, text=True, check=True).stdout
+    for pid in pids.split():
+        if pathlib.Path("/proc", pid, "comm").read_text() == "tcpdump\n":
+            os.kill(int(pid), signal.SIGKILL)
+    output = run.communicate(timeout=60)[0]
+    assert not_passed(results(folder)) == LEFT | CAPTURED, output
+    assert "the capture has ended: tcpdump: was killed by SIGKILL" in output
+
+
+def test_what_was_on_the_wire_is_in_the_bundle(inventory):
+    folder = inventory()
+    assert playbook(folder, "verify").returncode == 0
+    bundle, = (folder.parent / "results" / LAB).iterdir()
+    assert {path.name for path in (bundle / "captures").iterdir()} == {"client.eth0.pcap", "server.eth0.pcap"}
+    told = json.loads((bundle / "messages.json").read_text())["server.eth0.pcap"]
+    assert [message["details"]["text"] for message in told["messages"] if message["kind"] == "udp"] == ["HELLO"] * 3
+    assert told["packets"]["total"] == json.loads((bundle / "facts" / "server.json").read_text())[
+        "ended"]["traffic"]["capture-eth0"]["captured"]
+    files = json.loads((bundle / "manifest.json").read_text())["files"]
+    assert {"captures/client.eth0.pcap", "captures/server.eth0.pcap", "messages.json"} <= set(files)
+
+
+def test_captures_can_be_left_out(inventory):
+    folder = inventory(server={"mcast_capture": False}, client={"mcast_capture": False})
+    ran = playbook(folder, "verify")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 20 checks")
+    assert not list((folder.parent / "results" / LAB).glob("*/captures"))
 
 
 def test_an_unreachable_host_fails_by_its_own_checks_and_no_others(inventory):
@@ -133,7 +209,7 @@ def test_no_host_reachable_is_a_verdict_too(inventory):
     ran = playbook(folder, "verify")
     assert ran.returncode != 0
     assert {each["verdict"] for each in results(folder)["results"]} == {"missing"}
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 20 checks, 20 missing")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 32 checks, 20 missing")
 
 
 def test_a_run_that_matches_no_hosts_fails(inventory):
@@ -175,7 +251,7 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     ran = playbook(hosts_that_stay, "verify")
     assert ran.returncode == 0, ran.stdout
     assert "news: receives 5 from any source at 239.1.1.1 port 4001" in ran.stdout
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 14 checks, results/ordinary/")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 21 checks, results/ordinary/")
     assert LAB + ".server" in namespaces()
 
 
@@ -184,7 +260,7 @@ def test_what_others_join_on_hosts_that_stay_is_a_warning(hosts_that_stay):
     (hosts_that_stay / "host_vars" / "alpha.yml").write_text(yaml.safe_dump({"mcast_receiver_streams": [JOIN]}))
     ran = playbook(hosts_that_stay, "verify", "-e", "mcast_evidence_within=1s")
     assert ran.returncode == 0, ran.stdout
-    assert "verdict: pass, 14 checks, 2 with warnings" in ran.stdout
+    assert "verdict: pass, 21 checks, 2 with warnings" in ran.stdout
     assert "239.0.0.100 on eth0" in ran.stdout
 
 
@@ -220,7 +296,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     os.killpg(run.pid, signal.SIGINT)
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 130
-    assert output.strip().splitlines()[-1].startswith("verdict: fail, 20 checks, ")
+    assert output.strip().splitlines()[-1].startswith("verdict: fail, 32 checks, ")
     assert json.loads((lines[0].parent / "results.json").read_text())["missing"] > 0
     assert not list(pathlib.Path("/run/mcast").glob("*/*-hello*"))
 

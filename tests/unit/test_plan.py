@@ -45,9 +45,16 @@ def test_two_hosts():
         "server/during/membership.difference",
         "server/during/membership.explained",
         "server/during/delivery.received/hello/239.0.0.100/eth0",
+        "server/during/packets.reports/239.0.0.100/eth0",
         "client/after/membership.difference",
+        "client/after/packets.datagrams/hello/239.0.0.100/eth0",
         "server/after/membership.absent/239.0.0.100/eth0",
         "server/after/membership.difference",
+        "server/after/packets.reports/239.0.0.100/eth0",
+        "server/after/packets.datagrams/hello/239.0.0.100/eth0",
+        "server/after/packets.order/hello/239.0.0.100/eth0",
+        "client/ended/packets.captured/eth0",
+        "server/ended/packets.captured/eth0",
     ]
     params = {check["id"].partition("/")[2]: check["params"] for check in planned if check["host"] == "server"}
     place = {"interface": "eth0", "group": "239.0.0.100"}
@@ -58,6 +65,12 @@ def test_two_hosts():
     assert params["after/membership.difference"] == {"joined": []}
     assert params["during/delivery.received/hello/239.0.0.100/eth0"] == dict(
         place, stream="hello", port=11111, datagrams=1, sources=["192.168.122.181"])
+    wire = dict(place, capture="capture-eth0")
+    assert params["during/packets.reports/239.0.0.100/eth0"] == dict(
+        wire, change="join", filter_mode="exclude", sources=[], exact=True)
+    assert params["after/packets.datagrams/hello/239.0.0.100/eth0"] == dict(
+        wire, stream="hello", port=11111, sources=["192.168.122.181"], count=1, mac="01:00:5e:00:00:64",
+        payload="HELLO")
 
 
 MANY = {
@@ -88,7 +101,69 @@ def test_a_membership_is_judged_once_and_each_delivery():
         "membership.present/232.1.1.1/eth0", "mapping.programmed/232.1.1.1/eth0",
         "membership.difference", "membership.explained",
         "delivery.received/a/239.0.0.100/eth0", "delivery.received/b/239.0.0.100/eth0",
-        "delivery.received/c/ff15::100/eth0", "delivery.received/d/232.1.1.1/eth0"])
+        "delivery.received/c/ff15::100/eth0", "delivery.received/d/232.1.1.1/eth0",
+        "packets.reports/239.0.0.100/eth0", "packets.reports/ff15::100/eth0", "packets.reports/232.1.1.1/eth0"])
+
+
+def test_without_captures_no_packets_are_judged():
+    streams = stream.settle(MANY, {"all": list(HOSTS)}, lambda host: HOSTS[host]["interfaces"])
+    found = [each["id"] for each in plan.derive(streams, list(HOSTS), bool, lambda host: host == "client")
+             if "/packets." in each["id"]]
+    assert found and all(each.startswith("client/") for each in found)
+    assert "client/after/packets.datagrams/d/232.1.1.1/eth0" in found
+
+
+# filter mode and sources of each stream that the server receives, whether the number of reports is certain
+CERTAIN = [
+    ([("exclude", [])], True),
+    ([("exclude", []), ("exclude", [])], True),
+    ([("exclude", ["10.0.0.1"])], False),
+    ([("include", ["10.0.0.1"])], True),
+    ([("include", ["10.0.0.1", "10.0.0.2"])], False),
+    ([("include", ["10.0.0.1"]), ("include", ["10.0.0.1"])], False),
+    ([("include", ["10.0.0.1"]), ("exclude", [])], False),
+]
+
+
+def settled_stream(number, group="239.0.0.100", mode="exclude", sources=(), senders=("10.0.0.1",), **more):
+    return dict({"name": "s%d" % number, "group": group, "port": 1, "count": 3, "interval": 0, "ttl": 7, "payload": "x",
+                 "filter_mode": mode, "sources": list(sources), "receivers": {"server": {"interface": "eth0"}},
+                 "senders": {"h%d" % n: {"interface": "eth0", "address": address}
+                             for n, address in enumerate(senders)}}, **more)
+
+
+@pytest.mark.parametrize(("filters", "exact"), CERTAIN)
+def test_of_which_membership_the_number_of_reports_is_certain(filters, exact):
+    streams = [settled_stream(number, mode=mode, sources=sources) for number, (mode, sources) in enumerate(filters)]
+    found = [check for check in plan.derive(streams, ["server"], bool) if check["check"] == "packets.reports"]
+    assert [(check["params"]["change"], check["params"]["exact"]) for check in found] == [
+        ("join", exact), ("leave", exact)]
+
+
+@pytest.mark.parametrize("group", ["224.0.0.251", "ff01::5"])
+def test_what_is_never_reported_is_not_looked_for(group):
+    found = {check["check"] for check in plan.derive([settled_stream(0, group=group)], ["server"], bool)}
+    assert "packets.datagrams" in found and not found & {"packets.reports", "packets.order"}
+
+
+# the senders' addresses, filter mode, host, sources, number, TTL
+ON_THE_WIRE = [
+    (["10.0.0.1"], "exclude", "server", ["10.0.0.1"], {"count": 3}),
+    (["10.0.0.1", "10.0.0.2"], "exclude", "server", ["10.0.0.1", "10.0.0.2"], {"count": 6}),
+    ([None, "10.0.0.2"], "exclude", "server", [], {"count": 6}),
+    ([None, "10.0.0.2"], "include", "server", [], {"at_least": 3}),
+    (["10.0.0.1", "10.0.0.2"], "exclude", "h1", ["10.0.0.2"], {"count": 3, "ttl": 7}),
+    ([None], "exclude", "h0", [], {"count": 3, "ttl": 7}),
+    ([None, None], "exclude", "h0", [], {"at_least": 3}),
+]
+
+
+@pytest.mark.parametrize(("addresses", "mode", "host", "sources", "number"), ON_THE_WIRE)
+def test_which_datagrams_are_certain(addresses, mode, host, sources, number):
+    stated = settled_stream(0, mode=mode, sources=["10.0.0.2"] if mode == "include" else [], senders=addresses)
+    found, = (check["params"] for check in plan.derive([stated], [host], bool) if check["check"] == "packets.datagrams")
+    assert found["sources"] == sources
+    assert {key: found[key] for key in ("count", "at_least", "ttl") if key in found} == number
 
 
 def test_several_interfaces():
@@ -111,7 +186,8 @@ def test_what_others_may_do_on_a_host_that_is_not_ours_is_a_warning():
     assert {key for key, severity in checks.items() if severity == "warning"} == {
         "server/before/membership.absent/239.0.0.100/eth0", "server/during/membership.difference",
         "server/during/membership.explained", "server/after/membership.absent/239.0.0.100/eth0",
-        "server/after/membership.difference"}
+        "server/after/membership.difference", "server/during/packets.reports/239.0.0.100/eth0",
+        "server/after/packets.reports/239.0.0.100/eth0"}
 
 
 # the senders' addresses, filter mode, sources, who must be heard

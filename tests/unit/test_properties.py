@@ -79,8 +79,8 @@ def test_params_are_refused_or_described(name, data):
     check = read(judge.make, name, data.draw(broken(right, VALUES)))
     if check:
         assert isinstance(check.describe(), str)
-        assert check.judge({"memberships": [], "interfaces": {}, "traffic": {},
-                            "firewall": {"backend": None}})[0] in (True, False)
+        assert check.judge({"memberships": [], "interfaces": {}, "traffic": {}, "captures": {},
+                            "limits": {}, "sockets": [], "firewall": {"backend": None}})[0] in (True, False)
 
 
 @given(SCALARS)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read the captures of a host while they run, over the connection of an action plugin: each look fetches only what
+has been written since the last."""
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shlex
+import tempfile
+
+from ..module_utils.error import McastError
+from ..module_utils.kernel import sources
+from ..module_utils.packet.capture import read
+from .gather import run
+
+# How many datagrams are told one by one; all are counted.
+DATAGRAMS = 1000
+_EMPTY = {"packets": {"total": 0, "decoded": 0, "malformed": 0, "other": 0}, "fragments": 0, "first": None,
+          "last": None, "link_types": {}, "flows": [], "messages": [], "truncated": False, "truncated_at": None,
+          "left_out": {"messages": 0, "flows": 0, "datagrams": 0}}
+
+
+def wire_of(path):
+    """What a capture file says, whole packets as far as it is written: see mcast.lab.capture_info."""
+    return read(path) if os.path.getsize(path) >= 24 else dict(_EMPTY)
+
+
+def datagrams_of(path):
+    """The first datagrams of a capture file, as messages with their payload."""
+    if os.path.getsize(path) < 24:
+        return []
+    return read(path, kinds=["udp"], payload=True, limit=DATAGRAMS)["messages"]
+
+
+class Captures:
+    """action: the ActionBase of the task; names: those of the captures that are wanted; path_of: function of an
+    interface that returns where its file is kept on the controller, None: in a folder that goes with this object."""
+
+    def __init__(self, action, names, path_of=None):
+        self._action = action
+        self._names = names
+        self._folder = None if path_of else tempfile.TemporaryDirectory(prefix="mcast")
+        self._path_of = path_of or (lambda interface: os.path.join(self._folder.name, interface))
+        self._have = {}
+        self._told = {}
+
+    def gather(self, traffic, datagrams=False):
+        """traffic: facts["traffic"]. Returns ``{name: {report, wire, datagrams}}`` of those captures that there are;
+        datagrams are empty unless they are asked for. McastError where a file can't be read."""
+        reports = {name: traffic[name] for name in self._names if (traffic.get(name) or {}).get("program") == "capture"}
+        if not reports:
+            return {}
+        fetched = self._fetch({name: (report["file"], self._length(name, report)) for name, report in reports.items()})
+        found = {}
+        for name, report in reports.items():
+            path = self._path_of(report["interface"])
+            if self._length(name, report) + len(fetched[name]) < report["bytes"]:
+                raise McastError(report["file"], "could not be read on the host, with tail and base64 as the user of "
+                                                 "this task; run it as root, with become: true")
+            if fetched[name] or not self._length(name, report):
+                self._keep(name, report, path, fetched[name])
+                self._told[name] = {"wire": wire_of(path), "datagrams": datagrams_of(path) if datagrams else []}
+            found[name] = dict(self._told[name], report=report)
+        return found
+
+    def _length(self, name, report):
+        """How much of this very capture is here already, in bytes."""
+        return self._have.get((name, report["pid"]), 0)
+
+    def _keep(self, name, report, path, more):
+        length = self._length(name, report)
+        with open(path, "ab" if length else "wb") as file:
+            file.write(more)
+        self._have[name, report["pid"]] = length + len(more)
+
+    def _fetch(self, wanted):
+        """wanted: ``{name: (file on the host, how many bytes of it are here)}``. Returns ``{name: the bytes after
+        those}``; a single round trip."""
+        names = list(wanted)
+        script = "".join(
+            "echo '%s' %d\ntail -c +%d %s | base64\n" % (sources.MARK, number, length + 1, shlex.quote(path))
+            for number, (path, length) in enumerate(wanted.values()))
+        texts = {name: [] for name in names}
+        current = []
+        for line in run(self._action, script).splitlines():
+            if line.startswith(sources.MARK):
+                current = texts[names[int(line.split()[1])]]
+            else:
+                current.append(line.strip())
+        try:
+            return {name: base64.b64decode("".join(text), validate=True) for name, text in texts.items()}
+        except (binascii.Error, ValueError):
+            raise McastError("base64", "did not answer on the host as expected; it is part of coreutils") from None
