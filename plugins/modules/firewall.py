@@ -164,23 +164,17 @@ openings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import change
-from ..module_utils.firewall import nftables, opening
+from ..module_utils.firewall import nftables, opening, path
 
 
 def warnings(result):
     """A sentence for each opening that a chain of somebody else overrides, with what to do."""
     for each in result["openings"]:
-        by = ["%s %s (%s)" % ("certainly" if drop["certain"] else "perhaps", drop["chain"], (
-            drop["verdict"] if drop["rule"] is None else "%s, handle %d" % (drop["verdict"], drop["rule"])))
-            for drop in each["overridden_by"]]
-        if by:
-            remedy = "let it through there too"
-            if result["manager"] == "firewalld":
-                remedy += ", with firewall-cmd"
-            else:
-                remedy += ": nft insert rule %s %s accept" % (each["overridden_by"][0]["chain"], (
-                    nftables.condition(each)))
-            yield "%s is open in our table, and dropped by %s; %s" % (opening.shown(each), ", ".join(by), remedy)
+        if each["overridden_by"]:
+            remedy = "nft insert rule %s %s accept" % (each["overridden_by"][0]["chain"], nftables.condition(each))
+            yield "%s: open in our table, but %s; let it through there too, with %s" % (
+                opening.shown(each), path.told(each["overridden_by"]),
+                "firewall-cmd" if result["manager"] == "firewalld" else remedy)
 
 
 def main():

@@ -258,6 +258,7 @@ ansible_facts:
                   priority: 0
                   policy: drop
                   devices: null
+                  active: true
                   rules: [{handle: 4, comment: null, expr: [{accept: null}]}]
             sets:
               description: Elements of named sets and maps, by family, table and name; null where they come and go.

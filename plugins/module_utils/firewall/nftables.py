@@ -64,7 +64,7 @@ def _want_closed(params, closed):
 def _refuse_strange(objects):
     """What would make our rules do nothing."""
     for kind, body in objects:
-        if kind == "table" and (body["family"], body["name"]) == TABLE and "dorm" in str(body.get("flags", "")):
+        if kind == "table" and (body["family"], body["name"]) == TABLE and not firewall.is_active(body):
             raise McastError("table " + _TABLE, "is dormant; remove it with: nft delete table " + _TABLE)
         if kind == "chain" and (body["family"], body["table"], body["name"]) == TABLE + (CHAIN,) and (
                 body.get("type"), body.get("hook")) != ("filter", "input"):
@@ -128,7 +128,7 @@ def _nft(argv, script=None):
         raise McastError("nft", "is not on this host; install the package nftables")
     try:
         ran = subprocess.run([program] + argv, input=script, capture_output=True, text=True, check=False, timeout=60,
-                             env=dict(os.environ, LC_ALL="C"))
+                             errors="replace", env=dict(os.environ, LC_ALL="C"))
     except subprocess.TimeoutExpired:
         raise McastError("nft", "did not end within 60 s") from None
     if ran.returncode:

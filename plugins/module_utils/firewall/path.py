@@ -39,6 +39,12 @@ def verdict(firewall, opening, interface=None, without=None):
     return {"open": {"value": value, "basis": "unknown" if value is None else "exact"}, "overridden_by": drops}
 
 
+def told(drops):
+    """``"dropped by inet filter input (policy drop)"``, for all of `overridden_by`."""
+    return ", ".join("%s by %s (%s)" % ("dropped" if drop["certain"] else "perhaps dropped", drop["chain"], (
+        drop["verdict"] if drop["rule"] is None else "%(verdict)s, handle %(rule)d" % drop)) for drop in drops)
+
+
 def versions(opening):
     """The IP versions that an opening concerns: those of its addresses, else all that it may have."""
     for address in (opening.get("group"), opening.get("source")):
@@ -105,7 +111,8 @@ class _Walk:
         devices = self.base["devices"]
         if devices and self.packet.interface and self.packet.interface not in devices:
             return []
-        unsure = bool(devices) and not self.packet.interface
+        arrival = self.base["hook"] == "ingress" and not (devices and self.packet.interface)
+        unsure = arrival or self.base["active"] is None
         if not self._run(self.base, unsure, 0) and self.base["policy"] == "drop":
             self._drop(self.base, None, "policy drop", not unsure)
         return self.found

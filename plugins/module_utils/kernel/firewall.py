@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What `nft -j -n list ruleset` prints, as far as it decides what a host takes in, and what our own table opens there.
 
-A chain is ``{family, table, name, type, hook, priority, policy, devices, rules}``; the middle ones are None for a chain
-that is only jumped to. A rule is ``{handle, comment, expr}``, `expr` as nft gives it (libnftables-json(5))."""
+A chain is ``{family, table, name, type, hook, priority, policy, devices, active, rules}``; type to devices are None for
+a chain that is only jumped to, active where nft doesn't say whether its table is dormant. A rule is ``{handle, comment,
+expr}``, `expr` as nft gives it (libnftables-json(5))."""
 from __future__ import annotations
 
 import json
@@ -29,11 +30,22 @@ def parse(text):
         found = [next(iter(entry.items())) for entry in json.loads(text)["nftables"]]
         # Tables themselves are kept: ours must not be dormant.
         dormant = {(body["family"], body["name"]) for kind, body in found
-                   if kind == "table" and "dorm" in str(body.get("flags", ""))}
+                   if kind == "table" and is_active(body) is False}
         return [(kind, body) for kind, body in found
                 if (body.get("family"), body.get("table")) not in dormant]
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
-        raise McastError(COMMAND, "printed something of an unknown form: %r" % text[:200]) from None
+        raise McastError(COMMAND, "printed something of an unknown form (nft 1.0.6 does so where a table is dormant): "
+                         "%r" % text[:200]) from None
+
+
+def is_active(table):
+    """Whether packets pass the chains of a table at all: False for one that is dormant, None where nft doesn't say:
+    version 1.0.6 prints anything, or no JSON, where a table has a single flag."""
+    flags = table.get("flags", [])
+    flags = {flags} if isinstance(flags, str) else set(flags)
+    if "dormant" in flags:
+        return False
+    return True if flags <= {"owner", "persist"} else None
 
 
 def model(objects):
@@ -57,14 +69,17 @@ def model(objects):
 
 
 def _chains(objects):
-    chains = {}
+    chains, active = {}, {}
     for kind, body in objects:
-        if kind == "chain":
+        if kind == "table":
+            active[body["family"], body["name"]] = is_active(body)
+        elif kind == "chain":
             devices = body.get("dev")
             chains[body["family"], body["table"], body["name"]] = {
                 "family": body["family"], "table": body["table"], "name": body["name"], "type": body.get("type"),
                 "hook": body.get("hook"), "priority": body.get("prio"), "policy": body.get("policy"),
-                "devices": [devices] if isinstance(devices, str) else devices, "rules": []}
+                "devices": [devices] if isinstance(devices, str) else devices,
+                "active": active.get((body["family"], body["table"]), True), "rules": []}
         elif kind == "rule":
             chains[body["family"], body["table"], body["chain"]]["rules"].append(
                 {"handle": body["handle"], "comment": body.get("comment"), "expr": body.get("expr", [])})

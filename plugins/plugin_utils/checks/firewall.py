@@ -9,7 +9,6 @@ from ...module_utils.kernel.firewall import PROTOCOLS
 from .base import Check, group_option
 
 _PORTLESS = ("igmp", "mld", "pim")
-_UNREAD = "the ruleset can't be read: no nft here, or no root"
 
 
 class _Opening(Check):
@@ -30,7 +29,8 @@ class _Opening(Check):
 
     def judge(self, facts):
         if not facts["firewall"]["backend"]:
-            return False, self.describe(), _UNREAD, {}
+            note = facts["sources"]["firewall"]["note"]
+            return False, self.describe(), note, {"note": note}
         return self._judge(facts["firewall"])
 
 
@@ -64,10 +64,7 @@ class Open(_Opening):
 
     def _judge(self, firewall):
         found = path.verdict(firewall, self.wanted, self.interface)
-        by = ["%s by %s (%s)" % ("dropped" if drop["certain"] else "perhaps dropped", drop["chain"], (
-            drop["verdict"] if drop["rule"] is None else "%s, handle %d" % (drop["verdict"], drop["rule"])))
-            for drop in found["overridden_by"]]
-        return found["open"]["value"] is True, self.describe(), ", ".join(by) or "open", found
+        return found["open"]["value"] is True, self.describe(), path.told(found["overridden_by"]) or "open", found
 
 
 CHECKS = (Listed, Open)
