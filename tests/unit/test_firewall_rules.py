@@ -113,7 +113,11 @@ RANGE = dict(HELLO, port="5000-5010")
     (HELLO, [{"queue": {"num": 1}}], None),
     (HELLO, [{"something new": {}}, DROP], None),
     (HELLO, [{"counter": {}}, {"log": None}, DROP], False),
+    (HELLO, ["something", DROP], None), (HELLO, [{}, DROP], None),
+    (HELLO, [{"match": {"op": "==", "left": "something", "right": 1}}, DROP], None),
     (HELLO, [{"vmap": {"key": {"payload": {"protocol": "udp", "field": "dport"}}, "data": "@gone"}}], None),
+    (HELLO, [{"vmap": {"key": {"payload": {"protocol": "udp", "field": "dport"}}, "data": {
+        "set": [[11111, {"queue": None}]]}}}], None),
     (HELLO, [{"jump": {"target": "gone"}}, DROP], None),
     ({"protocol": "igmp"}, [match("ip", "protocol", 2), DROP], False),
     ({"protocol": "igmp"}, [match("igmp", "type", 17), DROP], False),

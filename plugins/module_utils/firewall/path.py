@@ -13,6 +13,7 @@ from ..kernel.firewall import HOOKS, PROTOCOLS
 
 _IGNORED = {"counter", "log", "notrack", "mangle", "ct helper", "ct timeout", "flow", "secmark", "last", "set", "map"}
 _ENDS = {"queue", "dnat", "snat", "masquerade", "redirect", "tproxy", "synproxy", "fwd"}
+_VERDICTS = ("accept", "drop", "reject", "return", "jump", "goto")
 _NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58, "ipv6-icmp": 58, "pim": 103, "ipv4": 2, "ipv6": 10,
             "ip": 0x0800, "ip6": 0x86dd, "multicast": 2, "membership-query": 0x11, "mld-listener-query": 130,
             "invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
@@ -159,7 +160,7 @@ class _Walk:
         """Yields (certain, verdict, its body) for each verdict that the rule may have for the packet."""
         hit = True
         for statement in rule["expr"]:
-            kind, body = next(iter(statement.items()))
+            kind, body = _only(statement)
             if kind == "match":
                 matched = self._match(chain, body)
                 if matched is False:
@@ -167,7 +168,7 @@ class _Walk:
                 hit = hit and matched
             elif kind == "vmap":
                 yield from self._vmap(chain, body, hit)
-            elif kind in ("accept", "drop", "reject", "return", "jump", "goto"):
+            elif kind in _VERDICTS:
                 yield bool(hit), kind, body
             elif kind in _ENDS or kind == "xt" and (body or {}).get("type") != "match":
                 yield False, "unknown", None
@@ -182,13 +183,13 @@ class _Walk:
             return
         if not seen[0]:
             return
-        state = (body["key"].get("ct") or {}).get("key") == "state"
+        state = body["key"].get("ct", {}).get("key") == "state"
         for key, outcome in elements:
             matched = _within(value, _intervals([key]), state)
             if matched is not False:
-                kind, inner = next(iter(outcome.items()))
+                kind, inner = _only(outcome)
                 if kind != "continue":
-                    yield bool(hit and matched), kind, inner
+                    yield bool(hit and matched), kind if kind in _VERDICTS else "unknown", inner
 
     def _elements(self, chain, right):
         if isinstance(right, dict) and "set" in right:
@@ -198,19 +199,19 @@ class _Walk:
         return right if isinstance(right, list) else [right]
 
     def _match(self, chain, match):
-        there, value = self.packet.look(match["left"])
+        left = match["left"] if isinstance(match["left"], dict) else {}
+        there, value = self.packet.look(left)
         if not there:
             return False
         elements, op = self._elements(chain, match["right"]), match["op"]
-        meta = match["left"].get("meta") if isinstance(match["left"], dict) else None
         if elements is None:
             return None
-        if meta and meta.get("key") in ("iif", "iifname"):
+        if left.get("meta", {}).get("key") in ("iif", "iifname"):
             matched = self._enters_by(elements)
         elif op in ("<", ">", "<=", ">="):
             return _compare(value, op, _intervals(elements))
         else:
-            state = (match["left"].get("ct") or {}).get("key") == "state"
+            state = left.get("ct", {}).get("key") == "state"
             matched = _within(value, _intervals(elements), state)
         return matched if op != "!=" or matched is None else not matched
 
@@ -221,6 +222,11 @@ class _Walk:
             return False if set(names) <= {"lo"} else None
         return any(self.packet.interface.startswith(name[:-1]) if name.endswith("*") else name == self.packet.interface
                    for name in names)
+
+
+def _only(statement):
+    """The one key of a statement and what stands under it; (None, None) for a form that isn't known."""
+    return list(statement.items())[0] if isinstance(statement, dict) and statement else (None, None)
 
 
 def _interval(text):
