@@ -44,7 +44,7 @@ class Captures:
         self._folder = None if path_of else tempfile.TemporaryDirectory(prefix="mcast")
         self._path_of = path_of or (lambda interface: os.path.join(self._folder.name, interface))
         self._have = {}
-        self._told = {}
+        self._told = {}  # what the file said at the last look; later looks of a task ask for no more than the first
 
     def gather(self, traffic, datagrams=False):
         """traffic: facts["traffic"]. Returns ``{name: {report, wire, datagrams}}`` of those captures that there are;

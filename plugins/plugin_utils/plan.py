@@ -11,6 +11,7 @@ from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
 from . import judge
 
+_REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
 PHASES = ("before", "during", "after", "ended")
 
 
@@ -60,8 +61,6 @@ def _during(streams, host, others):
         if host in stream["receivers"]:
             yield "delivery.received", "failure", dict(shared, datagrams=stream["count"], sources=_senders(
                 stream), interface=stream["receivers"][host]["interface"])
-
-
     for params in _reports(streams, host, "join"):
         yield "packets.reports", others, params
 
@@ -87,29 +86,45 @@ def _reports(streams, host, change):
 def _wire(streams, host):
     """The datagrams of each stream, where they leave and where they arrive."""
     for stream in streams:
-        sends = host in stream["senders"]
-        if not sends and host not in stream["receivers"]:
-            continue
-        interface = stream["senders" if sends else "receivers"][host]["interface"]
-        shared = {"capture": capture_name(interface), "stream": stream["name"], "group": stream["group"],
-                  "interface": interface}
-        if sends:
-            own = stream["senders"][host]["address"]
-            sources, alone = [own] if own else [], own or len(stream["senders"]) == 1
-        else:
-            heard = [end["address"] for end in stream["senders"].values()]
-            sources, alone = [] if None in heard else heard, None not in heard or stream["filter_mode"] == "exclude"
-        datagrams = stream["count"] * (1 if sends else len(stream["senders"]))
-        params = dict(shared, port=stream["port"], sources=sources, mac=groups_of.mac(stream["group"]),
-                      payload=stream["payload"])
-        params["count" if alone else "at_least"] = datagrams if alone else stream["count"]
-        if sends and alone:
-            params["ttl"] = stream["ttl"]
-        yield "packets.datagrams", params
-        if host in stream["receivers"] and groups_of.is_reported(stream["group"]):
-            kinds = ["igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report"]
-            yield "packets.order", dict(shared, steps=[
-                {"kinds": kinds, "group": stream["group"]}, {"group": stream["group"], "port": stream["port"]}])
+        receives = host in stream["receivers"] and _senders(stream)
+        if host in stream["senders"]:
+            yield "packets.datagrams", _leaving(stream, host)
+        elif receives:
+            yield "packets.datagrams", _arriving(stream, host)
+        if receives and groups_of.is_reported(stream["group"]):
+            about = {"group": stream["group"]}
+            yield "packets.order", dict(_captured(stream, stream["receivers"][host]), steps=[
+                dict(about, kinds=list(_REPORTS)), dict(about, port=stream["port"])])
+
+
+def _captured(stream, end):
+    return {"capture": capture_name(end["interface"]), "interface": end["interface"], "stream": stream["name"],
+            "group": stream["group"]}
+
+
+def _datagrams(stream, end):
+    return dict(_captured(stream, end), port=stream["port"], mac=groups_of.mac(stream["group"]),
+                payload=stream["payload"])
+
+
+def _leaving(stream, host):
+    """Other senders' datagrams may pass by here too: what leaves is told apart by the source where that is known."""
+    own = stream["senders"][host]
+    params = dict(_datagrams(stream, own), sources=[own["address"]] if own["address"] else [])
+    if own["address"] or len(stream["senders"]) == 1:
+        return dict(params, count=stream["count"], ttl=stream["ttl"])
+    return dict(params, at_least=stream["count"])
+
+
+def _arriving(stream, host):
+    """Of a sender that the filter leaves out nothing is certain: its datagrams may come this far, or may not. Nor is
+    the TTL: there may be routers."""
+    heard = _senders(stream)
+    known = None not in heard
+    params = dict(_datagrams(stream, stream["receivers"][host]), sources=heard if known else [])
+    if known or (stream["filter_mode"], stream["sources"]) == ("exclude", []):
+        return dict(params, count=stream["count"] * len(heard))
+    return dict(params, at_least=stream["count"])
 
 
 def _senders(stream):

@@ -37,10 +37,10 @@ def flow(packets=1, first=2, last=2, **more):
                  "first": "%d.000000000" % (1700000000 + first), "last": "%d.000000000" % (1700000000 + last)}, **more)
 
 
-def facts(*messages, flows=(), datagrams=(), report=REPORT, version=3, limits=(2, 2), total=5, truncated=False,
+def facts(*messages, flows=(), datagrams=(), report=None, version=3, limits=(2, 2), total=5, truncated=False,
           force_mld=0):
     wire = {"messages": list(messages), "flows": list(flows), "packets": {"total": total}, "truncated": truncated}
-    return {"captures": {"c": {"report": report, "wire": wire, "datagrams": list(datagrams)}},
+    return {"captures": {"c": {"report": report or REPORT, "wire": wire, "datagrams": list(datagrams)}},
             "interfaces": {"eth0": {"mac": OWN, "igmp_version": {"value": version}, "force_mld_version": force_mld}},
             "limits": dict(zip(("igmp_qrv", "mld_qrv"), limits))}
 

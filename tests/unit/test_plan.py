@@ -146,24 +146,40 @@ def test_what_is_never_reported_is_not_looked_for(group):
     assert "packets.datagrams" in found and not found & {"packets.reports", "packets.order"}
 
 
-# the senders' addresses, filter mode, host, sources, number, TTL
+# the senders' addresses, filter mode and sources, host; sources that are told apart, number, TTL
 ON_THE_WIRE = [
-    (["10.0.0.1"], "exclude", "server", ["10.0.0.1"], {"count": 3}),
-    (["10.0.0.1", "10.0.0.2"], "exclude", "server", ["10.0.0.1", "10.0.0.2"], {"count": 6}),
-    ([None, "10.0.0.2"], "exclude", "server", [], {"count": 6}),
-    ([None, "10.0.0.2"], "include", "server", [], {"at_least": 3}),
-    (["10.0.0.1", "10.0.0.2"], "exclude", "h1", ["10.0.0.2"], {"count": 3, "ttl": 7}),
-    ([None], "exclude", "h0", [], {"count": 3, "ttl": 7}),
-    ([None, None], "exclude", "h0", [], {"at_least": 3}),
+    (["10.0.0.1"], "exclude", [], "server", ["10.0.0.1"], {"count": 3}),
+    (["10.0.0.1", "10.0.0.2"], "exclude", [], "server", ["10.0.0.1", "10.0.0.2"], {"count": 6}),
+    (["10.0.0.1", "10.0.0.2"], "include", ["10.0.0.2"], "server", ["10.0.0.2"], {"count": 3}),
+    ([None, "10.0.0.2"], "exclude", [], "server", [], {"count": 6}),
+    ([None, "10.0.0.2"], "exclude", ["10.0.0.2"], "server", [], {"at_least": 3}),
+    ([None, "10.0.0.2"], "include", ["10.0.0.2"], "server", [], {"at_least": 3}),
+    (["10.0.0.1", "10.0.0.2"], "exclude", [], "h1", ["10.0.0.2"], {"count": 3, "ttl": 7}),
+    ([None], "exclude", [], "h0", [], {"count": 3, "ttl": 7}),
+    ([None, None], "exclude", [], "h0", [], {"at_least": 3}),
 ]
 
 
-@pytest.mark.parametrize(("addresses", "mode", "host", "sources", "number"), ON_THE_WIRE)
-def test_which_datagrams_are_certain(addresses, mode, host, sources, number):
-    stated = settled_stream(0, mode=mode, sources=["10.0.0.2"] if mode == "include" else [], senders=addresses)
+@pytest.mark.parametrize(("addresses", "mode", "sources", "host", "told", "number"), ON_THE_WIRE)
+def test_which_datagrams_are_certain(addresses, mode, sources, host, told, number):
+    stated = settled_stream(0, mode=mode, sources=sources, senders=addresses)
     found, = (check["params"] for check in plan.derive([stated], [host], bool) if check["check"] == "packets.datagrams")
-    assert found["sources"] == sources
+    assert found["sources"] == told
     assert {key: found[key] for key in ("count", "at_least", "ttl") if key in found} == number
+
+
+def test_where_nobody_is_heard_nothing_is_sought():
+    stated = settled_stream(0, mode="exclude", sources=["10.0.0.1"])
+    found = {check["check"] for check in plan.derive([stated], ["server"], bool)}
+    assert not found & {"packets.datagrams", "packets.order"}
+
+
+def test_a_host_that_sends_and_receives_on_two_interfaces():
+    stated = settled_stream(0, receivers={"h0": {"interface": "eth1"}})
+    found = {check["check"]: check["params"]["capture"] for check in plan.derive([stated], ["h0"], bool)
+             if check["phase"] == "after" and check["check"].startswith("packets.")}
+    assert found == {"packets.datagrams": "capture-eth0", "packets.order": "capture-eth1",
+                     "packets.reports": "capture-eth1"}
 
 
 def test_several_interfaces():
