@@ -274,7 +274,8 @@ def test_without_rights_it_says_so(lan):
 
 @pytest.mark.parametrize("victim", ["supervisor", "program", "tcpdump"])
 def test_whoever_is_killed_nothing_runs_on_and_the_file_is_there(lan, capture, victim):
-    begun = capture(START)
+    # No further packet comes that tcpdump could fail to write.
+    begun = capture(START, options={"filter": "udp port %d" % PORT})
     lan.send()
     until(lambda: report(lan)["bytes"] > 24)
     with open(os.path.dirname(begun["file"]) + "/unit.json", encoding="utf-8") as file:
