@@ -295,3 +295,23 @@ def test_by_hand_it_ends_by_ctrl_c(lan, tmp_path):
     ended = program.end(signal.SIGINT)
     assert (ended["state"], ended["ended"]["reason"], ended["dropped"]) == ("ended", "SIGINT", 0)
     assert read(str(file))["truncated"] is False
+
+
+def test_a_task_of_ones_own_judges_what_is_and_was_captured(lan, tmp_path, play):
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"server": {
+        "ansible_connection": "mcast.lab.netns", "mcast_netns": lan.server,
+        "ansible_python_interpreter": "/usr/bin/python3"}}}}))
+    join = {"check": "packets.messages", "capture": "wire", "group": GROUPS[4], "record": "to_ex", "router_alert": True}
+
+    def checked(*checks):
+        return {"mcast.lab.check": {"checks": list(checks), "within": "3s"}}
+    done = play(tmp_path, tmp_path / "hosts.yml", [
+        {"mcast.lab.capture": START}, checked(dict(join, count=0)),
+        {"mcast.lab.receiver": {"name": "hello", "group": GROUPS[4], "port": PORT, "interface": "eth0"}},
+        checked(dict(join, count=2, within=1.5), {"check": "packets.reports", "capture": "wire", "interface": "eth0",
+                                                  "group": GROUPS[4], "change": "join"}),
+        {"mcast.lab.capture": STOP}, checked(dict(join, at_least=2), {"check": "packets.captured", "capture": "wire"}),
+        checked(dict(join, ttl=64)), {"mcast.lab.capture": GONE}, checked(join)])["server"]
+    assert [bool(result.get("failed")) for result in done] == [False] * 6 + [True, False, True]
+    assert "ttl 1 in place of 64" in done[6]["msg"]
+    assert done[8]["checks"][0]["actual"] == "no capture wire"
