@@ -236,8 +236,8 @@ def outcome(name, report):
         if ended:
             with open(report["file"], "rb") as file:
                 told["sha256"] = hashlib.sha256(file.read()).hexdigest()
-    killed = ended and not report["ended"]
-    return told, report["error"] or ("it was killed; its file holds what came before" if killed else None)
+    silent = "it was killed, or found no room for its last report; its file holds what came before"
+    return told, report["error"] or (silent if ended and not report["ended"] else None)
 
 
 def plan(params, warn):

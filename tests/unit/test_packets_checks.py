@@ -28,8 +28,9 @@ def query(number, kind, **more):
 
 
 def datagram(number, payload=b"HELLO", snapped=False, **more):
-    return dict(message(number, "udp", None, G, destination=G, destination_mac=MAC, source="10.0.0.1",
-                        details={"destination_port": 11111, "payload": payload.hex()}, snapped=snapped), **more)
+    details = {"destination_port": 11111, "payload": payload.hex()}
+    return dict(message(number, "udp", None, G, destination=G, destination_mac=MAC, source="10.0.0.1", details=details),
+                snapped=snapped, **dict({"fragment": None}, **more))
 
 
 def flow(packets=1, first=2, last=2, **more):
@@ -146,6 +147,8 @@ ROWS = [
      facts(flows=[flow()], datagrams=[datagram(1, b"HELL", True)]), True, "1"),
     ("datagrams", dict(PORT, payload="HELLO"),
      facts(flows=[flow()], datagrams=[datagram(1, b"JELL", True)]), False, "1;"),
+    ("datagrams", dict(PORT, payload="HELLO"),
+     facts(flows=[flow()], datagrams=[datagram(1, b"HEL", fragment={"offset": 0, "more": True})]), True, "1"),
     ("datagrams", dict(PORT, payload="grüß"),
      facts(flows=[flow()], datagrams=[datagram(1, "grüß".encode())]), True, "1"),
 

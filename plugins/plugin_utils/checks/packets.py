@@ -179,7 +179,7 @@ class Datagrams(_Counted):
 
     def _expected(self, facts):
         return "; ".join([self._many()] + [
-            "%s %s" % (key, self.params[key]) for key in ("ttl", "mac", "payload") if key in self.params])
+            "%s %.40s" % (key, self.params[key]) for key in ("ttl", "mac", "payload") if key in self.params])
 
     def _look(self, found, facts):
         flows = [flow for flow in found["wire"]["flows"]
@@ -205,7 +205,8 @@ class Datagrams(_Counted):
         wanted, wrong = self.payload.encode(), []
         for message in messages:
             payload = bytes.fromhex(message["details"]["payload"])
-            if not (wanted.startswith(payload) if message["snapped"] else payload == wanted):
+            part = message["snapped"] or message["fragment"]
+            if not (wanted.startswith(payload) if part else payload == wanted):
                 wrong.append("payload %r in place of %r (frame %d)" % (
                     payload[:40].decode(errors="replace"), self.payload[:40], message["number"]))
         return wrong
