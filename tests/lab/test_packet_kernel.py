@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
+from packet_oracle import judge
+from packet_wire import JOIN, TCPDUMP, Recorder, inside, run, until
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root"),
@@ -21,43 +22,6 @@ pytestmark = [
 
 HOST, SWITCH = "mct-%d-h" % os.getpid(), "mct-%d-s" % os.getpid()
 G, H, G6, S, S6 = "239.0.0.100", "232.1.1.1", "ff15::64", "10.0.0.9", "2001:db8::9"
-
-# Joins one group on eth0 until its input ends; with a source, that source alone (MCAST_JOIN_SOURCE_GROUP).
-JOIN = r"""
-import socket, struct, sys
-
-def address(text):
-    if ":" in text:
-        packed = socket.inet_pton(socket.AF_INET6, text)
-        return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, packed, 0).ljust(128, b"\0")
-    return struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(text)).ljust(128, b"\0")
-
-group, *source = sys.argv[1:]
-family, level = (socket.AF_INET6, 41) if ":" in group else (socket.AF_INET, 0)
-held = socket.socket(family, socket.SOCK_DGRAM)
-held.setsockopt(level, 46 if source else 42, struct.pack("@I4x", socket.if_nametoindex("eth0")) + b"".join(
-    address(text) for text in [group] + source))
-print("joined", flush=True)
-sys.stdin.read()
-"""
-
-
-def run(*argv):
-    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
-
-
-def inside(namespace, *argv):
-    return ["ip", "netns", "exec", namespace] + list(argv)
-
-
-def until(look, seconds=8.0):
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, "not within %g s" % seconds
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -88,31 +52,6 @@ def wire():
             subprocess.run(["ip", "netns", "del", namespace], check=False)
 
 
-class Recorder:
-    """A capture that runs until the end of the `with` block. argv: of the program, without its file."""
-
-    def __init__(self, path, argv):
-        self.path = str(path)
-        self._argv = inside(HOST, *argv) + [self.path]
-
-    def __enter__(self):
-        self._process = subprocess.Popen(self._argv, stderr=subprocess.PIPE)
-        for line in self._process.stderr:
-            if b"istening on" in line or b"File:" in line:
-                return self
-        raise AssertionError("%s ended" % self._argv)
-
-    def __exit__(self, *unused):
-        with self._process:
-            self._process.terminate()
-
-    def messages(self, **options):
-        return read(self.path, **options)["messages"]
-
-
-TCPDUMP = ("tcpdump", "-U", "--immediate-mode", "-i", "eth0", "-w")
-
-
 def events(messages, group):
     """What was said of a group: kinds, or records with their sources."""
     told = []
@@ -139,7 +78,7 @@ HOSTS = (
 def test_join_and_leave(wire, tmp_path, version, group, source, wanted):
     name = "ipv6.conf.eth0.force_mld_version" if ":" in group else "ipv4.conf.eth0.force_igmp_version"
     run(*inside(HOST, "sysctl", "-qw", "net.%s=%d" % (name, version)))
-    with Recorder(tmp_path / "a.pcap", TCPDUMP) as recorder:
+    with Recorder(HOST, tmp_path / "a.pcap", TCPDUMP) as recorder:
         argv = inside(HOST, sys.executable, "-c", JOIN, group) + ([source] if source else [])
         leaving = [event for event in wanted if event not in wanted[:2]]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as member:
@@ -156,10 +95,7 @@ def test_join_and_leave(wire, tmp_path, version, group, source, wanted):
 
 
 def like_tshark(path):
-    pytest.importorskip("hypothesis")
     if shutil.which("tshark"):
-        from test_packet_tshark import judge
-
         compared, complaints = judge(path)
         assert complaints == [] and compared
 
@@ -182,7 +118,7 @@ def test_querier(wire, tmp_path, argv, link_type, interface, igmp, mld):
     joined = subprocess.Popen(
         inside(HOST, sys.executable, "-c", JOIN, G), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    with joined, Recorder(tmp_path / "a.pcap", argv) as recorder:
+    with joined, Recorder(HOST, tmp_path / "a.pcap", argv) as recorder:
         joined.stdout.readline()
         run(
             "ip",
