@@ -47,7 +47,8 @@ class ActionModule(ActionBase):
         if not hosts:
             raise McastError("hosts", "none of the inventory's hosts is meant; mend mcast_hosts, or leave it out")
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
-                              lambda host: boolean(hostvars[host].get("mcast_capture", True)))
+                              lambda host: boolean(hostvars[host].get("mcast_capture", True)),
+                              lambda host: boolean(hostvars[host].get("mcast_firewall", False)))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:
             result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(

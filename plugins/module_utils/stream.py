@@ -150,14 +150,16 @@ class _Settler:
 
 
 def of_host(streams, host):
-    """What one host is to do. streams: settled. Returns ``{"send": [...], "receive": [...], "interfaces": [...]}``:
-    for each stream the host takes part in, the stream's own settings and the `interface` it uses; and the names of
-    all interfaces used."""
+    """What one host is to do. streams: settled. Returns ``{"send": [...], "receive": [...], "open": [...],
+    "interfaces": [...]}``: for each stream the host takes part in, the stream's own settings and the `interface` it
+    uses; the groups and ports that its firewall must let in; and the names of all interfaces used."""
     shared = ("name", "group", "port", "ttl", "count", "interval", "payload", "filter_mode", "sources")
     duties = {}
     for duty, ends in (("send", "senders"), ("receive", "receivers")):
         duties[duty] = [dict({key: stream[key] for key in shared}, interface=stream[ends][host]["interface"])
                         for stream in streams if host in stream[ends]]
+    places = {(duty["group"], duty["port"]): None for duty in duties["receive"]}
+    duties["open"] = [{"group": group, "port": str(port)} for group, port in places]
     duties["interfaces"] = sorted({duty["interface"] for duty in duties["send"] + duties["receive"]})
     return duties
 

@@ -15,9 +15,9 @@ _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "
 PHASES = ("before", "during", "after", "ended")
 
 
-def derive(streams, hosts, is_ours, captures=lambda unused: True):
+def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda unused: False):
     """streams: settled. hosts: the names that take part in the run. is_ours: a function of a host's name; captures:
-    another, whether packets are captured there.
+    another, whether packets are captured there; opens: a third, whether its firewall is opened for the streams.
 
     Returns the list of planned checks, in the order of phase and host."""
     planned = []
@@ -27,6 +27,8 @@ def derive(streams, hosts, is_ours, captures=lambda unused: True):
             for check, severity, params in _RULES[phase](streams, host, others):
                 if check.startswith("packets.") and not captures(host):
                     continue
+                if check.startswith("firewall.") and not opens(host):
+                    continue
                 planned.append({"id": _identifier(host, phase, check, params), "host": host, "phase": phase,
                                 "check": check, "description": judge.make(check, params).describe(),
                                 "severity": severity, "params": params})
@@ -34,7 +36,8 @@ def derive(streams, hosts, is_ours, captures=lambda unused: True):
 
 
 def _identifier(host, phase, check, params):
-    what = [str(params[key]) for key in ("stream", "group", "interface") if params.get(key)]
+    keys = ("stream", "group", "interface") if "stream" in params else ("group", "port", "interface")
+    what = [str(params[key]) for key in keys if params.get(key)]
     return "/".join([host, phase, check] + what)
 
 
@@ -45,6 +48,11 @@ def _before(streams, host, others):
         yield "membership.absent", others, {"interface": interface, "group": group}
 
 
+    for opening in streams_of.of_host(streams, host)["open"]:
+        yield "firewall.listed", "failure", dict(opening)
+        yield "firewall.open", "failure", dict(opening)
+
+
 def _during(streams, host, others):
     wanted = streams_of.memberships(streams, host)
     for (interface, group), union in wanted.items():
@@ -53,6 +61,8 @@ def _during(streams, host, others):
     expected = [{"interface": interface, "group": group} for interface, group in wanted]
     yield "membership.difference", others, {"joined": expected}
     yield "membership.explained", others, {"memberships": expected}
+    for opening in streams_of.of_host(streams, host)["open"]:
+        yield "socket.listening", "failure", {"group": opening["group"], "port": int(opening["port"])}
     for stream in streams:
         shared = {"stream": stream["name"], "group": stream["group"], "port": stream["port"]}
         if host in stream["senders"]:

@@ -45,6 +45,9 @@ GROUPS = ["239.0.0.100/eth0", "ff15::100/eth0"]
 STREAMS = ["hello/239.0.0.100/eth0", "hello6/ff15::100/eth0"]
 RECEIVED = {"server/during/delivery.received/" + stream for stream in STREAMS}
 SENT = {"client/during/delivery.sent/" + stream for stream in STREAMS}
+LISTENING = {"server/during/socket.listening/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
+OPEN = {"server/before/firewall.open/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
+LISTED = {"server/before/firewall.listed/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
 # What is on the wire.
 LEFT = {"server/after/packets.reports/" + group for group in GROUPS}
 REPORTED = LEFT | {"server/during/packets.reports/" + group for group in GROUPS}
@@ -55,7 +58,7 @@ CAPTURED = {"server/ended/packets.captured/eth0"}
 # name: (variables of the client, variables of the server, what is not passed)
 BREAKS = {
     "nothing": ({}, {}, set()),
-    "receiver not started": ({}, {"mcast_receiver_streams": []}, MEMBER | RECEIVED | REPORTED | ORDER),
+    "receiver not started": ({}, {"mcast_receiver_streams": []}, MEMBER | LISTENING | RECEIVED | REPORTED | ORDER),
     "joined on the wrong interface": (
         {}, {"mcast_receiver_streams": [dict(JOIN, interface="eth1"), dict(JOIN6, interface="eth1")]},
         MEMBER | RECEIVED | REPORTED | ORDER | {"server/during/membership.explained"}),
@@ -73,6 +76,7 @@ BREAKS = {
         {"server/before/interface.settings/eth0"} | RECEIVED | REPORTED | ORDER | DATAGRAMS["server"] | CAPTURED),
     "multicast off": (
         {}, {"mcast_host_settings": {"state": "up", "multicast": False}}, {"server/before/interface.settings/eth0"}),
+    "firewall closed": ({}, {"mcast_firewall_ports": []}, LISTED | OPEN | RECEIVED),
     "capture not started": (
         {}, {"mcast_capture_interfaces": []}, REPORTED | ORDER | DATAGRAMS["server"] | CAPTURED),
     # Their reports have no fixed number, and a leave may be silent.
@@ -90,6 +94,8 @@ def inventory(tmp_path):
     folder = tmp_path / "inventory"
     folder.mkdir()
     (folder / "topology.yml").write_text(yaml.safe_dump(TOPOLOGY))
+    (folder / "group_vars").mkdir()
+    (folder / "group_vars" / "all.yml").write_text("{mcast_firewall: true, mcast_firewall_closed: true}\n")
 
     def with_variables(**hosts):
         for host, variables in hosts.items():
@@ -132,7 +138,7 @@ def test_exactly_the_checks_that_a_break_concerns_fail(inventory, name):
     assert judged["verdict"] == verdict
     assert (ran.returncode == 0) == (verdict == "pass")
     last = ran.stdout.strip().splitlines()[-1]
-    assert last.startswith("verdict: %s, 32 checks" % verdict)
+    assert last.startswith("verdict: %s, 38 checks" % verdict)
     assert last.endswith("/") and (folder.parent / last.split(", ")[-1]).is_dir()
 
 
@@ -192,7 +198,7 @@ def test_what_was_on_the_wire_is_in_the_bundle(inventory):
 def test_captures_can_be_left_out(inventory):
     folder = inventory(server={"mcast_capture": False}, client={"mcast_capture": False})
     ran = playbook(folder, "verify")
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 20 checks")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 26 checks")
     assert not list((folder.parent / "results" / LAB).glob("*/captures"))
 
 
@@ -212,7 +218,7 @@ def test_no_host_reachable_is_a_verdict_too(inventory):
     ran = playbook(folder, "verify")
     assert ran.returncode != 0
     assert {each["verdict"] for each in results(folder)["results"]} == {"missing"}
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 32 checks, 32 missing")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 38 checks, 38 missing")
 
 
 def test_a_run_that_matches_no_hosts_fails(inventory):
@@ -227,6 +233,23 @@ def test_a_lab_that_stood_before_stands_after(inventory):
     try:
         assert playbook(folder, "verify").returncode == 0
         assert LAB + ".server" in namespaces()
+    finally:
+        assert playbook(folder, "lab_down").returncode == 0
+
+
+@pytest.mark.parametrize("rule", ["udp dport 11111", "meta l4proto udp"])
+def test_a_chain_of_somebody_else_that_drops_is_told_and_proved(inventory, rule):
+    folder = inventory()
+    assert playbook(folder, "lab_up").returncode == 0
+    try:
+        chain = "table inet others { chain in { type filter hook input priority 10; %s drop; }; }" % rule
+        subprocess.run(["ip", "netns", "exec", LAB + ".server", "nft", "-f", "-"], input=chain, text=True, check=True)
+        ran = playbook(folder, "verify", "-e", "mcast_evidence_within=2s")
+        assert not_passed(results(folder)) == OPEN | RECEIVED, ran.stdout
+        assert "inet others in" in ran.stdout
+        assert "table inet others" in subprocess.run(
+            ["ip", "netns", "exec", LAB + ".server", "nft", "list", "ruleset"], capture_output=True, text=True,
+            check=True).stdout
     finally:
         assert playbook(folder, "lab_down").returncode == 0
 
@@ -254,7 +277,7 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     ran = playbook(hosts_that_stay, "verify")
     assert ran.returncode == 0, ran.stdout
     assert "news: receives 5 from any source at 239.1.1.1 port 4001" in ran.stdout
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 21 checks, results/ordinary/")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 22 checks, results/ordinary/")
     assert LAB + ".server" in namespaces()
 
 
@@ -263,7 +286,7 @@ def test_what_others_join_on_hosts_that_stay_is_a_warning(hosts_that_stay):
     (hosts_that_stay / "host_vars" / "alpha.yml").write_text(yaml.safe_dump({"mcast_receiver_streams": [JOIN]}))
     ran = playbook(hosts_that_stay, "verify", "-e", "mcast_evidence_within=1s")
     assert ran.returncode == 0, ran.stdout
-    assert "verdict: pass, 21 checks, 2 with warnings" in ran.stdout
+    assert "verdict: pass, 22 checks, 2 with warnings" in ran.stdout
     assert "239.0.0.100 on eth0" in ran.stdout
 
 
@@ -300,7 +323,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     os.killpg(run.pid, signal.SIGINT)
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 130
-    assert output.strip().splitlines()[-1].startswith("verdict: fail, 32 checks, ")
+    assert output.strip().splitlines()[-1].startswith("verdict: fail, 38 checks, ")
     assert json.loads((lines[0].parent / "results.json").read_text())["missing"] > 0
     assert units and not any(map(os.path.exists, units))
 

@@ -44,6 +44,7 @@ def test_two_hosts():
         "server/during/mapping.programmed/239.0.0.100/eth0",
         "server/during/membership.difference",
         "server/during/membership.explained",
+        "server/during/socket.listening/239.0.0.100/11111",
         "server/during/delivery.received/hello/239.0.0.100/eth0",
         "server/during/packets.reports/239.0.0.100/eth0",
         "client/after/membership.difference",
@@ -102,7 +103,18 @@ def test_a_membership_is_judged_once_and_each_delivery():
         "membership.difference", "membership.explained",
         "delivery.received/a/239.0.0.100/eth0", "delivery.received/b/239.0.0.100/eth0",
         "delivery.received/c/ff15::100/eth0", "delivery.received/d/232.1.1.1/eth0",
-        "packets.reports/239.0.0.100/eth0", "packets.reports/ff15::100/eth0", "packets.reports/232.1.1.1/eth0"])
+        "packets.reports/239.0.0.100/eth0", "packets.reports/ff15::100/eth0", "packets.reports/232.1.1.1/eth0",
+        "socket.listening/239.0.0.100/11111", "socket.listening/239.0.0.100/11112",
+        "socket.listening/ff15::100/11111", "socket.listening/232.1.1.1/11111"])
+
+
+def test_a_firewall_is_judged_where_it_is_opened():
+    streams = stream.settle(MANY, {"all": list(HOSTS)}, lambda host: HOSTS[host]["interfaces"])
+    found = [each["id"] for each in plan.derive(streams, list(HOSTS), bool, opens=lambda host: host == "server")
+             if "/firewall." in each["id"]]
+    places = ("239.0.0.100/11111", "239.0.0.100/11112", "ff15::100/11111", "232.1.1.1/11111")
+    assert sorted(found) == sorted("server/before/firewall.%s/%s" % (check, place)
+                                   for check in ("listed", "open") for place in places)
 
 
 def test_without_captures_no_packets_are_judged():

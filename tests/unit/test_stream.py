@@ -223,4 +223,5 @@ def test_of_host():
     assert set(client["send"][0]) == {"name", "group", "port", "ttl", "count", "interval", "payload", "filter_mode",
                                       "sources", "interface"}
     assert stream.of_host(streams, "r.example.org")["interfaces"] == ["right"]
-    assert stream.of_host(streams, "bare") == {"send": [], "receive": [], "interfaces": []}
+    assert stream.of_host(streams, "bare") == {"send": [], "receive": [], "open": [], "interfaces": []}
+    assert client["open"] == [{"group": "239.0.0.100", "port": "11111"}]
