@@ -128,13 +128,15 @@ ansible_facts:
               type: dict
               sample: {value: exclude, basis: exact}
             include:
-              description: The sources that sockets include, each with the number of those.
+              description:
+                - The sources that sockets include, each with the number of those. Null where the kernel leaves them out
+                  of its table (docs/facts.md says when).
               returned: always
               type: list
               elements: dict
               sample: [{source: 192.168.122.181, count: 1}]
             exclude:
-              description: The sources that sockets exclude, each with the number of those.
+              description: The sources that sockets exclude, in the same way.
               returned: always
               type: list
               elements: dict

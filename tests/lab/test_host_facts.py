@@ -141,6 +141,13 @@ def until(settled):
 def wait_for_addresses():
     until(lambda found: all("running" in link["flags"] and not row["tentative"]
                             for link in found.values() for row in link["addresses"]))
+    # An address that comes up again joins its solicited-node group anew, up to a second later (net/ipv6/addrconf.c).
+    last, since = None, time.monotonic()
+    while time.monotonic() - since < 1.2:
+        now = gather(["memberships"])
+        if now != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.05)
 
 
 def test_interfaces_as_ip_addr_has_them():
@@ -277,6 +284,23 @@ def test_filter_modes_of_real_sockets():
             else:
                 assert mode["basis"] == "inferred" and mode["value"] == "include"
         assert {rows[name]["filter_mode"]["basis"] for name in cases} == {"exact", "inferred"}
+
+
+@pytest.mark.parametrize("group, other, source", [("239.0.0.91", "239.0.0.92", "10.9.0.5"),
+                                                  ("ff15::91", "ff15::92", "fd00::5")])
+def test_sources_that_the_kernel_leaves_out_are_unknown(group, other, source):
+    """A membership without sources, joined last, hides those of all others on its interface."""
+    def filters():
+        rows = {row["group"]: row for row in gather(["memberships"])["memberships"] if row["interface"] == "eth0"}
+        return rows[group]["filter_mode"], rows[group]["include"]
+
+    filtered = "eth0 %s include %s" % (group, source)
+    with joined(filtered):
+        assert filters() == ({"value": "include", "basis": "exact"}, [{"source": source, "count": 1}])
+        with joined("eth0 %s exclude" % other):
+            assert filters() == ({"value": None, "basis": "unknown"}, None)
+        with joined("eth0 %s exclude %s" % (other, source)):
+            assert filters()[0] == {"value": "include", "basis": "exact"}
 
 
 def test_a_socket_that_changes_its_mode():

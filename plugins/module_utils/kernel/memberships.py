@@ -88,18 +88,40 @@ def filter_mode(users, sources):
 def memberships(members, filters, programmed):
     """members: of igmp() and igmp6(); filters: ``{"ipv4": of mcfilter(), "ipv6": of mcfilter6()}``, None for what
     could not be read; programmed: ``{index: set of MACs}``, or None. Returns the list as host_facts shows it."""
-    return [_membership(row, filters, programmed) for row in members]
+    told = _told(members, filters)
+    return [_membership(row, filters, programmed, (row["index"], row["group"]) in told) for row in members]
 
 
-def _membership(row, filters, programmed):
+def _told(members, filters):
+    """The memberships, as (index, group), whose sources the kernel's table is sure to list.
+
+    The table begins at the first interface whose newest membership has sources; of the interfaces before it nothing
+    is listed, whatever else they filter (net/ipv4/igmp.c igmp_mcf_get_first, net/ipv6/mcast.c igmp6_mcf_get_first).
+    /proc/net/igmp and igmp6 show interfaces and memberships in the same order, the newest first."""
+    told = set()
+    for family, found in filters.items():
+        if found is None:
+            continue
+        listed, begun = {index for index, unused in found}, False
+        newest = set()
+        for row in members:
+            if row["family"] != family:
+                continue
+            begun = begun or row["index"] in listed
+            if begun or row["index"] not in newest:
+                told.add((row["index"], row["group"]))
+            newest.add(row["index"])
+    return told
+
+
+def _membership(row, filters, programmed, told):
     group, link = row["group"], groups.mac(row["group"])
-    known = filters[row["family"]]
-    sources = (known or {}).get((row["index"], group), [])
+    sources = filters[row["family"]].get((row["index"], group), []) if told else []
     return dict(
         row, mac=link, programmed=None if programmed is None else link in programmed.get(row["index"], ()),
-        filter_mode={"value": None, "basis": "unknown"} if known is None else filter_mode(row["users"], sources),
-        include=[{"source": source, "count": count} for source, count, unused in sources if count],
-        exclude=[{"source": source, "count": count} for source, unused, count in sources if count],
+        filter_mode=filter_mode(row["users"], sources) if told else {"value": None, "basis": "unknown"},
+        include=[{"source": source, "count": count} for source, count, unused in sources if count] if told else None,
+        exclude=[{"source": source, "count": count} for source, unused, count in sources if count] if told else None,
         scope=groups.scope(group), name=groups.iana_name(group))
 
 

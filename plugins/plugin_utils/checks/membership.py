@@ -26,7 +26,8 @@ class Present(Check):
     """Passes when the kernel holds the membership on that interface, with the filter mode and sources given.
 
     Fails when there is none, or when its sources or its mode are others. Where the kernel's tables leave the mode
-    open, an inferred mode is judged by the sources alone."""
+    open, an inferred mode is judged by the sources alone; where they leave out the sources too, the membership alone
+    is judged, and the actual says so."""
 
     NAME = "membership.present"
     PARAMS = {
@@ -54,6 +55,9 @@ class Present(Check):
         if found is None:
             elsewhere = sorted(entry["interface"] for entry in facts["memberships"] if entry["group"] == self.group)
             return False, expected, "member on %s instead" % ", ".join(elsewhere) if elsewhere else "no member", {}
+        if found["include"] is None:
+            return True, expected, "member of %s on %s; the kernel doesn't list its sources" % (
+                self.group, self.interface), found
         mode, wanted = found["filter_mode"], self._mode()
         have = {kind: sorted(entry["source"] for entry in found[kind]) for kind in ("include", "exclude")}
         passed = True

@@ -110,7 +110,27 @@ def test_memberships_say_what_is_unknown():
     row = memberships.memberships(found, {"ipv4": None, "ipv6": {}}, None)[2]
     assert row["filter_mode"] == {"value": None, "basis": "unknown"}
     assert row["programmed"] is None
-    assert (row["include"], row["exclude"]) == ([], [])
+    assert (row["include"], row["exclude"]) == (None, None)
+
+
+# Rows as (index, group), the newest membership of each interface first; those with sources; those that are told.
+@pytest.mark.parametrize("members, filtered, told", [
+    ("1a 2b 2a 3a", "", "1a 2b 3a"),
+    ("1a 2b 2a 3b 3a", "2b", "1a 2b 2a 3b 3a"),
+    ("1a 2b 2a 3b 3a", "3b", "1a 2b 3b 3a"),  # what 2a filters is left out, whether it does or not
+    ("1b 1a 2b 2a 3a", "1b 2a", "1b 1a 2b 2a 3a"),
+    ("2c 2b 2a", "", "2c"),
+])
+def test_the_kernel_lists_sources_from_the_first_interface_on_whose_newest_membership_has_some(
+        members, filtered, told):
+    group = dict(zip("abc", ("224.0.0.1", "239.0.0.2", "239.0.0.3")))
+    places = [(int(index), group[letter]) for index, letter in members.split()]
+    rows = [memberships.member("if%d" % index, index, address, 1) for index, address in places]
+    filters = {(int(index), group[letter]): [("10.9.0.5", 1, 0)] for index, letter in filtered.split()}
+    found = memberships.memberships(rows, {"ipv4": filters, "ipv6": {}}, None)
+    assert [(row["index"], row["group"]) for row in found if row["include"] is not None] == [
+        (int(index), group[letter]) for index, letter in told.split()]
+    assert all((row["filter_mode"]["basis"] == "unknown") == (row["include"] is None) for row in found)
 
 
 def test_programmed_is_per_interface():
