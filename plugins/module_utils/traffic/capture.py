@@ -126,9 +126,9 @@ class Capture:
     def _start(self):
         try:
             # The locale decides what strerror(3) says.
-            return subprocess.Popen(self._argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                    stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C"), cwd="/",
-                                    preexec_fn=end_with_parent)  # pylint: disable=subprocess-popen-preexec-fn
+            return subprocess.Popen(  # pylint: disable=ansible-bad-function,subprocess-popen-preexec-fn
+                self._argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=dict(os.environ, LC_ALL="C"), cwd="/", preexec_fn=end_with_parent)
         except FileNotFoundError:
             raise McastError("tcpdump", "is not installed on this host; install the package tcpdump") from None
 
