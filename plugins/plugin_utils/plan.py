@@ -46,8 +46,6 @@ def _before(streams, host, others):
         yield "interface.settings", "failure", {"interface": interface, "state": "up", "multicast": True}
     for interface, group in streams_of.memberships(streams, host):
         yield "membership.absent", others, {"interface": interface, "group": group}
-
-
     for opening in streams_of.of_host(streams, host)["open"]:
         yield "firewall.listed", "failure", dict(opening)
         yield "firewall.open", "failure", dict(opening)
