@@ -13,9 +13,12 @@ import os
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
+import verify_lab
 import yaml
+from ansible.module_utils import _internal
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mcast.lab.plugins.module_utils import netns
 
@@ -66,6 +69,8 @@ def module():
             with contextlib.ExitStack() as stack:
                 if namespace:
                     stack.enter_context(netns.inside(os.open(netns.path(namespace), os.O_RDONLY)))
+                # What the tests import makes Ansible take this process for a controller, and print a module's warnings.
+                stack.enter_context(mock.patch.object(_internal, "is_controller", False))
                 stack.enter_context(patch_module_args(dict(options, _ansible_check_mode=check, _ansible_diff=True)))
                 output = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
                 stack.enter_context(contextlib.suppress(SystemExit))
@@ -144,3 +149,26 @@ def play(ansible):
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return {path.stem: json.loads(path.read_text()) for path in out.iterdir()}
     return run
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """A function that makes a folder with the topology of verify_lab, and variables of hosts; nothing of that lab may
+    be left after the test."""
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    (folder / "topology.yml").write_text(yaml.safe_dump(verify_lab.TOPOLOGY))
+    (folder / "group_vars").mkdir()
+    (folder / "group_vars" / "all.yml").write_text("{mcast_firewall: true, mcast_firewall_closed: true}\n")
+
+    def with_variables(connection=None, **hosts):
+        if connection:
+            (folder / "topology.yml").write_text(yaml.safe_dump(dict(verify_lab.TOPOLOGY, connection=connection)))
+        for host, variables in hosts.items():
+            (folder / "host_vars").mkdir(exist_ok=True)
+            (folder / "host_vars" / (host + ".yml")).write_text(yaml.safe_dump(variables))
+        return folder
+
+    yield with_variables
+    left = [name for name in verify_lab.namespaces() if name.split(".")[0] == verify_lab.LAB]
+    assert not left, "the lab was left behind"

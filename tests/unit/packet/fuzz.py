@@ -94,8 +94,8 @@ def files():
         build.pcap([frame[14:] for frame in some], 101),
         build.pcap(some, 0),
         blocks,
-        gzip.compress(plain),
-        gzip.compress(blocks),
+        gzip.compress(plain, mtime=0),
+        gzip.compress(blocks, mtime=0),
     ]
 
 
