@@ -34,7 +34,7 @@ suite() { # VENV PYTEST-ARGUMENTS...
     sanity_and_units "$venv"
     say "$venv: pytest"
     # By file: within one, tests may look at what the others of it left behind.
-    "$venv/bin/python" -m pytest -q -n 3 --dist loadfile "$@"
+    "$venv/bin/python" -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder "$@"
     say "$venv: molecule"
     PATH="$PWD/$venv/bin:$PATH" "$venv/bin/molecule" test --all
 }

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,10 +181,11 @@ def test_lab_down_ends_what_runs_on_hosts_that_stay(hosts_that_stay):
 def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     """moment: after how many decided checks the interrupt comes."""
     folder = inventory()
+    folder = folder.rename(folder.parent / LAB)  # which names the results, too
     run = subprocess.Popen([str(ROOT / "scripts" / "scenario.sh"), str(folder)], cwd=folder.parent, text=True,
                            env=dict(os.environ, VENV=sys.prefix, ANSIBLE_NOCOLOR="1"), start_new_session=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    bundles = ROOT / "results" / "inventory"
+    bundles = ROOT / "results" / LAB
     known = set(bundles.glob("*"))
     deadline = time.monotonic() + 60
     while True:
@@ -199,6 +201,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     assert output.strip().splitlines()[-1].startswith("verdict: fail, 38 checks, ")
     assert json.loads((lines[0].parent / "results.json").read_text())["missing"] > 0
     assert units and not any(map(os.path.exists, units))
+    shutil.rmtree(bundles)
 
 
 BAD = {
