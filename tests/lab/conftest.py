@@ -126,7 +126,7 @@ def ansible():
     def run(program, *words, cwd, **environment):
         environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", **environment)
         return subprocess.run([os.path.join(sys.prefix, "bin", program), *map(str, words)], capture_output=True,
-                              text=True, cwd=str(cwd), env=environment, timeout=120, check=False)
+                              text=True, cwd=str(cwd), env=environment, timeout=300, check=False)
     return run
 
 

@@ -180,7 +180,7 @@ def test_a_user_who_is_not_root(inventory, lab_name, with_user, tmp_path, become
     ran = subprocess.run(
         with_user(os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", folder, tmp_path / "play.yml",
                   "-e", "mcast_bundle=%s" % (tmp_path / "bundle"), "-e", "mcast_evidence_within=1s"),
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
         env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1",
                  ANSIBLE_STDOUT_CALLBACK="default"))
     judged = json.loads((tmp_path / "bundle" / "results.json").read_text())

@@ -70,7 +70,7 @@ class Lan:
 
     def run(self, namespace, argv, **options):
         """Run a command on a host to its end; returns the CompletedProcess."""
-        return subprocess.run(["ip", "netns", "exec", namespace] + argv, text=True, capture_output=True, timeout=30,
+        return subprocess.run(["ip", "netns", "exec", namespace] + argv, text=True, capture_output=True, timeout=300,
                               check=False, **options)
 
     def program(self, namespace, command, python=sys.executable, **options):

@@ -58,7 +58,7 @@ def namespaces():
 def playbook(folder, name, *arguments):
     environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
     return subprocess.run([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab." + name, *arguments],
-                          capture_output=True, text=True, cwd=folder.parent, env=environment, timeout=120, check=False)
+                          capture_output=True, text=True, cwd=folder.parent, env=environment, timeout=300, check=False)
 
 
 def results(folder):
