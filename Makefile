@@ -35,7 +35,8 @@ lab: setup
 down: setup
 	@.venv/bin/ansible-playbook -i inventories/$(NAME) mcast.lab.lab_down
 
-bench-%: setup
+bench-%:
+	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt requirements/bench.txt
 	@.venv/bin/python benchmarks/$*.py $(ARGS)
 
 mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/traffic/*.py)

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How fast captures are decoded, beside tshark, dpkt and scapy, and in how much memory.
 
-    benchmarks/decode.py [--packets 400000] [--memory-packets 4000000] [--dpkt-python /path/to/python]
+    make bench-decode ARGS='--packets 400000 --memory-packets 4000000'
 
-Needs tshark (the Debian package), scapy (in requirements/test.txt) and dpkt (in any Python named by --dpkt-python);
-it installs nothing, and tells which peer it leaves out. One file is read by all: 95 % UDP data (four fifths IPv4) in
-1,000 flows, 5 % IGMP and MLD reports, queries and leaves. Each reader runs in a process of its own, with its start-up
-counted; scapy reads only the front of the file. What counts is processor time (user and system), so that other work on
-the machine spoils no comparison, and the best of the repeated runs.
+Its peers are tshark, dpkt and scapy (requirements/bench.txt); it tells which one is missing. One file is read by all:
+95 % UDP data (four fifths IPv4) in 1,000 flows, 5 % IGMP and MLD reports, queries and leaves. Each reader runs in a
+process of its own, with its start-up counted; scapy reads only the front of the file. Each ratio is told of processor
+time (user and system), which other work on the machine spoils least, and of wall time; the best of the repeated runs
+counts.
 """
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from ansible_collections.mcast.lab.tests.unit.packet import build
 
@@ -125,16 +126,16 @@ def write(path, packets, flows, payload):
 
 
 def timed(argv, repeats):
-    """Returns (seconds of processor time of the best run, words of the last line printed)."""
-    best, words = None, []
+    """Returns (least seconds of processor time, least seconds of wall time, words of the last line printed)."""
+    processor, wall, words = [], [], []
     for _unused in range(repeats):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        wall.append(time.monotonic() - began)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        best = spent if best is None else min(best, spent)
+        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         words = done.stdout.rstrip(b"\n").rsplit(b"\n", 1)[-1].split()
-    return best, words
+    return min(processor), min(wall), words
 
 
 def runs(code):
@@ -150,10 +151,10 @@ def peers(path, options):
         yield "tshark -T fields", ["tshark", "-n", "-r", path, "-T", "fields"] + fields, options.packets, 1
     else:
         yield "tshark", None, "not installed", 0
-    if options.dpkt_python and runs([options.dpkt_python, "-c", "import dpkt"]):
-        yield "dpkt", [options.dpkt_python, "-c", DPKT, path], options.packets, 3
+    if runs([sys.executable, "-c", "import dpkt"]):
+        yield "dpkt", [sys.executable, "-c", DPKT, path], options.packets, 3
     else:
-        yield "dpkt", None, "name a Python that has it with --dpkt-python", 0
+        yield "dpkt", None, "not in this Python", 0
     if runs([sys.executable, "-c", "import scapy"]):
         front = min(SCAPY_PACKETS, options.packets)
         yield "scapy", [sys.executable, "-c", SCAPY, path, str(front)], front, 1
@@ -166,7 +167,6 @@ def main():
     parser.add_argument("--packets", type=int, default=400000)
     parser.add_argument("--memory-packets", type=int, default=4000000)
     parser.add_argument("--memory-flows", type=int, default=100000)
-    parser.add_argument("--dpkt-python", default=os.environ.get("MCAST_DPKT_PYTHON") or sys.executable)
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="mcast-decode-")
     try:
@@ -178,18 +178,19 @@ def main():
 def measure(options, folder):
     path = os.path.join(folder, "mixed.pcap")
     write(path, options.packets, 1000, 200)
-    print("%-18s %10s %9s %12s" % ("reader", "packets", "seconds", "packets/s"))
-    ratios, rates = {}, {}
+    print("%-18s %10s %9s %9s %12s" % ("reader", "packets", "processor", "wall", "packets/s"))
+    ratios, rates, walls = {}, {}, {}
     for name, argv, packets, repeats in peers(path, options):
         if argv is None:
             print("%-18s left out: %s" % (name, packets))
             continue
-        spent = timed(argv, repeats)[0]
-        rates[name.split()[0]] = packets / spent
-        print("%-18s %10d %9.2f %12.0f" % (name, packets, spent, packets / spent), flush=True)
-    ours = rates.pop("mcast.lab")
+        spent, wall, _words = timed(argv, repeats)
+        rates[name.split()[0]], walls[name.split()[0]] = packets / spent, packets / wall
+        print("%-18s %10d %9.2f %9.2f %12.0f" % (name, packets, spent, wall, packets / spent), flush=True)
+    ours, wall = rates.pop("mcast.lab"), walls.pop("mcast.lab")
     for name, rate in rates.items():
-        ratios["packets_per_second_vs_%s" % name] = round(ours / rate, 2)
+        ratios["vs_%s" % name] = round(ours / rate, 2)
+        ratios["wall_vs_%s" % name] = round(wall / walls[name], 2)
     os.unlink(path)
     ratios.update(memory(options, folder))
     print(json.dumps(ratios))
@@ -201,11 +202,11 @@ def memory(options, folder):
     for packets in (options.memory_packets // 4, options.memory_packets):
         path = os.path.join(folder, "large.pcap")
         write(path, packets, options.memory_flows, 18)
-        spent, words = timed([sys.executable, "-c", OURS, path], 1)
+        spent, wall, words = timed([sys.executable, "-c", OURS, path], 1)
         cost.append(spent / packets)
         peak = int(words[3]) / 1024
-        print("%-18s %10d %9.2f %12.0f   %d flows, %d messages, peak %.1f MiB" % (
-            "mcast.lab", packets, spent, packets / spent, int(words[2]), int(words[1]), peak), flush=True)
+        print("%-18s %10d %9.2f %9.2f %12.0f   %d flows, %d messages, peak %.1f MiB" % (
+            "mcast.lab", packets, spent, wall, packets / spent, int(words[2]), int(words[1]), peak), flush=True)
     return {"peak_mib": round(peak, 1), "cost_per_packet_large_vs_quarter": round(cost[1] / cost[0], 2)}
 
 

@@ -17,6 +17,7 @@ shift 2
 # command:package of Debian and Ubuntu. What only the tests need comes with test.txt.
 needs="ip:iproute2 nft:nftables tcpdump:tcpdump"
 case " $* " in
+    *bench.txt*) needs="$needs tshark:tshark" ;;
     *test.txt*) needs="$needs tshark:tshark busybox:busybox shellcheck:shellcheck sudo:sudo" ;;
 esac
 # Debian starts an SSH server once it is installed: only for who wants a lab that is reached so, or tests it.
