@@ -32,13 +32,18 @@ options:
     choices: [netns, ssh]
     default: netns
   segments:
-    description: Segments by name, each with its C(ipv4) and C(ipv6) network, or one of them, or none.
+    description:
+      - Segments by name, each with its C(ipv4) and C(ipv6) network, or one of them, or none.
+      - With C(switch), options of M(mcast.lab.bridge), the bridge of the segment is set up by the role
+        P(mcast.lab.switch#role). The inventory has a host C(switch) then, in the group C(switches).
     type: dict
     required: true
   hosts:
     description:
       - Hosts by name, each with C(interfaces) by name, each with its C(segment) and, optionally, C(ipv4) and C(ipv6)
         address. Addresses that are not given are drawn from the segment, in the order of the file.
+      - C(router) and C(querier) become the host's variables C(mcast_router) and C(mcast_querier), and put it in the
+        groups C(routers) and C(queriers).
     type: dict
     required: true
   streams:
@@ -125,5 +130,22 @@ class InventoryModule(BaseInventoryPlugin):
             if settled["connection"] == "ssh":
                 variables.update(ansible_connection="ansible.builtin.ssh", ansible_host=host["namespace"],
                                  ansible_ssh_common_args=ssh.client_arguments(settled["name"]))
+            for role in topology.ROLES:
+                if host[role] is not None:
+                    variables["mcast_" + role] = host[role]
+                    inventory.add_child(inventory.add_group(role + "s"), name)
             for key, value in variables.items():
                 inventory.set_variable(name, key, value)
+        self._add_switch(settled)
+
+    def _add_switch(self, settled):
+        """One more host where bridges have settings: the namespace that holds them all."""
+        bridges = {body["bridge"]: body["switch"] for body in settled["segments"].values()
+                   if body["switch"] is not None}
+        if not bridges:
+            return
+        self.inventory.add_host(topology.SWITCH, group=self.inventory.add_group("switches"))
+        variables = {"ansible_connection": "mcast.lab.netns", "ansible_python_interpreter": INTERPRETER,
+                     "mcast_netns": settled["name"], "mcast_bridges": bridges}
+        for key, value in variables.items():
+            self.inventory.set_variable(topology.SWITCH, key, value)

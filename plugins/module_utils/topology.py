@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The topology file: read, checked, and every address and kernel name in it settled. Nothing is changed here.
 
-A settled topology is ``{name, connection, segments: {NAME: {ipv4, ipv6, bridge}}, hosts: {NAME: {namespace, interfaces:
-{NAME: {segment, ipv4, ipv6, mac, port}}}}}``: networks and addresses as text with prefix or None, `bridge` and
-`port` the kernel's names in the namespace of the switches, which is called as the lab."""
+A settled topology is ``{name, connection, segments: {NAME: {ipv4, ipv6, bridge, switch}}, hosts: {NAME: {namespace,
+router, querier, interfaces: {NAME: {segment, ipv4, ipv6, mac, port}}}}}``: networks and addresses as text with prefix
+or None, `bridge` and `port` the kernel's names in the namespace of the switches, which is called as the lab; `switch`,
+`router` and `querier` the settings of the roles of these names, or None."""
 from __future__ import annotations
 
 import hashlib
@@ -16,6 +17,9 @@ from .error import McastError
 
 KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams")
 CONNECTIONS = ("netns", "ssh")
+# What the inventory calls the host that holds the bridges, where their settings are given.
+SWITCH = "switch"
+ROLES = ("router", "querier")
 _FAMILIES = {"ipv4": ipaddress.IPv4Network, "ipv6": ipaddress.IPv6Network}
 _LAB = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 # What a folder of /run/netns and a file of results can be called; Ansible allows more in a pattern than in a name.
@@ -41,8 +45,13 @@ def settle(document, name):
             why = _RESERVED.get(host, "expected letters, digits, _ . -, not beginning with . or -, at most 128")
             raise McastError("hosts.%s" % host, "is no usable name of a host: %s" % why)
         hosts[host] = {"namespace": "%s.%s" % (name, host), "interfaces": _interfaces(name, host, body, segments)}
+        for role in ROLES:
+            given = body.get(role)
+            hosts[host][role] = None if given is None else expect.mapping("hosts.%s.%s" % (host, role), given)
     if not hosts:
         raise McastError("hosts", "expected at least one host")
+    if SWITCH in hosts and any(segment["switch"] is not None for segment in segments.values()):
+        raise McastError("hosts.%s" % SWITCH, "is what the host of the bridges is called; rename this host")
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
     return {"name": name, "connection": connection, "segments": segments, "hosts": hosts}
@@ -62,8 +71,10 @@ def _segments(value):
         path = "segments.%s" % segment
         if not _HOST.match(segment):
             raise McastError(path, "is no usable name of a segment: expected letters, digits, _ . and -")
-        body = expect.mapping(path, body or {}, tuple(_FAMILIES))
-        segments[segment] = {"bridge": kernel_name(segment)}
+        body = expect.mapping(path, body or {}, tuple(_FAMILIES) + ("switch",))
+        switch = body.get("switch")
+        segments[segment] = {"bridge": kernel_name(segment), "switch": None if switch is None else expect.mapping(
+            path + ".switch", switch)}
         for family, network in _FAMILIES.items():
             segments[segment][family] = None
             if body.get(family) is None:
@@ -85,7 +96,7 @@ def _network(network, path, value):
 
 def _interfaces(name, host, body, segments):
     path = "hosts.%s" % host
-    body = expect.mapping(path, body, ("interfaces",), required=("interfaces",))
+    body = expect.mapping(path, body, ("interfaces",) + ROLES, required=("interfaces",))
     interfaces = {}
     for interface, given in expect.mapping(path + ".interfaces", body["interfaces"]).items():
         here = "%s.interfaces.%s" % (path, interface)

@@ -43,8 +43,8 @@ def test_two_hosts():
     assert settled["hosts"]["server"]["namespace"] == "two_hosts.server"
     assert addresses(settled, "ipv4") == ["192.168.122.181/24", "192.168.122.1/24"]
     assert settled["segments"] == {
-        "lan": {"bridge": "lan", "ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"},
-        "bare": {"bridge": "bare", "ipv4": None, "ipv6": None}}
+        "lan": {"bridge": "lan", "ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64", "switch": None},
+        "bare": {"bridge": "bare", "ipv4": None, "ipv6": None, "switch": None}}
     assert topology.settle(given, "two_hosts") == topology.settle(given, "two_hosts")
 
 
