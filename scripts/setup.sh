@@ -41,23 +41,24 @@ if [ "${#missing[@]}" -gt 0 ]; then
         fail "apt-get could not install ${missing[*]}"
 fi
 
-# Two routing daemons whose packets the tests read: their packages conflict, and would start services. Unpacked beside
-# each other, FRR with those of its libraries that a small system lacks.
+# Routing daemons, for the tests and for scenarios with routers: their packages conflict, and would start services.
+# Unpacked beside each other, FRR with those of its libraries that a small system lacks.
 daemons=.cache/daemons
 unpack() ( # FOLDER PACKAGE...
-    mkdir -p "$daemons.new/$1" && cd "$daemons.new/$1" && shift
+    folder=$daemons/$1
+    [ ! -d "$folder" ] || exit 0
+    shift
+    echo "mcast.lab: unpacking $1 into $folder"
+    rm -rf "$folder.new" && mkdir -p "$folder.new" && cd "$folder.new" || exit 1
     apt-get -o APT::Sandbox::User=root download -qq "$@" || exit 1
     for file in *.deb; do dpkg -x "$file" . && rm "$file" || exit 1; done
+    mv "../$(basename "$PWD")" "../$(basename "$PWD" .new)"
 )
-case " $* " in
-    *test.txt*)
-        if [ ! -d "$daemons" ]; then
-            echo "mcast.lab: unpacking FRR and pimd into $daemons"
-            rm -rf "$daemons.new"
-            both() { unpack frr frr libyang2 libjson-c5 libcap2 && unpack pimd pimd; }
-            { both 2>/dev/null || { apt-get update -qq && both; }; } && mv "$daemons.new" "$daemons" ||
-                echo "mcast.lab: could not; the tests that need them will be skipped" >&2
-        fi
+unpack_all() { unpack frr frr libyang2 libjson-c5 libcap2 && unpack smcroute smcroute && unpack pimd pimd; }
+case " $* ${SCENARIO:-} " in
+    *test.txt* | *" all "* | *" routed "*)
+        unpack_all 2>/dev/null || { apt-get update -qq && unpack_all; } ||
+            echo "mcast.lab: could not unpack the routing daemons; what needs them will say so" >&2
         ;;
 esac
 
