@@ -10,11 +10,9 @@ from ..module_utils.error import McastError
 from ..plugin_utils import judge
 from ..plugin_utils.bundle import Bundle, timestamp
 from ..plugin_utils.captures import Captures
-from ..plugin_utils.duration import seconds
 from ..plugin_utils.gather import gather
-from ..plugin_utils.plan import PHASES
 
-_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall")
+_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall", "bridges")
 
 
 class ActionModule(ActionBase):
@@ -27,7 +25,7 @@ class ActionModule(ActionBase):
                 "checks": {"type": "list", "elements": "dict"},
                 "since": {"type": "dict"},
                 "bundle": {"type": "str"},
-                "phase": {"type": "str", "choices": list(PHASES)},
+                "phase": {"type": "str"},
                 "within": {"type": "str", "default": "5s"},
                 "window": {"type": "str", "default": "500ms"},
             },
@@ -38,7 +36,7 @@ class ActionModule(ActionBase):
         self._task_vars = task_vars
         self._host = task_vars["inventory_hostname"]
         try:
-            within, window = seconds("within", args["within"]), seconds("window", args["window"])
+            within, window = (expect.duration(name, args[name]) for name in ("within", "window"))
             run = self._planned if args["bundle"] else self._given
             results = run(args, within, window)
         except McastError as error:
@@ -81,7 +79,8 @@ class ActionModule(ActionBase):
         checks = {each["id"]: judge.make(each["check"], each["params"], since) for each in planned}
         about = {each["id"]: each for each in planned}
         captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, path_of)
-        judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window)
+        longer = {each["id"]: each.get("wait", 0) for each in planned}
+        judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window, longer)
         for key, passed, expected, actual, evidence, elapsed in judged:
             bad = "fail" if about[key]["severity"] == "failure" else "warning"
             yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,

@@ -42,6 +42,7 @@ class ActionModule(ActionBase):
         groups, hostvars = task_vars["groups"], task_vars["hostvars"]
         if not groups["all"]:
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
+        stated = task_vars.get("mcast_checks") or []
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         if not hosts:
@@ -49,8 +50,13 @@ class ActionModule(ActionBase):
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)))
+        planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:
+            if not planned:
+                raise McastError("mcast_streams", "is not set; state the streams in the topology file or in "
+                                 "group_vars, such as hello: {group: 239.0.0.100, port: 11111, from: client, "
+                                 "to: [server]}")
             result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(
                 "inventory_dir"), streams, planned)
         return result

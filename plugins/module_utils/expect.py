@@ -4,7 +4,11 @@
 one message that names the key and says what was expected."""
 from __future__ import annotations
 
+import re
+
 from .error import McastError
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}
 
 
 def _shown(value):
@@ -59,3 +63,11 @@ def number(path, value, low, high, kind=int):
         what = "a whole number" if kind is int else "a number"
         raise McastError(path, "expected %s from %s to %s, not %s" % (what, low, high, _shown(value)))
     return result
+
+
+def duration(path, value):
+    """A duration as people write it: `0.5`, ``"5s"``, ``"500ms"``, ``"5m"``, ``"1h"``. Returns seconds."""
+    match = re.match(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\s*\Z", str(value))
+    if not match:
+        raise McastError(path, "expected a duration such as 5s, 500ms or 2m, not %r" % value)
+    return float(match.group(1)) * _UNITS[match.group(2)]

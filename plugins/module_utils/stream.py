@@ -3,11 +3,12 @@
 """Streams: what a user states in `mcast_streams`, and what follows from it for each host.
 
 A settled stream is ``{name, group, port, filter_mode, sources, count, interval, payload, ttl, senders: {HOST:
-{interface, address}}, receivers: {HOST: {interface}}}``; interval in seconds, address None where it is not known
-beforehand."""
+{interface, address}}, receivers: {HOST: {interface}}, soak}``; interval and soak in seconds, address None where it is
+not known beforehand."""
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 
 from . import expect
@@ -15,7 +16,7 @@ from . import group as groups_of
 from .error import McastError
 
 DEFAULTS = {"count": 5, "interval": 0.1, "payload": "HELLO", "ttl": 1}
-KEYS = ("group", "port", "from", "to", "filter_mode", "sources") + tuple(DEFAULTS)
+KEYS = ("group", "port", "from", "to", "filter_mode", "sources", "soak") + tuple(DEFAULTS)
 FILTER_MODES = ("include", "exclude")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
 
@@ -46,15 +47,27 @@ def _check_one(path, name, body):
     if groups_of.is_ssm(address) and mode == "exclude":
         raise McastError(path + ".sources", "are missing: %s is a source-specific group, and routers ignore a join "
                                             "without sources there (RFC 4607)" % address)
+    interval = expect.number(path + ".interval", body.get("interval", DEFAULTS["interval"]), 0, 3600, float)
+    soak, count = _length(path, body, interval)
     return {
-        "name": name, "group": str(address), "filter_mode": mode, "sources": sources,
-        "port": expect.number(path + ".port", body["port"], 1, 65535),
-        "count": expect.number(path + ".count", body.get("count", DEFAULTS["count"]), 1, 10 ** 9),
-        "interval": expect.number(path + ".interval", body.get("interval", DEFAULTS["interval"]), 0, 3600, float),
+        "name": name, "group": str(address), "filter_mode": mode, "sources": sources, "soak": soak,
+        "port": expect.number(path + ".port", body["port"], 1, 65535), "count": count, "interval": interval,
         "ttl": expect.number(path + ".ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
         "payload": expect.text(path + ".payload", body.get("payload", DEFAULTS["payload"])),
         "from": _ends(path + ".from", body["from"]), "to": _ends(path + ".to", body["to"]),
     }
+
+
+def _length(path, body, interval):
+    """How long a stream is. Returns (seconds that it is to last, 0 where nothing is said; datagrams of each sender)."""
+    if body.get("soak") is None:
+        return 0.0, expect.number(path + ".count", body.get("count", DEFAULTS["count"]), 1, 10 ** 9)
+    soak = expect.duration(path + ".soak", body["soak"])
+    if body.get("count") is not None:
+        raise McastError(path + ".soak", "and count both say how long the stream is; leave one out")
+    if not interval or not soak:
+        raise McastError(path + ".soak", "needs a duration and an interval above 0")
+    return soak, math.ceil(soak / interval) + 1
 
 
 def _ends(path, value):

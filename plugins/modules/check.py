@@ -53,6 +53,8 @@ options:
         as many as its robustness variable.
       - C(packets.order) with C(steps), a list of which each has C(kinds), C(group), C(record) and C(source) of a
         message, or C(group) and C(port) of datagrams. Each step is found, at or after the time of the one before.
+      - C(packets.delay) with C(from) and C(to), each like a step of C(packets.order) and with C(which) (V(first),
+        V(last), or V(next) after C(from)), C(at_least) and C(at_most) (seconds between them), and optionally C(name).
       - C(packets.captured) holds if the capture went on until it was stopped, and the kernel dropped nothing.
     type: list
     elements: dict
@@ -64,9 +66,9 @@ options:
     description: Judge the planned checks of this host from this bundle, and write results and facts to it.
     type: str
   phase:
-    description: Which planned checks. Required with O(bundle).
+    description: Which planned checks, V(before), V(during), V(after), V(ended) or a phase of C(mcast_checks). Required
+      with O(bundle).
     type: str
-    choices: [before, during, after, ended]
   within:
     description: How long a check may take to come true, such as V(5s), V(500ms) or V(2m).
     type: str

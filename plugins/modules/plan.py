@@ -5,12 +5,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plan
-short_description: Derive from the streams what must hold
+short_description: Derive what must hold from the streams
 version_added: 0.1.0
 description:
   - Reads C(mcast_streams) and the inventory, refuses what can't work, and derives the checks of a run.
   - Every receiver must be a member, hear each sender, and leave; every sender must send; on hosts of a lab nothing else
     may be joined, on other hosts that is a warning.
+  - The checks in C(mcast_checks) are planned too. Each has C(phase), C(host) (a host, a group, or a list of them),
+    C(check), the options of the check, and optionally C(severity), C(wait) (how much longer than others it may take to
+    come true, such as V(5s)) and C(id), which tells it from its like.
   - With O(results_dir) or O(bundle) it also makes the bundle, that is, the folder of evidence that M(mcast.lab.check)
     writes to and M(mcast.lab.verdict) judges.
   - Runs on the controller. Changes nothing else.
@@ -69,7 +72,8 @@ checks:
       description: The one host that it is about.
       type: str
     phase:
-      description: V(before), V(during) or V(after) the streams, or V(ended), after the captures.
+      description: V(before), V(during) or V(after) the streams, or V(ended), after the captures; or a phase of
+        C(mcast_checks).
       type: str
     check:
       description: Name of the check.
@@ -83,6 +87,9 @@ checks:
     params:
       description: The options of the check.
       type: dict
+    wait:
+      description: How much longer than others it may take to come true, in seconds.
+      type: float
 streams:
   description: The streams with every host, interface and address settled.
   returned: success

@@ -5,7 +5,7 @@
 plan.json      what had to hold (see `plan`)
 results.jsonl  a line for each decided check, written at once; the verdict makes results.json and junit.xml of it
 facts/HOST.json  what was gathered, by phase
-captures/HOST.INTERFACE.pcap  what was on the wire; the verdict makes messages.json of it
+captures/HOST.NAME.pcap  what was on the wire (of capture-eth0, the name is eth0); the verdict makes messages.json of it
 manifest.json  versions, topology, and the SHA-256 of each file
 """
 from __future__ import annotations
@@ -73,11 +73,12 @@ class Bundle:
         except McastError:
             return {}
 
-    def capture(self, host, interface):
-        """Where the packets of a host's interface are kept. Returns the path; its folder is there."""
+    def capture(self, host, name):
+        """Where the packets of a host's capture are kept. Returns the path; its folder is there."""
+        name = name[len("capture-"):] if name.startswith("capture-") else name
         folder = os.path.join(self.path, "captures")
         os.makedirs(folder, exist_ok=True)
-        return os.path.join(folder, "%s.%s.pcap" % (quote(host, safe=""), quote(interface, safe="")))
+        return os.path.join(folder, "%s.%s.pcap" % (quote(host, safe=""), quote(name, safe="")))
 
     def verdict(self):
         """Judge the files against the plan and write results.json, junit.xml, messages.json and the

@@ -35,14 +35,14 @@ def datagrams_of(path):
 
 
 class Captures:
-    """action: the ActionBase of the task; names: those of the captures that are wanted; path_of: function of an
-    interface that returns where its file is kept on the controller, None: in a folder that goes with this object."""
+    """action: the ActionBase of the task; names: those of the captures that are wanted; path_of: function of a
+    capture's name that returns where its file is kept on the controller, None: in a folder that goes with this one."""
 
     def __init__(self, action, names, path_of=None):
         self._action = action
         self._names = names
         self._folder = None if path_of else tempfile.TemporaryDirectory(prefix="mcast")
-        self._path_of = path_of or (lambda interface: os.path.join(self._folder.name, interface))
+        self._path_of = path_of or (lambda name: os.path.join(self._folder.name, name))
         self._have = {}
         self._told = {}  # what the file said at the last look; later looks of a task ask for no more than the first
 
@@ -55,7 +55,7 @@ class Captures:
         fetched = self._fetch({name: (report["file"], self._length(name, report)) for name, report in reports.items()})
         found = {}
         for name, report in reports.items():
-            path = self._path_of(report["interface"])
+            path = self._path_of(name)
             if self._length(name, report) + len(fetched[name]) < report["bytes"]:
                 raise McastError(report["file"], "could not be read on the host, with tail and base64 as the user of "
                                                  "this task; run it as root, with become: true")

@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 
 from ..module_utils.error import McastError
-from .checks import delivery, firewall, interface, mapping, membership, packets, socket
+from .checks import delivery, firewall, interface, mapping, membership, packets, packets_time, socket
 
-_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets)
+_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets, packets_time)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 
@@ -21,11 +21,12 @@ def make(name, params, since=None):
     return CHECKS[name](params, since)
 
 
-def judge(checks, gather, within, window):
+def judge(checks, gather, within, window, longer=None):
     """Decide all checks.
 
     checks: ``{id: Check}``. gather: function of a list of subsets that returns facts. within: seconds until which
-    a check may come true. window: seconds over which an absence must hold.
+    a check may come true. window: seconds over which an absence must hold. longer: ``{id: seconds}`` that a check may
+    take beyond `within`.
     Yields (id, passed, expected, actual, evidence, elapsed) as each is decided; elapsed in seconds."""
     begin = time.monotonic()
     open_checks, held_since = dict(checks), {}
@@ -42,7 +43,7 @@ def judge(checks, gather, within, window):
                     continue
             elif not passed:
                 held_since.pop(key, None)
-                if time.monotonic() - begin < within:
+                if time.monotonic() - begin < within + (longer or {}).get(key, 0):
                     continue
             del open_checks[key]
             yield key, passed, expected, actual, evidence, time.monotonic() - begin

@@ -2,13 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What must hold, derived from the streams before anything runs.
 
-A planned check is ``{id, host, phase, check, description, severity, params}``. `phase` is before (nothing runs),
-during (all receivers and senders run), after (they have ended) or ended (the captures have ended too). `severity` is
-failure, or warning where a host isn't ours and others may act on it."""
+A planned check is ``{id, host, phase, check, description, severity, params, wait}``. `phase` is before (nothing
+runs), during (all receivers and senders run), after (they have ended) or ended (the captures have ended too), or what a
+scenario calls its own steps. `severity` is failure, or warning where a host isn't ours and others may act on it.
+`wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
+from ..module_utils import expect
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
+from ..module_utils.error import McastError
 from . import judge
 
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
@@ -29,10 +32,69 @@ def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda u
                     continue
                 if check.startswith("firewall.") and not opens(host):
                     continue
-                planned.append({"id": _identifier(host, phase, check, params), "host": host, "phase": phase,
-                                "check": check, "description": judge.make(check, params).describe(),
-                                "severity": severity, "params": params})
+                soak = max(stream["soak"] for stream in streams) if check.startswith("delivery.") else 0
+                planned.append(_planned(_identifier(host, phase, check, params), host, phase, check, severity, params,
+                                        soak))
     return planned
+
+
+def _planned(identifier, host, phase, check, severity, params, wait):
+    return {"id": identifier, "host": host, "phase": phase, "check": check, "severity": severity, "params": params,
+            "description": judge.make(check, params).describe(), "wait": wait}
+
+
+_OWN_KEYS = ("phase", "host", "check", "severity", "wait", "id")
+
+
+def explicit(checks, groups, hosts):
+    """The checks that an inventory states itself, in `mcast_checks`.
+
+    checks: a list of ``{phase, host, check, ...}``: `host` a name, a group or a list of them; `severity`, `wait`
+    (a duration) and `id` (what tells it from its like) may be given, all other keys are the check's own. groups:
+    ``{name: [host]}`` of the inventory; hosts: those that take part, others' checks are left out. Returns planned
+    checks in the order of phases; McastError names the entry that is wrong."""
+    planned, seen = [], {}
+    if not isinstance(checks, list):
+        raise McastError("mcast_checks", "expected a list of checks, such as {phase: during, host: server, check: …}")
+    for number, given in enumerate(checks):
+        path = "mcast_checks[%d]" % number
+        expect.mapping(path, given, required=("phase", "host", "check"))
+        params = {key: value for key, value in given.items() if key not in _OWN_KEYS}
+        severity = expect.choice(path + ".severity", given.get("severity", "failure"), ("failure", "warning"))
+        wait = expect.duration(path + ".wait", given.get("wait", 0))
+        phase, check = (expect.text("%s.%s" % (path, key), given[key]) for key in ("phase", "check"))
+        for host in _named(path + ".host", given["host"], groups):
+            identifier = _identifier(host, phase, check, params)
+            if given.get("id") is not None:
+                identifier = "/".join([host, phase, check, expect.text(path + ".id", given["id"])])
+            seen[identifier] = seen.get(identifier, 0) + 1
+            if seen[identifier] > 1:
+                identifier += "#%d" % seen[identifier]
+            if host in hosts:
+                planned.append(_told(path, identifier, host, phase, check, severity, params, wait))
+    return planned
+
+
+def _told(path, *parts):
+    try:
+        return _planned(*parts)
+    except McastError as error:
+        raise McastError(path, str(error)) from None
+
+
+def _named(path, value, groups):
+    names = []
+    for name in expect.texts(path, value):
+        if name not in groups and name not in groups.get("all", ()):
+            raise McastError(path, "%r is neither a host nor a group of the inventory" % name)
+        names += [name] if name in groups.get("all", ()) else groups[name]
+    return list(dict.fromkeys(names))
+
+
+def ordered(planned):
+    """The planned checks in the order of their phases: those of every run first, then a scenario's own as they come."""
+    phases = list(dict.fromkeys(PHASES + tuple(check["phase"] for check in planned)))
+    return sorted(planned, key=lambda check: phases.index(check["phase"]))
 
 
 def _identifier(host, phase, check, params):

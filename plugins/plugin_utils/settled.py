@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from ..module_utils import stream
-from ..module_utils.error import McastError
 
 
 def interfaces_of(hostvars, host):
@@ -18,10 +17,10 @@ def interfaces_of(hostvars, host):
 
 
 def streams_of(streams, groups, hostvars):
-    """streams: mcast_streams; groups, hostvars: Ansible's. Returns the settled streams (see `stream`)."""
+    """streams: mcast_streams, None where the inventory states none; groups, hostvars: Ansible's. Returns the settled
+    streams (see `stream`)."""
     if streams is None:
-        raise McastError("mcast_streams", "is not set; state the streams in the topology file or in group_vars, such "
-                                          "as hello: {group: 239.0.0.100, port: 11111, from: client, to: [server]}")
+        return []
     return stream.settle(streams, groups, lambda host: interfaces_of(hostvars, host))
 
 

@@ -166,6 +166,18 @@ ROWS = [
     ("order", {"steps": [PORT]}, facts(flows=[flow(source="10.0.0.3")]), True, "datagrams to 239.0.0.100 port 11111"),
     ("order", {"steps": [dict(PORT, source="10.0.0.9")]}, facts(flows=[flow()]), False, "no datagrams"),
 
+    ("delay", {"from": JOIN, "to": PORT, "at_most": 1}, facts(message(1), flows=[flow(1, 2, 2)]), True, "1.000 s"),
+    ("delay", {"from": JOIN, "to": PORT, "at_most": 0.9}, facts(message(1), flows=[flow(1, 2, 2)]), False, "1.000 s"),
+    ("delay", {"from": JOIN, "to": PORT, "at_least": 1.1}, facts(message(1), flows=[flow(1, 2, 2)]), False, "1.000 s"),
+    ("delay", {"from": JOIN, "to": PORT, "at_most": 9}, facts(message(3), flows=[flow(1, 1, 2)]), False, "no datagr"),
+    ("delay", {"from": JOIN, "to": PORT, "at_most": 1},
+     facts(message(3), flows=[flow(3, 1, 9)], datagrams=[datagram(1), datagram(4), datagram(9)]), True, "1.000 s"),
+    ("delay", {"from": dict(JOIN, which="last"), "to": dict(PORT, which="last"), "at_most": 5},
+     facts(message(1), message(3), flows=[flow(3, 1, 9)]), False, "6.000 s"),
+    ("delay", {"from": dict(JOIN, which="last"), "to": dict(PORT, which="last"), "at_most": 0},
+     facts(message(3), flows=[flow(3, 1, 2)]), True, "-1.000 s"),
+    ("delay", {"from": JOIN, "to": PORT, "at_most": 1}, facts(flows=[flow()]), False, "no igmpv3_report to_ex"),
+
     ("captured", {}, facts(report=STOPPED), True, "stopped, 5 captured, 5 received, 0 dropped, 5 in the file"),
     ("captured", {}, facts(report=dict(STOPPED, dropped=1)), False, "1 dropped"),
     ("captured", {}, facts(report=dict(STOPPED, dropped_by_interface=2)), False, "2 dropped"),
@@ -188,7 +200,8 @@ def test_what_passes_and_what_fails(name, params, found, passed, actual):
 
 
 @pytest.mark.parametrize(("name", "params"), [
-    ("messages", JOIN), ("reports", V3), ("datagrams", PORT), ("order", {"steps": STEPS}), ("captured", {})])
+    ("messages", JOIN), ("reports", V3), ("datagrams", PORT), ("order", {"steps": STEPS}), ("captured", {}),
+    ("delay", {"from": JOIN, "to": PORT, "at_most": 1})])
 def test_without_its_capture_each_fails(name, params):
     check = judge.make("packets." + name, dict(params, capture="other"))
     assert check.judge(facts(*JOINS, flows=[flow()], report=STOPPED))[::2] == (False, "no capture other")
@@ -223,6 +236,11 @@ def test_a_number_that_more_would_spoil_must_hold_over_a_window(params, window):
     ("order", {"capture": "c", "steps": []}, "packets.order.steps: expected a list of steps"),
     ("order", {"capture": "c", "steps": [{"kind": "igmp"}]}, "packets.order.steps[0].kind: is not known"),
     ("order", {"capture": "c", "steps": [PORT, "x"]}, "packets.order.steps[1]: expected a mapping"),
+    ("delay", {"capture": "c", "from": PORT, "to": PORT}, "packets.delay: needs a bound"),
+    ("delay", {"capture": "c", "from": PORT, "to": PORT, "at_least": 2, "at_most": 1}, "packets.delay: at_least 2 s"),
+    ("delay", {"capture": "c", "from": {}, "to": PORT, "at_most": 1}, "packets.delay.from: expected what to look for"),
+    ("delay", {"capture": "c", "from": PORT, "to": dict(PORT, which="any"), "at_most": 1},
+     "packets.delay.to.which: expected one of first, last, next"),
 ])
 def test_wrong_options_are_named(name, params, says):
     with pytest.raises(McastError) as caught:

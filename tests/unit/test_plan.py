@@ -7,6 +7,7 @@ import json
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import stream, topology
+from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge, plan
 
 DOCUMENT = {
@@ -87,7 +88,8 @@ def test_every_planned_check_can_be_written_made_and_told_apart():
     planned = derive(MANY)
     assert len(set(identifiers(planned))) == len(planned)
     for check in json.loads(json.dumps(planned)):
-        assert set(check) == {"id", "host", "phase", "check", "description", "severity", "params"}
+        assert set(check) == {"id", "host", "phase", "check", "description", "severity", "params",
+                              "wait"}
         assert judge.make(check["check"], check["params"]).describe() == check["description"]
         assert check["id"].startswith("%s/%s/%s" % (check["host"], check["phase"], check["check"]))
     order = [(plan.PHASES.index(check["phase"]), list(HOSTS).index(check["host"])) for check in planned]
@@ -138,8 +140,9 @@ CERTAIN = [
 
 
 def settled_stream(number, group="239.0.0.100", mode="exclude", sources=(), senders=("10.0.0.1",), **more):
-    return dict({"name": "s%d" % number, "group": group, "port": 1, "count": 3, "interval": 0, "ttl": 7, "payload": "x",
-                 "filter_mode": mode, "sources": list(sources), "receivers": {"server": {"interface": "eth0"}},
+    return dict({"name": "s%d" % number, "group": group, "port": 1, "count": 3, "interval": 0, "soak": 0, "ttl": 7,
+                 "payload": "x", "filter_mode": mode, "sources": list(sources),
+                 "receivers": {"server": {"interface": "eth0"}},
                  "senders": {"h%d" % n: {"interface": "eth0", "address": address}
                              for n, address in enumerate(senders)}}, **more)
 
@@ -234,9 +237,58 @@ HEARD = [
 @pytest.mark.parametrize(("addresses", "mode", "sources", "heard"), HEARD)
 def test_who_must_be_heard(addresses, mode, sources, heard):
     settled = {
-        "name": "hello", "group": "239.0.0.100", "port": 1, "count": 1, "interval": 0, "ttl": 1, "payload": "",
-        "filter_mode": mode, "sources": sources, "receivers": {"server": {"interface": "eth0"}},
+        "name": "hello", "group": "239.0.0.100", "port": 1, "count": 1, "interval": 0, "soak": 0, "ttl": 1,
+        "payload": "", "filter_mode": mode, "sources": sources, "receivers": {"server": {"interface": "eth0"}},
         "senders": {"h%d" % number: {"interface": "eth0", "address": address}
                     for number, address in enumerate(addresses)}}
     found, = (check for check in plan.derive([settled], ["server"], bool) if check["check"] == "delivery.received")
     assert found["params"]["sources"] == heard
+
+
+ABSENT = {"phase": "during", "host": "a", "check": "membership.absent", "interface": "eth0", "group": "239.1.1.1"}
+ALL = {"all": ["a", "b"], "both": ["a", "b"]}
+
+
+@pytest.mark.parametrize(("stated", "found"), [
+    ([ABSENT], ["a/during/membership.absent/239.1.1.1/eth0"]),
+    ([ABSENT, ABSENT], ["a/during/membership.absent/239.1.1.1/eth0", "a/during/membership.absent/239.1.1.1/eth0#2"]),
+    ([dict(ABSENT, id="gone")], ["a/during/membership.absent/gone"]),
+    ([dict(ABSENT, host="both", id="x")], ["a/during/membership.absent/x", "b/during/membership.absent/x"]),
+    ([dict(ABSENT, host=["b", "both"], id="x")], ["b/during/membership.absent/x", "a/during/membership.absent/x"]),
+    ([dict(ABSENT, phase="old", id="x"), dict(ABSENT, phase="back", id="x"), dict(ABSENT, phase="before", id="x"),
+      dict(ABSENT, phase="old", id="y")],
+     ["a/before/membership.absent/x", "a/old/membership.absent/x", "a/old/membership.absent/y",
+      "a/back/membership.absent/x"]),
+])
+def test_stated_checks_are_planned_in_the_order_of_their_phases(stated, found):
+    planned = plan.ordered(plan.explicit(stated, ALL, ["a", "b"]))
+    assert [check["id"] for check in planned] == found
+    assert {check["wait"] for check in planned} == {0}
+
+
+def test_stated_checks_of_hosts_that_take_no_part_are_left_out():
+    planned = plan.explicit([dict(ABSENT, host="both", wait="2m", severity="warning")], ALL, ["b"])
+    assert [(check["host"], check["wait"], check["severity"]) for check in planned] == [("b", 120, "warning")]
+    assert planned[0]["params"] == {"interface": "eth0", "group": "239.1.1.1"}
+
+
+@pytest.mark.parametrize(("stated", "says"), [
+    ({}, "mcast_checks: expected a list"),
+    (["x"], "mcast_checks[0]: expected a mapping"),
+    ([ABSENT, dict(ABSENT, host="c")], "mcast_checks[1].host: 'c' is neither a host nor a group"),
+    ([dict(ABSENT, check="membership.gone")], "mcast_checks[0]: membership.gone: is no check; there are"),
+    ([dict(ABSENT, group=None)], "mcast_checks[0]: membership.absent.group: is missing"),
+    ([dict(ABSENT, wait="soon")], "mcast_checks[0].wait: expected a duration"),
+    ([dict(ABSENT, phase=None)], "mcast_checks[0].phase: is missing"),
+    ([dict(ABSENT, severity="bad")], "mcast_checks[0].severity: expected one of failure, warning"),
+])
+def test_stated_checks_that_are_wrong_are_named(stated, says):
+    with pytest.raises(McastError) as error:
+        plan.explicit(stated, ALL, ["a", "b"])
+    assert str(error.value).startswith(says)
+
+
+def test_a_stream_that_lasts_is_waited_for():
+    planned = plan.derive([settled_stream(0, soak=300.0)], ["server"], bool)
+    assert {check["wait"] for check in planned if check["check"].startswith("delivery.")} == {300}
+    assert {check["wait"] for check in planned if not check["check"].startswith("delivery.")} == {0}

@@ -12,8 +12,8 @@ pytest.importorskip("hypothesis")
 
 from ansible_collections.mcast.lab.plugins.module_utils import group, stream, topology
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
+from ansible_collections.mcast.lab.plugins.module_utils.expect import duration as seconds
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge
-from ansible_collections.mcast.lab.plugins.plugin_utils.duration import seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

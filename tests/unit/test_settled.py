@@ -59,8 +59,12 @@ def test_what_a_host_is_told():
         "sources": [], "ttl": 1, "count": 5, "interval": 0.1, "payload": "HELLO"}
 
 
+def test_an_inventory_without_streams_has_none():
+    assert settled.streams_of(None, GROUPS, HOSTVARS) == []
+    assert host_streams(None, "client", GROUPS, HOSTVARS) == {"send": [], "receive": [], "open": [], "interfaces": []}
+
+
 @pytest.mark.parametrize(("streams", "says"), [
-    (None, "mcast_streams: is not set; state the streams in the topology file or in group_vars, such as hello: {"),
     ({}, "streams: expected at least one stream"),
     ({"hello": dict(HELLO["hello"], to="others")}, "streams.hello.to: the interface of server is not clear; set "
                                                    "mcast_interface for this host"),

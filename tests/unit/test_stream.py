@@ -33,7 +33,7 @@ def settle(**changes):
 def test_hello():
     assert settle() == {
         "name": "hello", "group": "239.0.0.100", "port": 11111, "filter_mode": "exclude", "sources": [], "count": 5,
-        "interval": 0.1, "payload": "HELLO", "ttl": 1,
+        "interval": 0.1, "soak": 0.0, "payload": "HELLO", "ttl": 1,
         "senders": {"client": {"interface": "eth0", "address": "192.168.122.181"}},
         "receivers": {"server": {"interface": "eth0"}}}
 
@@ -114,6 +114,10 @@ BAD = {
     "port missing": ({"port": None}, "port", "is missing"),
     "ttl": ({"ttl": 256}, "ttl", "from 0 to 255"),
     "count": ({"count": 0}, "count", "from 1 to"),
+    "soak": ({"soak": "a while"}, "soak", "expected a duration such as 5s"),
+    "soak of nothing": ({"soak": 0}, "soak", "needs a duration and an interval above 0"),
+    "soak without interval": ({"soak": "5m", "interval": 0}, "soak", "needs a duration and an interval above 0"),
+    "soak and count": ({"soak": "5m", "count": 7}, "soak", "and count both say how long the stream is"),
     "interval": ({"interval": -0.1}, "interval", "expected a number from 0 to 3600"),
     "interval nan": ({"interval": "nan"}, "interval", "expected a number from 0 to 3600"),
     "payload": ({"payload": 5}, "payload", "expected a text, not 5; put it in quotes"),

@@ -8,7 +8,6 @@ mcast.lab.capture, what capture_info returns of the file as far as it is written
 from __future__ import annotations
 
 from ...module_utils import expect, group
-from ...module_utils.error import McastError
 from ...module_utils.packet import moment
 from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
@@ -18,7 +17,7 @@ _RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
 _EVIDENCE = 20
 
 
-def _kinds(path, value):
+def kinds_option(path, value):
     known = [kind for kind in PROTOCOLS + KINDS if kind not in DATA_KINDS]
     return [expect.choice(path, kind, known) for kind in expect.texts(path, value)]
 
@@ -27,7 +26,7 @@ def _count(path, value):
     return expect.number(path, value, 0, 10 ** 9)
 
 
-def _seconds(path, value):
+def seconds_option(path, value):
     return expect.number(path, value, 0, 10 ** 6, float)
 
 
@@ -35,7 +34,7 @@ def _flag(path, value):
     return expect.choice(path, value, (True, False))
 
 
-def _port(path, value):
+def port_option(path, value):
     return expect.number(path, value, 1, 65535)
 
 
@@ -43,14 +42,14 @@ def _ttl(path, value):
     return expect.number(path, value, 0, 255)
 
 
-def _record(path, value):
+def record_option(path, value):
     return expect.choice(path, value, _RECORDS)
 
 
 _NUMBER = {"count": _count, "at_least": _count, "at_most": _count}
 
 
-class _Packets(Check):
+class Packets(Check):
     NEEDS = ("captures",)
     REQUIRED = ("capture",)
 
@@ -73,7 +72,7 @@ class _Packets(Check):
         raise NotImplementedError
 
 
-class _Counted(_Packets):
+class _Counted(Packets):
     """Passes by number: `count` (exactly), `at_least`, `at_most`; without any of them, at least one."""
 
     @property
@@ -122,9 +121,10 @@ class Messages(_Counted):
 
     NAME = "packets.messages"
     PARAMS = dict(_NUMBER, **{
-        "capture": expect.text, "kinds": _kinds, "group": group_option, "record": _record, "source": expect.text,
-        "destination": expect.text, "ttl": _ttl, "router_alert": _flag, "source_mac": expect.text,
-        "destination_mac": expect.text, "sources": expect.texts, "within": _seconds, "apart": _seconds})
+        "capture": expect.text, "kinds": kinds_option, "group": group_option, "record": record_option,
+        "source": expect.text, "destination": expect.text, "ttl": _ttl, "router_alert": _flag,
+        "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts,
+        "within": seconds_option, "apart": seconds_option})
     _EACH = ("destination", "ttl", "router_alert", "source_mac", "destination_mac")
 
     def describe(self):
@@ -169,8 +169,8 @@ class Datagrams(_Counted):
     NEEDS = ("captures", "datagrams")
     REQUIRED = ("capture", "group", "port")
     PARAMS = dict(_NUMBER, **{
-        "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option, "port": _port,
-        "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text})
+        "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
+        "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text})
 
     def describe(self):
         origin = " from %s" % ", ".join(self.sources) if self.sources else ""
@@ -234,7 +234,7 @@ _REPORTS = {
 _ROBUSTNESS = 2
 
 
-class Reports(_Packets):
+class Reports(Packets):
     """Passes when this host's own reports of joining or leaving the group are in the capture: in IGMPv3 and MLDv2 as
     many as the robustness variable (each change is repeated), no more and no fewer, with TTL 1 and Router Alert, to the
     routers' group. Older versions, and a querier that sets the robustness itself, leave the number open: then one
@@ -302,63 +302,7 @@ class Reports(_Packets):
         return fits and not wrong, "; ".join([shown] + wrong), _evidence(messages)
 
 
-def _steps(path, value):
-    """A list of steps: ``{kinds, group, record, source}`` of a message, or ``{group, port}`` of datagrams."""
-    if not isinstance(value, list) or not value:
-        raise McastError(path, "expected a list of steps, such as {group: 239.0.0.100, record: to_ex}")
-    readers = {"kinds": _kinds, "group": group_option, "record": _record, "source": expect.text, "port": _port}
-    for number, step in enumerate(value):
-        expect.mapping("%s[%d]" % (path, number), step, tuple(readers))
-    return [{key: readers[key]("%s[%d].%s" % (path, number, key), step[key]) for key in step}
-            for number, step in enumerate(value)]
-
-
-class Order(_Packets):
-    """Passes when the capture holds each of the steps, none of them before the one that is given before it: messages by
-    kind, group, type of record and source, or datagrams by group and port.
-
-    Fails when one is missing, or came only earlier."""
-
-    NAME = "packets.order"
-    PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
-              "steps": _steps}
-    REQUIRED = ("capture", "steps")
-
-    def describe(self):
-        return "%s%s" % ("%s: " % self.stream if self.stream else "", ", then ".join(map(_shown, self.steps)))
-
-    def _look(self, found, facts):
-        at, seen = 0, []
-        for step in self.steps:
-            times = [time for time in _times(found["wire"], step) if time >= at]
-            if not times:
-                return False, ", then ".join(seen + ["no " + _shown(step)]), {}
-            at = min(times)
-            seen.append(_shown(step))
-        return True, ", then ".join(seen), {}
-
-
-def _shown(step):
-    if "port" in step:
-        return "datagrams to %s port %d" % (step.get("group", "any group"), step["port"])
-    kinds = step.get("kinds") or ["message"]
-    if len(kinds) > 1:  # of several versions, say
-        kinds = sorted({kind.rpartition("_")[2] for kind in kinds})
-    return " ".join(["/".join(kinds)] + [step[key] for key in ("record", "group") if key in step])
-
-
-def _times(wire, step):
-    """When that was, in nanoseconds; of a flow, its first and its last datagram."""
-    if "port" in step:
-        seen = [flow[key] for flow in wire["flows"] for key in ("first", "last")
-                if flow["destination_port"] == step["port"] and step.get("group") in (None, flow["group"])
-                and step.get("source") in (None, flow["source"])]
-    else:
-        seen = [message["time"] for message in select(wire["messages"], **step)]
-    return [moment.parse(time, "time") for time in seen if time]
-
-
-class Captured(_Packets):
+class Captured(Packets):
     """Passes when the capture went on until it was stopped, its file is whole, and the kernel dropped nothing.
 
     Fails when it ended by itself, was killed, or lacks packets."""
@@ -383,4 +327,4 @@ class Captured(_Packets):
         return passed, actual, dict(report)
 
 
-CHECKS = (Messages, Datagrams, Reports, Order, Captured)
+CHECKS = (Messages, Datagrams, Reports, Captured)

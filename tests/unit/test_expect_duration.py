@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.plugin_utils.duration import seconds
+from ansible_collections.mcast.lab.plugins.module_utils.expect import duration as seconds
 
 
 @pytest.mark.parametrize(("value", "result"), [

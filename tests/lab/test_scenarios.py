@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Each scenario broken on purpose: the verdict must fail by exactly the checks that the break concerns. That each one
+passes as it is, molecule proves."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# scenario, name of the break, what is changed by it (variables, which go before those of the inventory), and the
+# planned checks that are not passed then
+BREAKS = [
+]
+
+
+@pytest.mark.parametrize(("scenario", "name", "variables", "expected"), BREAKS, ids=lambda value: value if isinstance(
+    value, str) else "")
+def test_exactly_the_checks_that_a_break_concerns_fail(tmp_path, scenario, name, variables, expected):
+    # A copy of the inventory in a folder of another name is a lab of its own.
+    folder = tmp_path / ("mct%d" % os.getpid())
+    shutil.copytree(ROOT / "inventories" / scenario, folder)
+    (tmp_path / "break.json").write_text(json.dumps(variables))
+    playbook = scenario if (ROOT / "playbooks" / (scenario + ".yml")).exists() else "verify"
+    bundle = tmp_path / "bundle"
+    ran = subprocess.run(
+        [os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", str(folder), "mcast.lab." + playbook,
+         "-e", "mcast_bundle=%s" % bundle, "-e", "@%s" % (tmp_path / "break.json")],
+        capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False,
+        env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"))
+    judged = json.loads((bundle / "results.json").read_text())
+    found = {each["id"] for each in judged["results"] if each["verdict"] not in ("pass", "warning")}
+    assert found == expected, ran.stdout + ran.stderr
+    assert ran.returncode != 0 and judged["verdict"] == "fail"
+    assert not [name for name in os.listdir("/run/netns") if name.split(".")[0] == folder.name], "left behind"
+
+
+@pytest.mark.parametrize("scenario", sorted(path.name for path in (ROOT / "inventories").iterdir()))
+def test_each_scenario_is_run_by_molecule_and_broken_here(scenario):
+    file = ROOT / "molecule" / scenario / "molecule.yml"
+    provisioner = yaml.safe_load(file.read_text())["provisioner"]
+    assert any(argument.endswith("/inventories/" + scenario) for argument in provisioner["ansible_args"])
+    playbook = scenario if (ROOT / "playbooks" / (scenario + ".yml")).exists() else "verify"
+    assert provisioner["playbooks"]["converge"].endswith("/playbooks/%s.yml" % playbook)
+    assert playbook == "verify" or scenario in {row[0] for row in BREAKS}
