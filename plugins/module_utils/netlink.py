@@ -31,7 +31,8 @@ _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-def _attribute(kind, value):
+def pack(kind, value):
+    """One attribute of a message; value: bytes, a text, or a number of 32 bits."""
     if isinstance(value, str):
         value = value.encode() + b"\0"
     elif isinstance(value, int):
@@ -40,7 +41,7 @@ def _attribute(kind, value):
     return struct.pack("=HH", size, kind) + value + b"\0" * (-size % 4)
 
 
-def _attributes(data, offset):
+def unpack(data, offset):
     """The attributes of a message behind its fixed part: ``{kind: bytes}``; the kernel's own, so taken on trust."""
     found = {}
     while offset + 4 <= len(data):
@@ -108,8 +109,8 @@ class Netlink:
         found = {}
         for body in self._request(_GETLINK, _DUMP, _link_header(), "links"):
             index, flags = struct.unpack_from("=4xiI", body)
-            attributes = _attributes(body, 16)
-            info = _attributes(attributes.get(_IFLA_LINKINFO, b""), 0)
+            attributes = unpack(body, 16)
+            info = unpack(attributes.get(_IFLA_LINKINFO, b""), 0)
             master = attributes.get(_IFLA_MASTER)
             found[_text(attributes[_IFLA_IFNAME])] = {
                 "index": index, "flags": flags,
@@ -123,28 +124,28 @@ class Netlink:
     def alias(self, index):
         """The alias of the link with that index, or None."""
         body = self._request(_GETLINK, _ACK, _link_header(index), "link %d" % index)[0]
-        return _text(_attributes(body, 16).get(_IFLA_IFALIAS))
+        return _text(unpack(body, 16).get(_IFLA_IFALIAS))
 
     def index(self, name):
         """The index of the link `name`."""
-        body = self._request(_GETLINK, _ACK, _link_header() + _attribute(_IFLA_IFNAME, name), name)[0]
+        body = self._request(_GETLINK, _ACK, _link_header() + pack(_IFLA_IFNAME, name), name)[0]
         return struct.unpack_from("=4xi", body)[0]
 
     def add_veth(self, name, mac, master, peer_name, peer_mac, peer_descriptor):
         """A veth pair: `name` here, up, as a port of the bridge with index `master`; its peer in the namespace of
         `peer_descriptor`, still down (drivers/net/veth.c refuses to open an end that has no other yet)."""
         up = _link_header(0, IFF_UP, IFF_UP)
-        peer = _link_header() + _attribute(_IFLA_IFNAME, peer_name) + _attribute(_IFLA_ADDRESS, _mac(peer_mac))
-        peer += _attribute(_IFLA_NET_NS_FD, peer_descriptor)
-        info = _attribute(_INFO_KIND, b"veth") + _attribute(_INFO_DATA, _attribute(_VETH_INFO_PEER, peer))
-        body = up + _attribute(_IFLA_IFNAME, name) + _attribute(_IFLA_ADDRESS, _mac(mac))
-        body += _attribute(_IFLA_MASTER, master) + _attribute(_IFLA_LINKINFO, info)
+        peer = _link_header() + pack(_IFLA_IFNAME, peer_name) + pack(_IFLA_ADDRESS, _mac(peer_mac))
+        peer += pack(_IFLA_NET_NS_FD, peer_descriptor)
+        info = pack(_INFO_KIND, b"veth") + pack(_INFO_DATA, pack(_VETH_INFO_PEER, peer))
+        body = up + pack(_IFLA_IFNAME, name) + pack(_IFLA_ADDRESS, _mac(mac))
+        body += pack(_IFLA_MASTER, master) + pack(_IFLA_LINKINFO, info)
         self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
 
     def add_bridge(self, name, mac):
         """A bridge that is up. Its MAC is fixed, else it would change with its ports."""
-        body = _link_header(0, IFF_UP, IFF_UP) + _attribute(_IFLA_IFNAME, name) + _attribute(_IFLA_ADDRESS, _mac(mac))
-        body += _attribute(_IFLA_LINKINFO, _attribute(_INFO_KIND, b"bridge"))
+        body = _link_header(0, IFF_UP, IFF_UP) + pack(_IFLA_IFNAME, name) + pack(_IFLA_ADDRESS, _mac(mac))
+        body += pack(_IFLA_LINKINFO, pack(_INFO_KIND, b"bridge"))
         self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
 
     def set_flags(self, index, flags, change):
@@ -155,15 +156,15 @@ class Netlink:
         """Take a link up, and in the same step give it an alias (a free text that `ip link` shows)."""
         body = _link_header(index, IFF_UP, IFF_UP)
         if alias is not None:
-            body += _attribute(_IFLA_IFALIAS, alias.encode())
+            body += pack(_IFLA_IFALIAS, alias.encode())
         self._request(_NEWLINK, _ACK, body, "link %d" % index)
 
     def set_mtu(self, index, mtu):
-        self._request(_NEWLINK, _ACK, _link_header(index) + _attribute(_IFLA_MTU, mtu), "mtu %d" % mtu)
+        self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MTU, mtu), "mtu %d" % mtu)
 
     def set_master(self, index, master):
         """Make a link a port of the bridge with index `master`."""
-        self._request(_NEWLINK, _ACK, _link_header(index) + _attribute(_IFLA_MASTER, master), "link %d" % index)
+        self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MASTER, master), "link %d" % index)
 
     def delete_link(self, index):
         """Remove a link; of a veth pair both ends go. One that is gone by now (the kernel takes its time to clear a
@@ -181,7 +182,7 @@ class Netlink:
         found = {}
         for body in self._request(_GETADDR, _DUMP, struct.pack("=BBBBI", 0, 0, 0, 0, 0), "addresses"):
             prefix, index = struct.unpack_from("=xB2xI", body)
-            attributes = _attributes(body, 8)
+            attributes = unpack(body, 8)
             packed = attributes.get(_IFA_LOCAL) or attributes[_IFA_ADDRESS]
             found.setdefault(index, []).append(ipaddress.ip_interface((packed, prefix)))
         return found
@@ -189,14 +190,14 @@ class Netlink:
     def _address(self, kind, flags, index, interface, further=b""):
         packed = interface.ip.packed
         body = struct.pack("=BBBBI", _FAMILIES[interface.version], interface.network.prefixlen, 0, 0, index)
-        body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed) + further
+        body += pack(_IFA_LOCAL, packed) + pack(_IFA_ADDRESS, packed) + further
         self._request(kind, _ACK | flags, body, str(interface))
 
     def add_address(self, index, interface):
         """interface: an ip_interface; an IPv4 one gets its broadcast address where its prefix has one."""
         further = b""
         if interface.version == 4 and interface.network.prefixlen < 31:
-            further = _attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+            further = pack(_IFA_BROADCAST, interface.network.broadcast_address.packed)
         self._address(_NEWADDR, _CREATE | _EXCL, index, interface, further)
 
     def delete_address(self, index, interface):
@@ -204,16 +205,19 @@ class Netlink:
 
     # routes
 
-    def routes(self, version):
+    def routes(self, version, protocol=None):
         """The unicast routes of the main table: ``[{destination: ip_network, index, gateway: ip_address or None,
-        metric}]``; version 4 or 6. (A prefix of groups such as 224.0.0.0/4 is an ordinary route too.)"""
+        metric}]``; version 4 or 6; protocol: only those that were added under this number (0 to 255). (A prefix of
+        groups such as 224.0.0.0/4 is an ordinary route too.)"""
         request = struct.pack("=BBBBBBBBI", _FAMILIES[version], 0, 0, 0, 0, 0, 0, 0, 0)
         found = []
         for body in self._request(_GETROUTE, _DUMP, request, "routes"):
-            prefix, table, kind = struct.unpack_from("=xB2xB2xB", body)
-            attributes = _attributes(body, 12)
+            prefix, table, origin, kind = struct.unpack_from("=xB2xBBxB", body)
+            attributes = unpack(body, 12)
             table = struct.unpack("=I", attributes[_RTA_TABLE])[0] if _RTA_TABLE in attributes else table
             if table != _RT_TABLE_MAIN or kind != _RTN_UNICAST or _RTA_OIF not in attributes:
+                continue
+            if protocol not in (None, origin):
                 continue
             packed = attributes.get(_RTA_DST, bytes(4 if version == 4 else 16))
             gateway, metric = attributes.get(_RTA_GATEWAY), attributes.get(_RTA_PRIORITY)
@@ -225,24 +229,28 @@ class Netlink:
             })
         return found
 
-    def _route(self, kind, flags, route):
+    def _route(self, kind, flags, route, protocol=_RTPROT_STATIC):
         destination, gateway = route["destination"], route["gateway"]
         scope = _SCOPE_UNIVERSE if gateway or destination.version == 6 else _SCOPE_LINK
         body = struct.pack("=BBBBBBBBI", _FAMILIES[destination.version], destination.prefixlen, 0, 0,
-                           _RT_TABLE_MAIN, _RTPROT_STATIC, scope, _RTN_UNICAST, 0)
-        body += _attribute(_RTA_DST, destination.network_address.packed) + _attribute(_RTA_OIF, route["index"])
+                           _RT_TABLE_MAIN, protocol, scope, _RTN_UNICAST, 0)
+        body += pack(_RTA_DST, destination.network_address.packed) + pack(_RTA_OIF, route["index"])
         if gateway:
-            body += _attribute(_RTA_GATEWAY, gateway.packed)
+            body += pack(_RTA_GATEWAY, gateway.packed)
         if route["metric"]:
-            body += _attribute(_RTA_PRIORITY, route["metric"])
+            body += pack(_RTA_PRIORITY, route["metric"])
         self._request(kind, _ACK | flags, body, "route %s" % destination)
 
     def add_route(self, route):
         """route: as `routes` returns them."""
         self._route(_NEWROUTE, _CREATE | _EXCL, route)
 
-    def delete_route(self, route):
-        self._route(_DELROUTE, 0, route)
+    def set_route(self, route, protocol):
+        """Add a route under a protocol's number, in place of one to the same destination with the same metric."""
+        self._route(_NEWROUTE, _CREATE | _REPLACE, route, protocol)
+
+    def delete_route(self, route, protocol=_RTPROT_STATIC):
+        self._route(_DELROUTE, 0, route, protocol)
 
 
 def _text(value):

@@ -8,11 +8,12 @@ module: host_facts
 short_description: Gather the multicast state of a host
 version_added: 0.1.0
 description:
-  - Reads interfaces, group memberships, sockets, forwarding, routes, limits, traffic reports and the firewall in one
-    round trip.
+  - Reads interfaces, group memberships, sockets, forwarding, routes, limits, traffic reports, the firewall and bridges
+    in one round trip.
   - This is an action. It sends one script to the host's C(/bin/sh) and reads the result on the controller. The host
     needs C(sh), C(grep), C(ls), C(readlink) and C(/proc), no Python; busybox will do. IPv4 addresses need C(ip), the
-    firewall needs C(nft) and root.
+    firewall needs C(nft) and root, bridges need C(ip) and C(bridge) of an iproute2 that speaks JSON. Which querier a
+    bridge has seen is asked of the kernel with C(/usr/bin/python3), where that is there.
   - What C(/proc) can not tell for certain is returned as a dictionary of C(value) and C(basis). The basis is
     V(exact) where the kernel says so, V(inferred) where several states of the host look the same and this is the
     likely one, and V(unknown), with the value V(null), where nothing tells.
@@ -25,8 +26,8 @@ options:
     description: The parts to gather. The kernel's release and the host's name are always among the result.
     type: list
     elements: str
-    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall]
-    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall]
+    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges]
+    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges]
 extends_documentation_fragment:
   - mcast.lab.attributes
 attributes:
@@ -279,6 +280,108 @@ ansible_facts:
               sample:
                 - {protocol: udp, port: "11111", group: 239.0.0.100, source: null, asked: true, needs: [igmp]}
                 - {protocol: igmp, port: null, group: null, source: null, asked: false, needs: []}
+        bridges:
+          description: Bridges (switches) by name. A setting that the kernel does not tell is V(null).
+          returned: with the subset bridges
+          type: dict
+          contains:
+            index:
+              description: Index of the bridge.
+              returned: always
+              type: int
+            snooping:
+              description: Whether reports decide to which ports a group goes.
+              returned: always
+              type: bool
+            querier:
+              description: Whether the bridge sends queries where it hears no other querier.
+              returned: always
+              type: bool
+            use_ifaddr:
+              description: Whether its IGMP queries come from the bridge's own address, not from 0.0.0.0.
+              returned: always
+              type: bool
+            igmp_version:
+              description: Version of its IGMP queries, 2 or 3.
+              returned: always
+              type: int
+            mld_version:
+              description: Version of its MLD queries, 1 or 2.
+              returned: always
+              type: int
+            router:
+              description:
+                - Whether the bridge itself counts as a router - V(never), V(always), V(learn) (while it hears queries)
+                  or V(temporary) (for a while).
+              returned: always
+              type: str
+            query_interval:
+              description:
+                - Seconds between two general queries. C(startup_query_interval) (the first queries),
+                  C(query_response_interval) (within which members answer), C(membership_interval) (after which a member
+                  that does not answer is dropped), C(last_member_interval) (between the queries after a leave) and
+                  C(querier_interval) (after which another querier counts as gone) are seconds too.
+              returned: always
+              type: float
+            startup_query_count:
+              description: How many queries begin. C(last_member_count) is how many follow a leave.
+              returned: always
+              type: int
+            max_groups:
+              description: How many groups the database holds.
+              returned: always
+              type: int
+            vlan_filtering:
+              description: Whether the bridge filters by VLAN.
+              returned: always
+              type: bool
+            ports:
+              description:
+                - Ports by name, with C(index), C(state) (V(forwarding) and others of spanning tree), C(router) as
+                  above, C(fast_leave) (a leave is not followed by queries), C(flood) (of groups without a member) and
+                  C(to_unicast).
+              returned: always
+              type: dict
+              sample:
+                veth0: {index: 4, state: forwarding, router: learn, fast_leave: false, flood: true, to_unicast: false}
+            entries:
+              description:
+                - The multicast database. One entry a group (and C(source), else null) and C(port), with C(family),
+                  C(filter_mode), C(sources) with the timer of each, C(timer) in seconds (null for what is permanent or
+                  lives by its sources), C(permanent), C(protocol) (V(kernel) where it was learned, V(static)),
+                  C(flags) such as V(blocked), and C(vlan). A bridge that is a member itself is its own port.
+              returned: always
+              type: list
+              elements: dict
+              sample:
+                - group: 239.0.0.100
+                  family: ipv4
+                  source: null
+                  port: veth0
+                  filter_mode: exclude
+                  sources: []
+                  timer: 2.31
+                  permanent: false
+                  protocol: kernel
+                  flags: []
+                  vlan: null
+            router_ports:
+              description: Ports that get all groups, with C(port), C(type) as in C(router), and C(timer) in seconds.
+              returned: always
+              type: list
+              elements: dict
+              sample: [{port: veth1, type: temporary, timer: 2.49}]
+            queriers:
+              description:
+                - The querier of each family as the bridge knows it, null where there is none; null as a whole where the
+                  kernel or the lack of Python leaves it open. C(self) says that it is the bridge; for another, C(port)
+                  is where it was heard and C(timer) the seconds until it counts as gone. An MLD querier with the
+                  address V(::) has no link-local address and is silent.
+              returned: always
+              type: dict
+              sample:
+                ipv4: {address: 10.3.0.9, self: false, port: veth1, timer: 2.49}
+                ipv6: null
         kernel:
           description: The kernel's release and the host's name.
           returned: always

@@ -7,7 +7,7 @@ import json
 import re
 
 from ..error import McastError
-from . import firewall, interfaces, memberships, routes, sockets
+from . import bridges, firewall, interfaces, memberships, routes, sockets
 from .sources import KERNEL, LIMITS, SOURCES, SUBSETS
 
 _UNKNOWN = {"value": None, "basis": "unknown"}
@@ -164,4 +164,12 @@ def _firewall(texts):
         return nothing, str(error)  # nft's own fault is no reason to know nothing of the host
 
 
-_PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall)))
+def _bridges(texts):
+    names = ("bridge_links", "bridge_ports", "bridge_database", "bridge_queriers")
+    if texts["bridge_links"] is None:
+        return {}, "bridges are unknown: there is no iproute2 that speaks JSON"
+    return bridges.bridges(*(texts[name] for name in names)), None
+
+
+_PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall,
+                            _bridges)))

@@ -1,0 +1,158 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bridges: how they snoop and query, their ports, and their multicast database. From the JSON of iproute2, and from
+rtnetlink itself for the querier, which iproute2 doesn't show."""
+from __future__ import annotations
+
+import ipaddress
+import json
+import struct
+
+from ..error import McastError
+from ..netlink import unpack
+
+# Option of mcast.lab.bridge: key of `ip -j -d link`; numbers as they are, intervals in hundredths of a second there.
+SWITCHES = {"snooping": "mcast_snooping", "querier": "mcast_querier", "use_ifaddr": "mcast_query_use_ifaddr"}
+NUMBERS = {"igmp_version": "mcast_igmp_version", "mld_version": "mcast_mld_version",
+           "startup_query_count": "mcast_startup_query_cnt", "last_member_count": "mcast_last_member_cnt",
+           "max_groups": "mcast_hash_max"}
+INTERVALS = {"query_interval": "mcast_query_intvl", "startup_query_interval": "mcast_startup_query_intvl",
+             "query_response_interval": "mcast_query_response_intvl", "membership_interval": "mcast_membership_intvl",
+             "last_member_interval": "mcast_last_member_intvl", "querier_interval": "mcast_querier_intvl"}
+# include/uapi/linux/if_bridge.h MDB_RTR_TYPE_*, by number.
+ROUTER = ("never", "learn", "always", "temporary")
+_PORT = {"fast_leave": "fastleave", "flood": "mcast_flood", "to_unicast": "mcast_to_unicast"}
+_ROUTER_TYPES = {"disabled": "never", "temp_query": "learn", "permanent": "always", "temp": "temporary"}
+# include/uapi/linux/if_bridge.h BRIDGE_QUERIER_*: address, port, timer; by family.
+_QUERIER = {"ipv4": (1, 2, 3, ipaddress.IPv4Address), "ipv6": (5, 6, 7, ipaddress.IPv6Address)}
+_HERTZ = 100  # USER_HZ, in which the kernel tells users a time
+
+
+def bridges(links, ports, database, queriers):
+    """links: of ``ip -j -d link show type bridge``; ports: of ``bridge -j -d link``; database: of ``bridge -j -d -s mdb
+    show``; queriers: hexadecimal lines of rtnetlink messages, a bridge each. None for what could not be read.
+
+    Returns ``{name: {index, vlan_filtering, the settings, ports, entries, router_ports, queriers}}``, the last four
+    None where they could not be read; intervals and timers in seconds. McastError for a text of an unknown form."""
+    try:
+        return _bridges(links, ports, database, queriers)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise McastError("iproute2", "printed bridges in an unknown form: %r" % error) from None
+
+
+def _bridges(links, ports, database, queriers):
+    found, names = {}, {}
+    for link in _json("ip -j -d link", links):
+        found[link["ifname"]] = _settings(link)
+    for port in _json("bridge -j -d link", ports):
+        names[port["ifindex"]] = port["ifname"]
+        if port.get("master") in found:
+            found[port["master"]]["ports"][port["ifname"]] = _port(port)
+    for bridge in found.values():
+        if ports is None:
+            bridge["ports"] = None
+        if database is None:
+            bridge["entries"] = bridge["router_ports"] = None
+    for part in _json("bridge -j -d -s mdb", database, "mdb"):
+        for entry in part.get("mdb", ()):
+            if entry["dev"] in found:
+                found[entry["dev"]]["entries"].append(_entry(entry))
+        for name, rows in (part.get("router") or {}).items():
+            if name in found:
+                found[name]["router_ports"] += [_router_port(row) for row in rows]
+    told = _queriers(queriers, names)
+    for bridge in found.values():
+        bridge["queriers"] = told.get(bridge["index"])
+    return found
+
+
+def _json(command, text, key="ifname"):
+    """The rows that have the key; ip prints an empty object for each link that it leaves out."""
+    if not (text or "").strip():
+        return []
+    try:
+        rows = json.loads(text)
+        return [row for row in rows if key in row]
+    except (ValueError, TypeError, RecursionError):
+        raise McastError(command, "printed what is not its JSON: %r" % text[:200]) from None
+
+
+def _settings(link):
+    data = link.get("linkinfo", {}).get("info_data", {})
+    settings = {"index": link["ifindex"], "vlan_filtering": bool(data.get("vlan_filtering"))}
+    settings.update({option: _flag(data.get(key)) for option, key in SWITCHES.items()})
+    settings.update({option: data.get(key) for option, key in NUMBERS.items()})
+    for option, key in INTERVALS.items():
+        settings[option] = None if data.get(key) is None else data[key] / _HERTZ
+    settings.update(router=_router(data.get("mcast_router")), ports={}, entries=[], router_ports=[])
+    return settings
+
+
+def _flag(value):
+    return None if value is None else bool(value)
+
+
+def _router(number):
+    return ROUTER[number] if isinstance(number, int) and number < len(ROUTER) else None
+
+
+def _port(row):
+    port = {option: _flag(row.get(key)) for option, key in _PORT.items()}
+    return dict(port, index=row["ifindex"], state=row.get("state"), router=_router(row.get("mcast_router")))
+
+
+def _seconds(text):
+    return None if text is None else float(text)
+
+
+def _entry(row):
+    """One membership on one port. A permanent one has no timer, nor has one that lives by its sources' timers; a
+    bridge that is a member itself stands as its own port."""
+    permanent = row.get("state") == "permanent"
+    sources = [{"source": one["address"], "timer": _seconds(one.get("timer"))} for one in row.get("source_list", ())]
+    timer = _seconds(row.get("timer"))
+    if permanent or not timer and row.get("filter_mode") == "include":
+        timer = None
+    return {
+        "group": row["grp"], "family": "ipv6" if ":" in row["grp"] else "ipv4", "source": row.get("src"),
+        "port": row["port"], "filter_mode": row.get("filter_mode"), "sources": sources,
+        "timer": timer, "permanent": permanent,
+        "protocol": row.get("protocol"), "flags": list(row.get("flags") or ()), "vlan": row.get("vid"),
+    }
+
+
+def _router_port(row):
+    timer = _seconds(row.get("timer"))
+    kind = _ROUTER_TYPES.get(row.get("type"), row.get("type"))
+    return {"port": row["port"], "type": kind, "timer": None if kind == "always" else timer}
+
+
+def _queriers(text, names):
+    """Returns ``{index of a bridge: {"ipv4": querier or None, "ipv6": ...}}``; see querier_state()."""
+    found = {}
+    for line in (text or "").split():
+        try:
+            message = bytes.fromhex(line)
+            index = struct.unpack_from("=4xi", message)[0]
+            data = unpack(unpack(unpack(message, 16)[18], 0)[2], 0)  # IFLA_LINKINFO, IFLA_INFO_DATA
+        except (ValueError, KeyError, struct.error):
+            raise McastError("rtnetlink", "answered in an unknown form: %r" % line[:200]) from None
+        if 47 in data:  # IFLA_BR_MCAST_QUERIER_STATE, Linux 5.15
+            found[index] = querier_state(unpack(data[47], 0), names)
+    return found
+
+
+def querier_state(told, names):
+    """told: the attributes BRIDGE_QUERIER_*; names: of interfaces by index (net/bridge/br_multicast.c
+    br_multicast_dump_querier_state). Returns by family ``{"address", "self", "port", "timer"}``, None where there is no
+    querier: `self` is whether the bridge is it; port of another, and seconds until it counts as gone."""
+    state = {}
+    for family, (address, port, timer, kind) in _QUERIER.items():
+        state[family] = None
+        if address in told:
+            other = timer in told
+            index = struct.unpack("=I", told[port])[0] if port in told else None
+            state[family] = {
+                "address": str(kind(told[address])), "self": not other, "port": names.get(index, index),
+                "timer": struct.unpack("=Q", told[timer])[0] / _HERTZ if other else None}
+    return state
