@@ -12,11 +12,14 @@ import ipaddress
 import os
 import resource
 
-from . import netns, sysctl, unit
+from . import netns, routing, sysctl, unit
 from . import topology as topologies
 from .change import Changes
 from .error import McastError
 from .netlink import IFF_UP, Netlink
+
+# The number under which a route of ours stands (include/uapi/linux/rtnetlink.h leaves those above 4 to programs).
+_PROTOCOL = 77
 
 
 def mark(lab):
@@ -35,6 +38,10 @@ def removal(name):
     lab = _Lab({"name": name, "segments": {}, "hosts": {}})
     lab.remove()
     return lab.changes
+
+
+def _hop(route):
+    return "%s on %s" % (route["gateway"], route["interface"])
 
 
 def _allow_many_descriptors():
@@ -89,8 +96,11 @@ class _Lab:
         for host in self.topology["hosts"].values():
             have = self.links.get(host["namespace"], {})
             addresses = self.netlink(host["namespace"]).addresses() if have else {}
-            for name, interface in host["interfaces"].items():
-                self._interface(host["namespace"], name, interface, have.get(name), addresses)
+            kept = [name for name, interface in host["interfaces"].items() if not self._interface(
+                host["namespace"], name, interface, have.get(name), addresses)]
+            self._routes(host, have, {have[name]["index"]: name for name in kept})
+            if host["router"] is not None:
+                self._forwarding(host["namespace"], bool(have))
 
     def _create(self, name):
         descriptor = netns.create(name, lambda: self._prepare(name))
@@ -125,11 +135,13 @@ class _Lab:
                                  lambda index=link["index"]: self.netlink(self.switch).delete_link(index))
 
     def _interface(self, namespace, name, want, have, addresses):
+        """Returns whether its routes go, if they are there, by what has to change."""
         ports = self.links.get(self.switch, {})
         bridge = self.topology["segments"][want["segment"]]["bridge"]
         port = ports.get(want["port"])
         leftover = port or have
         path = ("interfaces", "%s %s" % (namespace, name))
+        down = not (have and port and have["flags"] & IFF_UP)
         if not (have and port):
             self.changes.add(path + ("segment",), None, want["segment"],
                              lambda: self._cable(namespace, name, want, bridge, leftover))
@@ -142,7 +154,7 @@ class _Lab:
                 if not link["flags"] & IFF_UP:
                     self.changes.add(path + ("state",), "down", "up", lambda where=where, link=link: self.netlink(
                         where).set_up(link["index"]))
-        self._addresses(path, namespace, name, want, addresses.get(have["index"], []) if have else [])
+        return self._addresses(path, namespace, name, want, addresses.get(have["index"], []) if have else []) or down
 
     def _cable(self, namespace, name, want, bridge, leftover):
         switch, host = self.netlink(self.switch), self.netlink(namespace)
@@ -160,7 +172,7 @@ class _Lab:
         wanted = [ipaddress.ip_interface(want[family]) for family in ("ipv4", "ipv6") if want[family]]
         have = [address for address in have if not address.is_link_local]
         if have == wanted:
-            return
+            return False
 
         def apply():
             netlink = self.netlink(namespace)
@@ -174,6 +186,51 @@ class _Lab:
 
         self.changes.add(path + ("addresses",), [str(address) for address in have] or None,
                          [str(address) for address in wanted] or None, apply)
+        return True
+
+    def _routes(self, host, links, kept):
+        """Those that follow from routers, told from others by the number of who added them. kept: ``{index: name}`` of
+        the interfaces whose routes stay as they are."""
+        namespace, have = host["namespace"], {}
+        if links:
+            netlink = self.netlink(namespace)
+            for route in netlink.routes(4, _PROTOCOL) + netlink.routes(6, _PROTOCOL):
+                have[str(route["destination"])] = route
+        for want in host["routes"]:
+            before = have.pop(want["destination"], None)
+            shown = before and {"destination": str(before["destination"]), "gateway": str(before["gateway"]),
+                                "interface": kept.get(before["index"])}
+            if shown != want:
+                self.changes.add(("routes", namespace, want["destination"]), shown and _hop(shown), _hop(want),
+                                 lambda want=want: self._set_route(namespace, want))
+        for destination, route in have.items():
+            self.changes.add(("routes", namespace, destination), str(route["gateway"]), None,
+                             lambda route=route: self._delete_route(namespace, route))
+
+    def _set_route(self, namespace, want):
+        netlink = self.netlink(namespace)
+        netlink.set_route({
+            "destination": ipaddress.ip_network(want["destination"]), "index": netlink.index(want["interface"]),
+            "gateway": ipaddress.ip_address(want["gateway"]), "metric": 0}, _PROTOCOL)
+
+    def _delete_route(self, namespace, route):
+        try:
+            self.netlink(namespace).delete_route(route, _PROTOCOL)
+        except OSError as error:
+            if error.errno != errno.ESRCH:  # it went with its interface or address, earlier in this run
+                raise
+
+    def _forwarding(self, namespace, stands):
+        for family in routing.FAMILIES:
+            path = "%s/conf/all/forwarding" % family
+            if not stands or self._inside(namespace, sysctl.read, path) == 0:
+                self.changes.add(("forwarding", namespace, family), False if stands else None, True,
+                                 lambda path=path: self._inside(namespace, sysctl.write, path, 1))
+
+    def _inside(self, namespace, work, *arguments):
+        """None on a kernel without IPv6, which has no such setting."""
+        with netns.inside(self.open[namespace][0]), contextlib.suppress(McastError):
+            return work(*arguments)
 
     # absent
 

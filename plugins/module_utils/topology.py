@@ -3,16 +3,17 @@
 """The topology file: read, checked, and every address and kernel name in it settled. Nothing is changed here.
 
 A settled topology is ``{name, connection, segments: {NAME: {ipv4, ipv6, bridge, switch}}, hosts: {NAME: {namespace,
-router, querier, interfaces: {NAME: {segment, ipv4, ipv6, mac, port}}}}}``: networks and addresses as text with prefix
-or None, `bridge` and `port` the kernel's names in the namespace of the switches, which is called as the lab; `switch`,
-`router` and `querier` the settings of the roles of these names, or None."""
+router, querier, routes, interfaces: {NAME: {segment, ipv4, ipv6, mac, port}}}}}``: networks and addresses as text with
+prefix or None, `bridge` and `port` the kernel's names in the namespace of the switches, which is called as the lab;
+`switch`, `router` and `querier` the settings of the roles of these names, or None; `routes` what follows from routers
+(see `routing`)."""
 from __future__ import annotations
 
 import hashlib
 import ipaddress
 import re
 
-from . import expect
+from . import expect, routing
 from .error import McastError
 
 KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams")
@@ -54,6 +55,7 @@ def settle(document, name):
         raise McastError("hosts.%s" % SWITCH, "is what the host of the bridges is called; rename this host")
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
+    routing.add_routes(segments, hosts)
     return {"name": name, "connection": connection, "segments": segments, "hosts": hosts}
 
 

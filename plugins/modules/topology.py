@@ -31,6 +31,7 @@ options:
     description:
       - The hosts by name, each with C(interfaces) by name, each with its C(segment) and, optionally, an C(ipv4) and an
         C(ipv6) address. An address that is not given is drawn from the segment's network, in the order of the file.
+      - A host with C(router) forwards packets, and every host gets routes over such to the segments that it is not on.
       - Required if O(state=present).
     type: dict
   connection:
@@ -93,7 +94,7 @@ topology:
       type: dict
     hosts:
       description: By name, its C(namespace) and its C(interfaces), each with C(segment), C(ipv4), C(ipv6), C(mac) and
-        the C(port) of the switch.
+        the C(port) of the switch; and its C(routes), each with C(destination), C(gateway) and C(interface).
       type: dict
 """
 
