@@ -70,17 +70,27 @@ def test_a_chain_of_somebody_else_that_drops_is_told_and_proved(inventory, conne
         assert playbook(folder, "lab_down").returncode == 0
 
 
+# The first MLDv2 report about ff15::100 is dropped before it leaves: 76 bytes fit in the quota, and no more.
+FIRST_REPORT = ("table ip6 lossy { chain out { type filter hook output priority 0; icmpv6 type mld2-listener-report "
+                "@th,96,128 0xff150000000000000000000000000100 quota 100 bytes drop; }; }")
+
+
 def test_a_report_that_is_missing_fails_by_its_own_checks(inventory, connection):
-    # The robustness variable that an interface got when it came up is another than the host's.
+    # IPv4: the robustness variable that an interface got when it came up is another than the host's. Network namespaces
+    # have no such variable for MLD.
     folder = inventory(connection)
     assert playbook(folder, "lab_up").returncode == 0
     try:
+        subprocess.run(["ip", "netns", "exec", LAB + ".server", "nft", "-f", "-"], input=FIRST_REPORT, text=True,
+                       check=True)
         for line in ("sysctl -qw net.ipv4.igmp_qrv=1", "ip link set eth0 down", "ip link set eth0 up",
                      "sysctl -qw net.ipv4.igmp_qrv=2"):
             subprocess.run(["ip", "netns", "exec", LAB + ".server", *line.split()], check=True)
         ran = playbook(folder, "verify", "-e", "mcast_evidence_within=2s")
-        assert not_passed(results(folder)) == {each for each in REPORTED if "239.0.0.100" in each}, ran.stdout
+        missing = {each for each in REPORTED if "239.0.0.100" in each or "during" in each}
+        assert not_passed(results(folder)) == missing, ran.stdout
         assert "actual:   1 igmpv3_report to_ex 239.0.0.100\n" in ran.stdout
+        assert "actual:   1 mldv2_report to_ex ff15::100\n" in ran.stdout
     finally:
         assert playbook(folder, "lab_down").returncode == 0
 
