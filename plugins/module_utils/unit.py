@@ -33,9 +33,9 @@ def plan(name, argv, program, deadline=5.0, keep=False):
     """What has to change so that the unit runs with these arguments, or is gone.
 
     argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left.
-    program: "receiver", "sender" or "capture"; a name that another one bears is refused. A unit that runs with the
-    same arguments stays as it is; one that has ended, or runs with others, is started anew. Returns (Changes, function
-    that returns ``{"report": {...} or None}``)."""
+    program: "receiver", "sender", "capture" or "querier"; a name that another one bears is refused. A unit that runs
+    with the same arguments stays as it is; one that has ended, or runs with others, is started anew. Returns (Changes,
+    function that returns ``{"report": {...} or None}``)."""
     if argv is not None:
         cli.build(argv)
     have = status(name)
@@ -56,7 +56,7 @@ def plan(name, argv, program, deadline=5.0, keep=False):
 
 
 def start(name, argv, deadline=5.0):
-    """Start a program, in place of one that the name had before, and wait until it has joined, sends or captures.
+    """Start a program, in place of one that the name had before, and wait until it has begun its work.
 
     deadline: seconds to wait. Returns the report. McastError with the program's own words where it fails or takes
     longer; then nothing of it is left."""
@@ -75,7 +75,7 @@ def start(name, argv, deadline=5.0):
         while True:
             found = _read(directory)
             report = found["report"] or {}
-            if report.get("state") in ("joined", "sending", "capturing", "ended"):
+            if report.get("state") in ("joined", "sending", "capturing", "querying", "ended"):
                 return report
             if report.get("state") == "failed":
                 raise McastError(name, report["error"])

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 
 from ..error import McastError
 from . import program, supervise, zipapp
 from .capture import Capture
+from .querier import OneQuery, Querier
 from .receiver import Receiver
 from .sender import Sender
 
@@ -54,8 +57,49 @@ def _port(parser):
     parser.add_argument("--port", type=_PORT, required=True, help="UDP port of the stream, 1 to 65535")
 
 
+def _number_of(least, most):
+    return _number(int, least, most, "whole number")
+
+
+def _querier(commands):
+    querier = commands.add_parser("querier", help="ask the hosts of a segment for their groups, by IGMP and MLD")
+    _common(querier, Querier)
+    for protocol, newest in (("igmp", 3), ("mld", 2)):
+        querier.add_argument("--%s-version" % protocol, type=_number_of(0, newest), default=newest, metavar="VERSION",
+                             help="version of %s, 1 to %d; 0: none (default: %d)" % (protocol.upper(), newest, newest))
+    for name, default, said in (
+        ("query-interval", 125, "time between two general queries (default: 125)"),
+        ("query-response-interval", 10, "time that hosts have to answer them (default: 10)"),
+        ("startup-query-interval", None, "time between the first ones (default: a quarter of the query interval)"),
+        ("last-member-query-interval", 1, "time that hosts have to answer after a leave (default: 1)"),
+    ):
+        querier.add_argument("--" + name, type=_SECONDS, default=default, metavar="SECONDS", help=said)
+    for name, default, said in (
+        ("robustness", 2, "robustness variable, 1 to 7 (default: 2)"),
+        ("startup-query-count", None, "how many first ones (default: the robustness)"),
+        ("last-member-query-count", None, "how many queries after a leave (default: the robustness)"),
+    ):
+        querier.add_argument("--" + name, type=_number_of(1, 7), default=default, metavar="NUMBER", help=said)
+
+    query = commands.add_parser("query", help="send one query")
+    query.set_defaults(make=OneQuery, report=None)
+    query.add_argument("--interface", required=True, metavar="NAME|ADDRESS",
+                       help="the interface, by its name or by one of its addresses")
+    query.add_argument("--family", type=int, choices=(4, 6), default=4, help="4: IGMP, 6: MLD (default: 4)")
+    query.add_argument("--version", type=_number_of(1, 3), required=True, help="version of IGMP or MLD")
+    query.add_argument("--group", help="ask for one group (default: for all)")
+    query.add_argument("--source", action="append", default=[], metavar="ADDRESS",
+                       help="ask for one source of the group; may be repeated")
+    query.add_argument("--max-response", type=_SECONDS, default=1, metavar="SECONDS",
+                       help="time that hosts have to answer (default: 1)")
+    query.add_argument("--robustness", type=_number_of(0, 7), default=2, help="the QRV, 0 to 7 (default: 2)")
+    query.add_argument("--query-interval", type=_SECONDS, default=125, metavar="SECONDS",
+                       help="the QQIC: what to say of the time between two general queries (default: 125)")
+    query.add_argument("--suppress", action="store_true", help="set the S flag: routers leave their timers as they are")
+
+
 def _parser():
-    parser = _Parser(prog="mcast", description="Sends, receives and captures multicast streams: plain UDP datagrams.")
+    parser = _Parser(prog="mcast", description="Sends, receives and captures multicast streams; queries for members.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     receiver = commands.add_parser("receiver", help="join groups and print what arrives")
@@ -98,17 +142,31 @@ def _parser():
     capture.add_argument("--max-size", type=_number(int, 1024, 1 << 40, "size"), default=32 << 20, metavar="BYTES",
                          help="end once the file has so many bytes (default: 33554432)")
 
+    _querier(commands)
+
     pack = commands.add_parser("zipapp", help="write these programs into one file that any python3 runs")
     pack.add_argument("file")
     return parser
 
 
 def build(argv):
-    """argv: ``["receiver", "--group", ...]``. Returns the Receiver, Sender or Capture, checked but not begun, and the
-    parsed options. McastError says what is wrong, before anything is opened."""
+    """argv: ``["receiver", "--group", ...]``. Returns the Receiver, Sender, Capture, Querier or OneQuery, checked but
+    not begun, and the parsed options. McastError says what is wrong, before anything is opened."""
     options = _parser().parse_args(argv)
     options.line = None if options.report else _line
+    options.again = _again(options.report)
     return options.make(options), options
+
+
+def _again(report):
+    """Where a program that runs under a name finds what its arguments have become (see `unit`): in a file beside its
+    report. Returns a function that returns the options, or None for a program that has no name."""
+    path = os.path.join(os.path.dirname(report or ""), "unit.json")
+
+    def read():
+        with open(path, encoding="utf-8") as handle:
+            return _parser().parse_args(json.load(handle)["argv"])
+    return read if report and os.path.exists(path) else None
 
 
 def _run(argv):

@@ -7,9 +7,11 @@ import os
 import zipfile
 
 _PACKAGE = "mcast"
-_MODULES = ("error.py", "group.py", "traffic/capture.py", "traffic/cli.py", "traffic/inbox.py", "traffic/program.py",
-            "traffic/receiver.py", "traffic/sender.py", "traffic/sockets.py", "traffic/supervise.py",
-            "traffic/zipapp.py")
+_MODULES = ("error.py", "group.py", "packet/address.py", "packet/checksum.py", "packet/igmp.py", "packet/ip.py",
+            "packet/malformed.py", "packet/membership.py", "packet/mld.py", "traffic/capture.py", "traffic/cli.py",
+            "traffic/inbox.py", "traffic/program.py", "traffic/querier.py", "traffic/querier_group.py",
+            "traffic/querier_message.py", "traffic/querier_state.py", "traffic/receiver.py", "traffic/sender.py",
+            "traffic/sockets.py", "traffic/supervise.py", "traffic/zipapp.py")
 _MAIN = "import sys\nfrom %s.traffic.cli import main\nif __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n"
 
 
@@ -21,7 +23,7 @@ def build(path):
     OSError where the file cannot be written."""
     above = os.path.dirname(os.path.dirname(__file__))
     sources = {name: __spec__.loader.get_data(os.path.join(above, name)) for name in _MODULES}
-    sources.update({"__init__.py": b"", "traffic/__init__.py": b""})
+    sources.update({"__init__.py": b"", "packet/__init__.py": b"", "traffic/__init__.py": b""})
     with open(path, "wb") as handle:
         handle.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(handle, "w") as archive:
