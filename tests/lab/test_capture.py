@@ -257,6 +257,28 @@ def test_a_full_disk_ends_it_with_whole_packets(lan, capture, tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+def test_a_full_disk_takes_the_last_report_too(lan, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], check=True)
+    try:
+        program = subprocess.Popen(
+            ["ip", "netns", "exec", lan.server, sys.executable, "-m", "plugins.module_utils.traffic", "capture",
+             "--interface=eth0", "--filter=udp", "--file=%s" % (disk / "full.pcap"),
+             "--report=%s" % (disk / "report.json")],
+            cwd=pathlib.Path(__file__).parents[2], stderr=subprocess.DEVNULL)
+        until(lambda: (disk / "report.json").exists() and "capturing" in (disk / "report.json").read_text())
+        lan.send(count=400, interval=0)
+        assert program.wait(timeout=30) == 1
+        told = json.loads((disk / "report.json").read_text())
+        assert told["state"] == "failed" and "No space left on device; make room there" in told["error"]
+        assert {path.name for path in disk.iterdir()} == {"full.pcap", "report.json"}
+    finally:
+        program.kill()
+        program.wait()
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_without_rights_it_says_so(lan):
     place = pathlib.Path("/tmp/mct-%d" % os.getpid())
     place.mkdir(mode=0o777)

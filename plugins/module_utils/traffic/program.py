@@ -3,6 +3,7 @@
 """What the programs have in common: signals that can be waited for, the report file, the way from start to end."""
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,15 +16,19 @@ _FRESH = 0.01
 
 
 class Signals:
-    """SIGTERM and SIGINT as something to poll for: `reader` becomes readable, `name` says which one came."""
+    """SIGTERM and SIGINT as something to poll for: `reader` becomes readable, `name` says which one came.
 
-    def __init__(self):
+    again: function that returns the options anew (see cli.build), or None: then SIGHUP is left as it is."""
+
+    def __init__(self, again=None):
         self.name = None
+        self._numbers = [signal.SIGTERM, signal.SIGINT] + ([signal.SIGHUP] if again else [])
+        self._again = False
 
     def __enter__(self):
         self.reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._before = {number: signal.signal(number, self._note) for number in self._numbers}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
 
@@ -35,7 +40,18 @@ class Signals:
         self._writer.close()
 
     def _note(self, number, unused):
-        self.name = signal.Signals(number).name
+        if number == signal.SIGHUP:
+            self._again = True
+        else:
+            self.name = signal.Signals(number).name
+
+    def take_again(self):
+        """Whether SIGHUP has come since the last time: the program's arguments are others now."""
+        if not self._again:
+            return False
+        self._again = False
+        self.reader.recv(1)
+        return True
 
 
 class Report:
@@ -76,21 +92,31 @@ class Report:
 
 
 def write_json(path, content):
-    """Replace the file as a whole: a reader sees the old content or the new, never a part."""
-    with open(path + ".new", "w", encoding="utf-8") as handle:
-        handle.write(json.dumps(content))
-    os.replace(path + ".new", path)
+    """Replace the file as a whole: a reader sees the old content or the new, never a part. On a full disk it is
+    written over, which needs no room but a reader may meet; OSError if there is no old one."""
+    text = json.dumps(content)
+    try:
+        with open(path + ".new", "w", encoding="utf-8") as handle:
+            handle.write(text)
+        os.replace(path + ".new", path)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.unlink(path + ".new")
+        with open(path, "r+", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.truncate()
 
 
 def run(program, path):
     """Run a Receiver or Sender to its end, and keep its report in the file `path` (None: no file).
 
     program: `facts` (the report's own part, a dict), `report()` (the whole), `work(signals, report)` (does it; returns
-    the reason of its end). Returns None, or the text of the error that it failed with."""
+    the reason of its end), and `again` where it can change its options while it runs. Returns None, or the text of the error that it failed with."""
     facts = program.facts
     facts.update(pid=os.getpid(), started=time.time())
     report = Report(path, program.report)
-    with Signals() as signals:
+    with Signals(getattr(program, "again", None)) as signals:
         report.write()
         try:
             reason = program.work(signals, report)
