@@ -41,16 +41,19 @@ def pack(kind, value):
     return struct.pack("=HH", size, kind) + value + b"\0" * (-size % 4)
 
 
-def unpack(data, offset):
-    """The attributes of a message behind its fixed part: ``{kind: bytes}``; the kernel's own, so taken on trust."""
-    found = {}
+def walk(data, offset):
+    """Yields (kind, bytes) of each attribute behind the fixed part of a message; the kernel's own: taken on trust."""
     while offset + 4 <= len(data):
         size, kind = struct.unpack_from("=HH", data, offset)
         if size < 4:
             break
-        found[kind & 0x3fff] = data[offset + 4:offset + size]
+        yield kind & 0x3fff, data[offset + 4:offset + size]
         offset += size + 3 & ~3
-    return found
+
+
+def unpack(data, offset):
+    """The attributes of a message: ``{kind: bytes}``."""
+    return dict(walk(data, offset))
 
 
 def _link_header(index=0, flags=0, change=0):

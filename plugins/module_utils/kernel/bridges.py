@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import struct
 
 from ..error import McastError
@@ -28,19 +29,20 @@ _QUERIER = {"ipv4": (1, 2, 3, ipaddress.IPv4Address), "ipv6": (5, 6, 7, ipaddres
 _HERTZ = 100  # USER_HZ, in which the kernel tells users a time
 
 
-def bridges(links, ports, database, queriers):
+def bridges(links, ports, database, queriers, release):
     """links: of ``ip -j -d link show type bridge``; ports: of ``bridge -j -d link``; database: of ``bridge -j -d -s mdb
-    show``; queriers: hexadecimal lines of rtnetlink messages, a bridge each. None for what could not be read.
+    show``; queriers: hexadecimal lines of rtnetlink messages, a bridge each. None for what could not be read. release:
+    the kernel's, such as ``"6.1.0-18-amd64"``.
 
     Returns ``{name: {index, vlan_filtering, the settings, ports, entries, router_ports, queriers}}``, the last four
     None where they could not be read; intervals and timers in seconds. McastError for a text of an unknown form."""
     try:
-        return _bridges(links, ports, database, queriers)
+        return _bridges(links, ports, database, queriers, release)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise McastError("iproute2", "printed bridges in an unknown form: %r" % error) from None
 
 
-def _bridges(links, ports, database, queriers):
+def _bridges(links, ports, database, queriers, release):
     found, names = {}, {}
     for link in _json("ip -j -d link", links):
         found[link["ifname"]] = _settings(link)
@@ -60,9 +62,11 @@ def _bridges(links, ports, database, queriers):
         for name, rows in (part.get("router") or {}).items():
             if name in found:
                 found[name]["router_ports"] += [_router_port(row) for row in rows]
-    told = _queriers(queriers, names)
+    told = _queriers(queriers)
     for bridge in found.values():
-        bridge["queriers"] = told.get(bridge["index"])
+        bridge["queriers"] = None
+        if queriers is not None and bridge["snooping"]:
+            bridge["queriers"] = querier_state(told.get(bridge["index"]), names, release)
     return found
 
 
@@ -127,8 +131,8 @@ def _router_port(row):
     return {"port": row["port"], "type": kind, "timer": None if kind == "always" else timer}
 
 
-def _queriers(text, names):
-    """Returns ``{index of a bridge: {"ipv4": querier or None, "ipv6": ...}}``; see querier_state()."""
+def _queriers(text):
+    """Returns ``{index of a bridge: attributes of its querier's state}``, without those that have none."""
     found = {}
     for line in (text or "").split():
         try:
@@ -138,21 +142,30 @@ def _queriers(text, names):
         except (ValueError, KeyError, struct.error):
             raise McastError("rtnetlink", "answered in an unknown form: %r" % line[:200]) from None
         if 47 in data:  # IFLA_BR_MCAST_QUERIER_STATE, Linux 5.15
-            found[index] = querier_state(unpack(data[47], 0), names)
+            found[index] = unpack(data[47], 0)
     return found
 
 
-def querier_state(told, names):
-    """told: the attributes BRIDGE_QUERIER_*; names: of interfaces by index (net/bridge/br_multicast.c
-    br_multicast_dump_querier_state). Returns by family ``{"address", "self", "port", "timer"}``, None where there is no
-    querier: `self` is whether the bridge is it; port of another, and seconds until it counts as gone."""
+def querier_state(told, names, release):
+    """told: the attributes BRIDGE_QUERIER_* of a bridge that snoops, None where it has none, which since Linux 5.15
+    says that there is no querier (net/bridge/br_multicast.c br_multicast_dump_querier_state); names: of interfaces.
+
+    Returns by family ``{"address", "self", "port", "timer"}``, None where there is no querier: `self` is whether the
+    bridge is it; port of another, and seconds until it counts as gone. None as a whole where nothing tells."""
+    if told is None and _version(release) < (5, 15):
+        return None
     state = {}
     for family, (address, port, timer, kind) in _QUERIER.items():
         state[family] = None
-        if address in told:
+        if address in (told or ()):
             other = timer in told
             index = struct.unpack("=I", told[port])[0] if port in told else None
             state[family] = {
                 "address": str(kind(told[address])), "self": not other, "port": names.get(index, index),
                 "timer": struct.unpack("=Q", told[timer])[0] / _HERTZ if other else None}
     return state
+
+
+def _version(release):
+    match = re.match(r"(\d+)\.(\d+)", release or "")
+    return (int(match[1]), int(match[2])) if match else (0, 0)

@@ -168,7 +168,7 @@ def _bridges(texts):
     names = ("bridge_links", "bridge_ports", "bridge_database", "bridge_queriers")
     if texts["bridge_links"] is None:
         return {}, "bridges are unknown: there is no iproute2 that speaks JSON"
-    return bridges.bridges(*(texts[name] for name in names)), None
+    return bridges.bridges(*(texts[name] for name in names), release=texts["release"]), None
 
 
 _PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall,

@@ -84,8 +84,20 @@ def test_router_ports_and_queriers():
 ])
 def test_querier_state(told, ipv4, ipv6):
     keys = ("address", "self", "port", "timer")
-    state = bridges.querier_state(told, {4: "p2"})
+    state = bridges.querier_state(told, {4: "p2"}, "5.10.0")
     assert state == {"ipv4": ipv4 and dict(zip(keys, ipv4)), "ipv6": ipv6 and dict(zip(keys, ipv6))}
+
+
+@pytest.mark.parametrize("release, state", [
+    ("5.14.0-503.el9.x86_64", None), ("", None), ("5.15.0", {"ipv4": None, "ipv6": None}),
+    ("6.1.0-18-amd64", {"ipv4": None, "ipv6": None})])
+def test_no_querier_state_is_no_querier_on_a_kernel_that_tells(release, state):
+    assert bridges.querier_state(None, {}, release) == state
+
+
+def test_a_bridge_that_does_not_snoop_knows_no_querier():
+    links = sources.split(TEXT)["bridge_links"]
+    assert br0(bridge_links=links.replace('"mcast_snooping":1', '"mcast_snooping":0'))["queriers"] is None
 
 
 def test_what_could_not_be_read_is_null_and_named():
@@ -113,7 +125,8 @@ def test_what_is_no_known_form_is_refused(name, text):
 
 @pytest.mark.parametrize("old, new", [
     ('"ifindex":2', '"ifindice":2'), ('"mcast_query_intvl":100', '"mcast_query_intvl":"1s"'), ('"port":"p2",', ""),
-    ('"timer":"   0.00"', '"timer":"soon"'), ('"linkinfo":{', '"linkinfo":3,"was":{'), ('"router":{', '"router":7,"r":{')])
+    ('"timer":"   0.00"', '"timer":"soon"'), ('"linkinfo":{', '"linkinfo":3,"was":{'),
+    ('"router":{', '"router":7,"r":{')])
 def test_what_is_json_of_an_unknown_form_is_refused(old, new):
     assert old in TEXT
     with pytest.raises(McastError, match="unknown form"):
