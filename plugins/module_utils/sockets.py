@@ -95,13 +95,15 @@ def _borrowed(pid, asked):
                     yield inode, descriptor, None
                 continue
             try:
-                sock = socket.socket(fileno=_system_call(pid, _PIDFD_GETFD, pidfd, descriptor, 0))
+                copy = _system_call(pid, _PIDFD_GETFD, pidfd, descriptor, 0)
             except ProcessLookupError:
                 continue
-            with sock:
-                # The number may be another file's by now.
-                if os.fstat(sock.fileno()).st_ino == inode:
-                    yield inode, descriptor, sock
+            # The number may be another file's by now, which Python takes for no socket.
+            if os.fstat(copy).st_ino != inode:
+                os.close(copy)
+                continue
+            with socket.socket(fileno=copy) as sock:
+                yield inode, descriptor, sock
     finally:
         os.close(pidfd)
 

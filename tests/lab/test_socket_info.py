@@ -93,7 +93,7 @@ def hold():
 def told(module, host):
     def run(namespace=None, **options):
         result = module("socket_info", options, namespace=namespace or host)
-        assert result["changed"] is False, result
+        assert result.get("changed") is False, result
         return result["sockets"]
     return run
 
@@ -266,11 +266,16 @@ def test_asking_leaves_the_socket_as_it_was(host, hold, told):
 
 
 def test_processes_that_come_and_go_are_no_error(host, hold, told):
-    """Sockets are opened and closed, and processes end, all the while."""
+    """Sockets are opened and closed, become other files under the same number, and processes end, all the while."""
     churn = subprocess.Popen(["ip", "netns", "exec", host, sys.executable, "-c", """
 import os, socket
+null = os.open("/dev/null", os.O_RDONLY)
 while True:
     held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for unused in range(20)]
+    kept = [each.dup() for each in held]
+    for _turn in range(20):
+        [os.dup2(null, each.fileno()) for each in held]
+        [os.dup2(each.fileno(), number.fileno()) for each, number in zip(kept, held)]
     if os.fork() == 0:
         os._exit(0)
     [each.close() for each in held[::2]]
