@@ -20,22 +20,25 @@ import time
 from .change import Changes
 from .error import McastError
 from .traffic import cli, zipapp
+from .traffic.program import write_json
 from .traffic.supervise import identity
 
 ROOT = "/run/mcast"
 _POLL = 0.01
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
 _LOG_LINES = 5
+_BEGUN = ("joined", "sending", "capturing", "querying", "ended")
 _BECOME = "run this as root, with become: true"
 
 
-def plan(name, argv, program, deadline=5.0, keep=False):
+def plan(name, argv, program, deadline=5.0, keep=False, adapts=()):
     """What has to change so that the unit runs with these arguments, or is gone.
 
     argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left.
     program: "receiver", "sender", "capture" or "querier"; a name that another one bears is refused. A unit that runs
-    with the same arguments stays as it is; one that has ended, or runs with others, is started anew. Returns (Changes,
-    function that returns ``{"report": {...} or None}``)."""
+    with the same arguments stays as it is; one that has ended, or runs with others, is started anew. adapts: options
+    that the program takes over while it runs, such as ``("--source",)``, where no others have changed. Returns
+    (Changes, function that returns ``{"report": {...} or None}``)."""
     if argv is not None:
         cli.build(argv)
     have = status(name)
@@ -51,7 +54,9 @@ def plan(name, argv, program, deadline=5.0, keep=False):
     elif argv is None and have:
         changes.add((name,), before, None, lambda: result.update(report=stop(name, deadline)))
     elif argv is not None and before != after:
-        changes.add((name,), before, after, lambda: result.update(report=start(name, argv, deadline)))
+        begin = adapt if have and have["running"] and _without(have["argv"], adapts) == _without(
+            argv, adapts) else start
+        changes.add((name,), before, after, lambda: result.update(report=begin(name, argv, deadline)))
     return changes, lambda: result
 
 
@@ -71,19 +76,41 @@ def start(name, argv, deadline=5.0):
             subprocess.run([  # pylint: disable=ansible-bad-function
                 sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
-        end = time.monotonic() + deadline
-        while True:
-            found = _read(directory)
-            report = found["report"] or {}
-            if report.get("state") in ("joined", "sending", "capturing", "querying", "ended"):
-                return report
-            if report.get("state") == "failed":
-                raise McastError(name, report["error"])
-            if found["exit"] or not found["running"]:
-                raise McastError(name, "ended before it began: %s" % _log(directory))
-            if time.monotonic() >= end:
-                raise McastError(name, "did not begin within %g s: %s" % (deadline, _log(directory)))
-            time.sleep(_POLL)
+        return _await(name, deadline, lambda report: report.get("state") in _BEGUN)
+
+
+def _await(name, deadline, begun):
+    """Wait until the report says what it shall. Returns it."""
+    directory = folder(name)
+    end = time.monotonic() + deadline
+    while True:
+        found = _read(directory)
+        report = found["report"] or {}
+        if begun(report):
+            return report
+        if report.get("state") == "failed":
+            raise McastError(name, report["error"])
+        if found["exit"] or not found["running"]:
+            raise McastError(name, "ended before it began: %s" % _log(directory))
+        if time.monotonic() >= end:
+            raise McastError(name, "did not begin within %g s: %s" % (deadline, _log(directory)))
+        time.sleep(_POLL)
+
+
+def _without(argv, options):
+    return [word for word in argv if word.partition("=")[0] not in options]
+
+
+def adapt(name, argv, deadline=5.0):
+    """Hand new arguments to a program that runs: it gets SIGHUP, and reads them in unit.json. Returns its report once
+    it has taken them over. McastError as for start()."""
+    directory = folder(name)
+    with _cleared_on_error(name):
+        before = (_json(directory, "report.json") or {}).get("changed")
+        record = dict(_json(directory, "unit.json"), argv=argv)
+        write_json(directory + "/unit.json", record)
+        _signal(_alive(record)[1:], signal.SIGHUP)
+        return _await(name, deadline, lambda report: report.get("changed") != before)
 
 
 def status(name):

@@ -17,8 +17,9 @@ extends_documentation_fragment:
   - mcast.lab.program
 options:
   group:
-    description: Group to join, IPv4 or IPv6. Needed where O(state=started).
-    type: str
+    description: Group to join, IPv4 or IPv6, or a list of them. Needed where O(state=started).
+    type: list
+    elements: str
   port:
     description: UDP port, 1 to 65535. Needed where O(state=started).
     type: int
@@ -31,6 +32,7 @@ options:
       - Without this option it is V(include) where there are sources, and V(exclude) where there are none.
       - A source-specific group (V(232.0.0.0/8) or V(ff3x::/32)) without sources is refused unless V(exclude) is
         given. Linux joins it then, and routers ignore it.
+      - A receiver that runs takes another filter in place. It leaves nothing meanwhile, and goes on counting.
     type: str
     choices: [include, exclude]
   sources:
@@ -61,6 +63,14 @@ EXAMPLES = r"""
     port: 5000
     interface: eth0
     sources: ["2001:db8::2"]
+
+- name: Receive from another source, without leaving the group
+  mcast.lab.receiver:
+    name: news
+    group: ff35::8000:1
+    port: 5000
+    interface: eth0
+    sources: ["2001:db8::3"]
 
 - name: Stop it, and see what it got
   mcast.lab.receiver:
@@ -104,6 +114,9 @@ report:
         - What it joined, with C(group), C(port), C(interface), C(index) (of the interface), C(filter_mode), C(sources).
       type: list
       elements: dict
+    changed:
+      description: When it took another source filter in place, or null.
+      type: float
     datagrams:
       description: How many datagrams it got.
       type: int
@@ -143,7 +156,8 @@ from ansible_collections.mcast.lab.plugins.module_utils import change, unit
 
 def arguments(params):
     """The program's command line."""
-    argv = ["receiver"] + ["--%s=%s" % (key, params[key]) for key in ("group", "port", "interface")]
+    argv = ["receiver"] + ["--group=" + group for group in params["group"]]
+    argv += ["--%s=%s" % (key, params[key]) for key in ("port", "interface")]
     if params["filter_mode"]:
         argv.append("--filter-mode=" + params["filter_mode"])
     argv.extend("--source=" + source for source in params["sources"])
@@ -152,7 +166,7 @@ def arguments(params):
 
 def plan(params):
     argv = arguments(params) if params["state"] == "started" else None
-    changes, result = unit.plan(params["name"], argv, "receiver")
+    changes, result = unit.plan(params["name"], argv, "receiver", adapts=("--filter-mode", "--source"))
     return changes, lambda: dict(result(), name=params["name"], state=params["state"])
 
 
@@ -161,7 +175,7 @@ def main():
         argument_spec={
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
-            "group": {"type": "str"},
+            "group": {"type": "list", "elements": "str"},
             "port": {"type": "int"},
             "interface": {"type": "str"},
             "filter_mode": {"type": "str", "choices": ["include", "exclude"]},

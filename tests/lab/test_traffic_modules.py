@@ -96,6 +96,30 @@ def test_a_source_filter(lan):
     until(lambda: (heard("hello"), heard("ssm")) == (SOURCES[4][2:], SOURCES[4][:2]))
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_source_filter_is_changed_in_place(lan, version):
+    first, second, third = SOURCES[version]
+    shared = {"group": GROUPS[version], "interface": "eth0"}
+    filters = [{"sources": [first]}, {"sources": [first, second]}, {"sources": [first], "filter_mode": "exclude"}]
+    begun, more, other, same, checked = play(lan, "server", *[
+        ("receiver", stream(**dict(shared, **given))) for given in filters + filters[-1:]] + [("socket_info", {})])
+    assert [one["changed"] for one in (begun, more, other, same)] == [True, True, True, False]
+    assert begun["report"]["changed"] is None and begun["report"]["changed"] != more["report"]["changed"]
+    assert len({one["report"]["pid"] for one in (begun, more, other, same)}) == 1
+    member, = [one for sock in checked["sockets"] for one in sock["memberships"] if one["group"] == GROUPS[version]]
+    assert (member["filter_mode"], member["sources"]) == ("exclude", [first])
+    for source in range(3):
+        lan.send(version, source=source)
+    path = "%s/%d/hello/report.json" % (unit.ROOT, os.stat("/run/netns/" + lan.server).st_ino)
+
+    def heard():
+        with open(path, encoding="utf-8") as handle:
+            return {flow["source"] for flow in json.load(handle)["flows"]}
+    until(lambda: heard() == {second, third})
+    anew, = play(lan, "server", ("receiver", stream(**dict(shared, port=PORT + 1))))
+    assert anew["report"]["pid"] != begun["report"]["pid"]
+
+
 BAD = [
     ("receiver", {"group": "192.0.2.1"}, "192.0.2.1: is not a multicast group"),
     ("receiver", {"port": 0}, "0 is no port; expected 1 to 65535"),

@@ -112,7 +112,8 @@ def run(program, path):
     """Run a Receiver or Sender to its end, and keep its report in the file `path` (None: no file).
 
     program: `facts` (the report's own part, a dict), `report()` (the whole), `work(signals, report)` (does it; returns
-    the reason of its end), and `again` where it can change its options while it runs. Returns None, or the text of the error that it failed with."""
+    the reason of its end), and `again` where it can change its options while it runs. Returns None, or the text of
+    the error that it failed with."""
     facts = program.facts
     facts.update(pid=os.getpid(), started=time.time())
     report = Report(path, program.report)

@@ -50,8 +50,10 @@ class Receiver:
 
     def __init__(self, options):
         """options: the attributes group (list of text), port, interface, filter_mode, source (list of text), count,
-        timeout (seconds), until (text or None), report. McastError for what can't be."""
+        timeout (seconds), until (text or None), report, again (function that returns the options anew, or None).
+        McastError for what can't be."""
         self._options = options
+        self.again = options.again
         self._until = None if options.until is None else options.until.encode()
         name, self._index, unused = sockets.find_interface(options.interface)
         self._wanted = []
@@ -63,7 +65,7 @@ class Receiver:
             "memberships": [{"group": str(group), "port": options.port, "interface": name, "index": self._index,
                              "filter_mode": mode, "sources": [str(source) for source in sources]}
                             for group, mode, sources in self._wanted],
-            "ended": None, "error": None}
+            "changed": None, "ended": None, "error": None}
         self._groups = {(group, self._index) for group, unused, unused in self._wanted}
         self._dropped = {}
         self._flows = {}
@@ -87,16 +89,26 @@ class Receiver:
         """Join, receive until the end, leave. Returns why it ended: "count", "until", "timeout" or a signal's name."""
         room = _WHOLE if self._options.line else max(_SHOWN, len(self._until or b""))
         with contextlib.ExitStack() as stack:
-            inboxes = {}
+            inboxes, members = {}, []
             for group, mode, sources in self._wanted:
                 sock = stack.enter_context(
                     sockets.open_receiver(group, self._options.port, self._index, mode, sources))
                 inboxes[sock.fileno()] = Inbox(sock, room)
+                members.append(sock)
             self.facts["state"] = "joined"
             report.write()
-            return self._receive(inboxes, signals, report)
+            return self._receive(inboxes, members, signals, report)
 
-    def _receive(self, inboxes, signals, report):
+    def _change_filters(self, members):
+        """Take the source filter of the new options: every group goes on, and leaves nothing meanwhile."""
+        options = self.again()
+        for sock, (group, _mode, _sources), told in zip(members, self._wanted, self.facts["memberships"]):
+            mode, sources = source_filter(group, options.filter_mode, options.source)
+            sockets.change_filter(sock, group, self._index, mode, sources)
+            told.update(filter_mode=mode, sources=[str(source) for source in sources])
+        self.facts["changed"] = time.time()
+
+    def _receive(self, inboxes, members, signals, report):
         deadline = time.monotonic() + self._options.timeout if self._options.timeout else None
         poll = select.poll()
         for descriptor in list(inboxes) + [signals.reader.fileno()]:
@@ -111,6 +123,9 @@ class Receiver:
                     reason = self._take(inboxes[descriptor], report)
                     if reason:
                         return reason
+            if signals.take_again():
+                self._change_filters(members)
+                report.write()
         return signals.name
 
     def _take(self, inbox, report):
