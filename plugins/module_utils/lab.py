@@ -92,6 +92,8 @@ class _Lab:
                 self.changes.add(("namespaces", name), None, "present", lambda name=name: self._create(name))
         for segment in self.topology["segments"].values():
             self._bridge(segment["bridge"])
+            if topologies.queries_ipv6(segment):
+                self._link_local(segment["bridge"])
         self._surplus()
         for host in self.topology["hosts"].values():
             have = self.links.get(host["namespace"], {})
@@ -123,6 +125,21 @@ class _Lab:
                              lambda: self.netlink(self.switch).add_bridge(name, topologies.mac(self.switch, name)))
         elif not have["flags"] & IFF_UP:
             self.changes.add(("switches", name), "down", "up", lambda: self.netlink(self.switch).set_up(have["index"]))
+
+    def _link_local(self, name):
+        """The address from which a bridge sends MLD queries. No solicitations: it is no host of its segment all the
+        same."""
+        path = "ipv6/conf/%s/" % name
+        stands = name in self.links.get(self.switch, {})
+        if stands and self._inside(self.switch, sysctl.read, path + "disable_ipv6") in (0, None):
+            return
+
+        def apply():
+            for setting, value in (("accept_dad", 0), ("accept_ra", 0), ("router_solicitations", 0),
+                                   ("disable_ipv6", 0)):
+                self._inside(self.switch, sysctl.write, path + setting, value)
+
+        self.changes.add(("switches", "%s link-local" % name), None, "present", apply)
 
     def _surplus(self):
         """Bridges and cables in the switches' namespace that the topology doesn't name (any more)."""

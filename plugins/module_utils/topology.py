@@ -13,7 +13,7 @@ import hashlib
 import ipaddress
 import re
 
-from . import expect, routing
+from . import bridge_settings, expect, routing
 from .error import McastError
 
 KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams")
@@ -53,6 +53,9 @@ def settle(document, name):
         raise McastError("hosts", "expected at least one host")
     if SWITCH in hosts and any(segment["switch"] is not None for segment in segments.values()):
         raise McastError("hosts.%s" % SWITCH, "is what the host of the bridges is called; rename this host")
+    for segment, body in segments.items():
+        if body["switch"] is not None:
+            body["switch"] = _switch("segments.%s.switch" % segment, segment, body["switch"], hosts)
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
     routing.add_routes(segments, hosts)
@@ -83,6 +86,32 @@ def _segments(value):
                 continue
             segments[segment][family] = _network(network, "%s.%s" % (path, family), body[family])
     return segments
+
+
+def _switch(path, segment, options, hosts):
+    """The options of mcast.lab.bridge; a port is called HOST~INTERFACE in the file, and as the kernel has it then."""
+    ports = {"%s~%s" % (host, name): interface["port"] for host, body in hosts.items()
+             for name, interface in body["interfaces"].items() if interface["segment"] == segment}
+    if not ports:
+        raise McastError(path, "a bridge without ports is no switch; no host has an interface on segment %s" % segment)
+    bridge_settings.check(path + ".", options)
+
+    def port(here, name):
+        return ports[expect.choice(here, name, list(ports))]
+
+    options = dict(options)
+    if options.get("ports"):
+        options["ports"] = {port("%s.ports.%s" % (path, name), name): row for name, row in options["ports"].items()}
+    if options.get("entries"):
+        options["entries"] = [dict(row, port=port("%s.entries[%d].port" % (path, number), row["port"]))
+                              for number, row in enumerate(options["entries"])]
+    return options
+
+
+def queries_ipv6(segment):
+    """Whether the switch of a settled segment is to send MLD queries."""
+    switch = segment["switch"] or {}
+    return bool(switch.get("querier") and (segment["ipv6"] or switch.get("mld_version")))
 
 
 def _network(network, path, value):

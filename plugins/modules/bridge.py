@@ -154,14 +154,15 @@ bridge:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import bridge, change
+from ..module_utils import bridge_settings as settings
 
 SPEC = {"name": {"type": "str", "required": True}}
-SPEC.update((option, {"type": "bool"}) for option in bridge.FLAGS)
-SPEC.update((option, {"type": "float"}) for option in bridge.INTERVALS)
-SPEC.update((option, {"type": "int"}) for option in bridge.COUNTS)
-SPEC.update((option, {"type": "int", "choices": list(choices)}) for option, choices in bridge.VERSIONS.items())
+SPEC.update((option, {"type": "bool"}) for option in settings.FLAGS)
+SPEC.update((option, {"type": "float"}) for option in settings.INTERVALS)
+SPEC.update((option, {"type": "int"}) for option in settings.COUNTS)
+SPEC.update((option, {"type": "int", "choices": list(choices)}) for option, choices in settings.VERSIONS.items())
 SPEC.update(
-    router={"type": "str", "choices": list(bridge.ROUTERS)},
+    router={"type": "str", "choices": list(settings.ROUTERS)},
     ports={"type": "dict", "default": {}},
     entries={"type": "list", "elements": "dict", "default": []},
     purge_entries={"type": "bool", "default": False},

@@ -1,0 +1,121 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a bridge shall do with multicast, as users write it: read, checked, and completed. Nothing is changed here."""
+from __future__ import annotations
+
+import ipaddress
+
+from . import expect, group
+from .error import McastError
+from .kernel.bridges import ROUTER
+
+ROUTERS = ROUTER[:3]
+_DAY = 24 * 3600
+FLAGS = ("snooping", "use_ifaddr", "querier")
+# Least and greatest; net/bridge/br_multicast.c takes less than a second between queries for a second.
+INTERVALS = {"query_interval": (1, _DAY), "startup_query_interval": (1, _DAY), "query_response_interval": (0.1, 3174.4),
+             "membership_interval": (1, _DAY), "last_member_interval": (0.01, 3174.4), "querier_interval": (1, _DAY)}
+COUNTS = {"startup_query_count": (1, 255), "last_member_count": (1, 255)}
+VERSIONS = {"igmp_version": (2, 3), "mld_version": (1, 2)}
+SETTINGS = ("snooping", "igmp_version", "mld_version", *INTERVALS, *COUNTS, "use_ifaddr", "router", "querier")
+PORT_FLAGS = ("fast_leave", "flood", "to_unicast")
+_ROBUSTNESS = 2  # what the bridge's own queries say (br_ip4_multicast_alloc_query)
+_RESPONSE = 10.0  # RFC 9776 section 8.3
+
+
+def check(path, options):
+    """What the options say, complete: with the intervals that follow from `query_interval` (RFC 9776 section 8).
+
+    path: put before the names of keys in messages, such as ``"segments.lan.switch."``, or empty. options: those of the
+    module `bridge` but for its name, None where one is not given. Returns ``{settings: {option: value}, ports: {name:
+    settings}, entries: None or [(port, group, source or None)]}``; McastError names the key that is wrong or
+    contradicts another."""
+    known = SETTINGS + ("ports", "entries", "purge_entries")
+    given = {key: value for key, value in expect.mapping(path[:-1], options, known).items() if value is not None}
+    settings = {option: _value(path, option, given[option]) for option in SETTINGS if option in given}
+    for option, value in _derived(settings).items():
+        settings.setdefault(option, value)
+    contradictions(path, settings)
+    ports = expect.mapping(path + "ports", given.get("ports", {}))
+    entries = [entry for number, row in enumerate(_list(path + "entries", given.get("entries", [])))
+               for entry in _entries("%sentries[%d]" % (path, number), row)]
+    return {"settings": settings, "entries": entries,
+            "ports": {name: _port("%sports.%s" % (path, name), row) for name, row in ports.items()}}
+
+
+def _value(path, option, value):
+    path += option
+    if option in FLAGS:
+        return expect.choice(path, value, (True, False))
+    if option == "router":
+        return expect.choice(path, value, ROUTERS)
+    if option in INTERVALS:
+        return expect.number(path, value, *INTERVALS[option], kind=float)
+    return expect.number(path, value, *(COUNTS.get(option) or VERSIONS[option]))
+
+
+def _list(path, value):
+    if not isinstance(value, list):
+        raise McastError(path, "expected a list, not %r" % (value,))
+    return value
+
+
+def _port(path, row):
+    row = expect.mapping(path, row or {}, PORT_FLAGS + ("router",))
+    return {key: expect.choice("%s.%s" % (path, key), value, ROUTERS if key == "router" else (True, False))
+            for key, value in row.items() if value is not None}
+
+
+def _entries(path, row):
+    """One entry for each source, or one for any."""
+    expect.mapping(path, row, ("group", "port", "sources"), required=("group", "port"))
+    address = _group(path + ".group", row["group"])
+    if not group.is_reported(str(address)):
+        raise McastError(path + ".group", "%s goes to every port anyway" % address)
+    sources = expect.texts(path + ".sources", row.get("sources") or [])
+    return [(expect.text(path + ".port", row["port"]), str(address), source) for source in [
+        _source(path + ".sources", text, address.version) for text in sources] or [None]]
+
+
+def _group(path, text):
+    try:
+        return group.parse(expect.text(path, text))
+    except McastError as error:
+        raise McastError(path, error.reason if error.thing == path else "%s %s" % (
+            error.thing, error.reason)) from None
+
+
+def _source(path, text, version):
+    try:
+        source = ipaddress.ip_address(text)
+    except ValueError:
+        source = None
+    if source is None or source.version != version or source.is_multicast:
+        raise McastError(path, "expected the IPv%d address of a host, not %r" % (version, text))
+    return str(source)
+
+
+def _derived(settings):
+    """The intervals that follow from a query interval, in seconds, where they are not given."""
+    query = settings.get("query_interval")
+    if query is None:
+        return {}
+    response = settings.get("query_response_interval", min(_RESPONSE, query / 2))
+    return {"query_response_interval": response, "startup_query_interval": max(1.0, query / 4),
+            "membership_interval": _ROBUSTNESS * query + response,
+            "querier_interval": _ROBUSTNESS * query + response / 2}
+
+
+def contradictions(path, settings):
+    """McastError where settings contradict each other; those that are not there are not looked at."""
+    query, response = settings.get("query_interval"), settings.get("query_response_interval")
+    if query is None or response is None:
+        return
+    if response >= query:
+        raise McastError(path + "query_response_interval", "%g s is not less than the query interval of %g s; members "
+                         "would answer after the next query (RFC 9776 section 8.3)" % (response, query))
+    for option, least in (("membership_interval", query + response), ("querier_interval", query + response / 2)):
+        if settings.get(option, least) < least:
+            raise McastError(path + option, "%g s is shorter than the %g s from a query to the last answer to the next "
+                             "one; %s" % (settings[option], least, "members would be dropped meanwhile" if option[0] ==
+                                          "m" else "a living querier would count as gone"))
