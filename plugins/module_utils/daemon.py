@@ -1,0 +1,167 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Programs of the distribution that stay, per network namespace: found, started, and ended.
+
+They live in a unit's folder (see `unit`), so that they end with a lab like its programs. Packages that conflict may be
+unpacked side by side, a folder each below one; then their libraries are found there too."""
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from . import unit
+from .error import McastError
+from .traffic.program import write_json
+from .traffic.supervise import identity
+
+_POLL = 0.01
+_LOG_LINES = 5
+# A daemon that has one place below /run for itself sees there the folder of its unit, and nothing in /var/tmp. FRR
+# wants its user, here root, in a group of its own.
+_PRIVATE = """
+if [ -e "$1/group" ]; then mount --bind "$1/group" /etc/group; fi
+mount -t tmpfs tmpfs /var/tmp
+mount --bind "$1" /run
+shift
+exec "$@"
+"""
+
+
+def find(package, program, places, unpacked):
+    """The path of a program. package: as it is installed; places: folders of the distribution; unpacked: the folder
+    below which packages are unpacked, or None. McastError names the package."""
+    for place in places + [os.path.join(unpacked, package) + place for place in places if unpacked]:
+        path = os.path.join(place, program)
+        if os.access(path, os.X_OK):
+            return path
+    raise McastError("backend %s" % package, "%s is not installed; install the package %s%s" % (
+        program, package, " (it is not unpacked below %s either)" % unpacked if unpacked else ""))
+
+
+def environment(package, unpacked, path):
+    """The environment for a program of an unpacked package; that of an installed one is as it is."""
+    root = os.path.join(unpacked or "", package)
+    if not unpacked or not path.startswith(root + "/"):
+        return dict(os.environ)
+    folders = glob.glob(root + "/usr/lib/*-linux-gnu*") + glob.glob(root + "/lib/*-linux-gnu*")
+    folders += [folder + "/" + package for folder in folders]
+    return dict(os.environ, LD_LIBRARY_PATH=":".join(folder for folder in folders if os.path.isdir(folder)))
+
+
+def run(argv, env=None):
+    """Run a program to its end. Returns (status, all that it printed)."""
+    # Shared with programs that are no modules, so there is no module whose run_command could be taken.
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
+        argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        timeout=30)
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+class Daemons:
+    """The daemons of one unit. name: of the unit."""
+
+    def __init__(self, name):
+        self.name = name
+        self.folder = unit.folder(name)
+        self._log = os.devnull
+
+    def record(self):
+        """What was noted at the start: ``{"argv", "processes", ...}``, or None where there is no such unit."""
+        try:
+            with open(self.folder + "/unit.json", encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return None
+
+    def running(self):
+        """Whether it was started and all of its processes live."""
+        record = self.record()
+        return bool(record) and self.living() == record["processes"]
+
+    def living(self):
+        """Its processes that live."""
+        record = self.record()
+        return [process for process in record["processes"] if _alive(process)] if record else []
+
+    def make(self):
+        """A folder for it, empty."""
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self.folder)
+        try:
+            os.makedirs(self.folder, mode=0o755)
+        except OSError as error:
+            raise McastError(unit.ROOT, "cannot be written (%s): run this as root, with become: true" % (
+                error.strerror)) from None
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def note(self, **record):
+        write_json(self.folder + "/unit.json", record)
+
+    def start(self, argv, env, private=False):
+        """Start a program in a session of its own; what it prints goes to a log in the unit's folder. private: it sees
+        the unit's folder as /run. Returns what identifies the process."""
+        self._log = os.path.join(self.folder, os.path.basename(argv[0]) + ".log")
+        if private:
+            argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _PRIVATE, "sh", self.folder] + argv
+        with open(self._log, "ab") as log:
+            # run_command waits for whatever holds the output: this stays.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return identity(process.pid) or [process.pid, 0]
+
+    def wait(self, ready, processes, what, deadline=10.0):
+        """Until ready() is true; McastError with the log's last lines once a process has ended, or too late."""
+        end = time.monotonic() + deadline
+        while not ready():
+            if not all(map(_alive, processes)):
+                raise McastError(self.name, "ended before %s: %s" % (what, self.log()))
+            if time.monotonic() >= end:
+                raise McastError(self.name, "has not come so far within %g s that %s: %s" % (
+                    deadline, what, self.log()))
+            time.sleep(_POLL)
+
+    def log(self):
+        """The last lines that the program printed which was started last."""
+        try:
+            with open(self._log, encoding="utf-8", errors="replace") as file:
+                lines = [line.strip() for line in file if line.strip()]
+        except FileNotFoundError:  # its folder is gone
+            lines = []
+        return " / ".join(lines[-_LOG_LINES:]) or "it said nothing"
+
+    def stop(self, processes=None, deadline=5.0):
+        """End its processes, all at once, and remove what it had."""
+        record = self.record()
+        processes = processes or (record["processes"] if record else [])
+        end, number = time.monotonic() + deadline, signal.SIGTERM
+        told = set()
+        while True:
+            left = [process for process in processes if _alive(process)]
+            for pid, _start in left:
+                if (pid, number) not in told:
+                    told.add((pid, number))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+            if not left:
+                break
+            if time.monotonic() >= end:
+                number = signal.SIGKILL
+            time.sleep(_POLL)
+        if os.path.isdir(self.folder):
+            shutil.rmtree(self.folder)
+        for parent in (os.path.dirname(self.folder), unit.ROOT):
+            with contextlib.suppress(OSError):
+                os.rmdir(parent)
+
+
+def _alive(process):
+    return identity(process[0]) == process

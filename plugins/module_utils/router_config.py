@@ -1,0 +1,200 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a user says of a multicast router, read and checked, and the configuration of each daemon that follows from it.
+
+Pure: settings and text. Settled settings are ``{backend, interfaces: [name], rp: {address: [prefix]}, igmp: {...},
+hello_interval, dr_priority, routes: [{group, source, incoming, outgoing}]}``, intervals in seconds."""
+from __future__ import annotations
+
+import ipaddress
+
+from . import expect
+from . import group as groups_of
+from .error import McastError
+
+BACKENDS = ("frr", "smcroute", "pimd")
+IGMP = ("version", "query_interval", "query_response_interval", "last_member_query_interval",
+        "last_member_query_count")
+_ALL_GROUPS = "224.0.0.0/4"
+# What a daemon can't be told; the others ignore nothing in silence either.
+_LACKS = {
+    "frr": {"routes": "is for the backend smcroute; FRR finds its routes by PIM and IGMP"},
+    "smcroute": dict.fromkeys(("rp", "igmp", "hello_interval", "dr_priority"),
+                              "is for the backends frr and pimd; smcroute speaks neither PIM nor IGMP"),
+    "pimd": {"routes": "is for the backend smcroute; pimd finds its routes by PIM and IGMP"},
+}
+
+
+def settle(params, links):
+    """params: options of the module `router`, None for what is not given. links: ``{name: [address]}`` of the host's
+    interfaces but lo. Returns settled settings; McastError names the option that is wrong."""
+    backend = expect.choice("backend", params["backend"], BACKENDS)
+    for option, why in _LACKS[backend].items():
+        if params.get(option):
+            raise McastError(option, why)
+    names = params.get("interfaces")
+    if names is None:
+        names = [name for name, addresses in links.items()
+                 if backend == "smcroute" or any(address.version == 4 for address in addresses)]
+    settled = {"backend": backend, "interfaces": [_interface("interfaces", name, links) for name in names]}
+    if not names:
+        raise McastError("interfaces", "there is none with an IPv4 address on this host")
+    settled["rp"] = _rp(params.get("rp"))
+    settled["igmp"] = _igmp(backend, params.get("igmp") or {})
+    settled["hello_interval"] = _hello(backend, params.get("hello_interval"))
+    settled["dr_priority"] = params.get("dr_priority")
+    if settled["dr_priority"] is not None:
+        expect.number("dr_priority", settled["dr_priority"], 1, 2 ** 32 - 2)
+    settled["routes"] = [_route("routes[%d]" % number, route, settled["interfaces"])
+                         for number, route in enumerate(params.get("routes") or [])]
+    return settled
+
+
+def _interface(path, name, known):
+    if name not in known:
+        raise McastError(path, "there is no interface %s here; there are %s" % (name, ", ".join(known) or "none"))
+    return name
+
+
+def _rp(value):
+    """An address for all groups, or ``{address: groups}``, groups a prefix or a list of them."""
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        value = {expect.text("rp", value): _ALL_GROUPS}
+    found = {}
+    for address, prefixes in value.items():
+        path = "rp.%s" % address
+        try:
+            if ipaddress.IPv4Address(address).is_multicast:
+                raise ValueError
+        except ValueError:
+            raise McastError(path, "expected the IPv4 address of a router; a rendezvous point for IPv6 takes pim6d, "
+                                   "which no backend has" if ":" in address else
+                                   "expected the IPv4 address of a router") from None
+        found[address] = []
+        for prefix in expect.texts(path, prefixes):
+            try:
+                network = ipaddress.IPv4Network(prefix)
+            except ValueError as error:
+                raise McastError(path, "expected groups such as 239.0.0.0/8: %s" % error) from None
+            if not network.subnet_of(ipaddress.IPv4Network(_ALL_GROUPS)):
+                raise McastError(path, "%s holds addresses that are no groups" % prefix)
+            found[address].append(str(network))
+    return found
+
+
+def _igmp(backend, given):
+    """FRR's units are whole seconds and tenths (doc/user/pim.rst); pimd can be told the version and the interval."""
+    known = IGMP if backend == "frr" else ("version", "query_interval")
+    expect.mapping("igmp", given, IGMP)
+    expect.mapping("igmp", given, known)
+    limits = {"version": (2, 3, int), "query_interval": (1, 65535, int), "last_member_query_count": (1, 255, int),
+              "query_response_interval": (0.1, 6553.5, float), "last_member_query_interval": (0.1, 6553.5, float)}
+    igmp = {key: expect.number("igmp.%s" % key, given[key], *limits[key]) for key in IGMP if given.get(key) is not None}
+    response, interval = igmp.get("query_response_interval", 10), igmp.get("query_interval", 125)
+    if backend == "frr" and response > interval:
+        raise McastError("igmp.query_response_interval", "is %g s%s, longer than the query interval of %g s; members "
+                         "could not answer before the next query (RFC 9776 section 8.3)" % (
+                             response, "" if "query_response_interval" in igmp else " by default", interval))
+    return igmp
+
+
+def _hello(backend, value):
+    if value is None:
+        return None
+    low, high = (1, 180) if backend == "frr" else (30, 18724)
+    return expect.number("hello_interval", value, low, high)
+
+
+def _route(path, value, interfaces):
+    value = expect.mapping(path, value, ("group", "source", "incoming", "outgoing"), ("group", "incoming", "outgoing"))
+    try:
+        group = groups_of.parse(expect.text(path + ".group", value["group"]))
+        source = value.get("source") and ipaddress.ip_address(expect.text(path + ".source", value["source"]))
+    except McastError as error:
+        raise McastError(path + ".group", "%s %s" % (error.thing, error.reason)) from None
+    except ValueError as error:
+        raise McastError(path + ".source", error) from None
+    if source and source.version != group.version:
+        raise McastError(path + ".source", "%s is of another family than the group %s" % (source, group))
+    known = dict.fromkeys(interfaces)
+    outgoing = [_interface(path + ".outgoing", name, known) for name in expect.texts(
+        path + ".outgoing", value["outgoing"])]
+    incoming = _interface(path + ".incoming", expect.text(path + ".incoming", value["incoming"]), known)
+    if incoming in outgoing or not outgoing:
+        raise McastError(path + ".outgoing", "expected interfaces other than the incoming one, %s" % incoming)
+    return {"group": str(group), "source": str(source) if source else None, "incoming": incoming, "outgoing": outgoing}
+
+
+# FRR's own defaults (doc/user/pim.rst). All is told, so that a daemon that runs comes to the same as a new one.
+_FRR = (("version", "version %d", 1, 3), ("query_interval", "query-interval %d", 1, 125),
+        ("query_response_interval", "query-max-response-time %d", 10, 10),
+        ("last_member_query_interval", "last-member-query-interval %d", 10, 1),
+        ("last_member_query_count", "last-member-query-count %d", 1, 2))
+
+
+def frr(settings):
+    """For vtysh: a line each, an interface's own indented. FRR counts in seconds, or tenths of them."""
+    lines = ["ip pim rp %s %s" % (address, prefix)
+             for address, prefixes in settings["rp"].items() for prefix in prefixes]
+    body = [" ip igmp"] + [" ip igmp " + words % round(settings["igmp"].get(key, default) * factor)
+                           for key, words, factor, default in _FRR]
+    body += [" ip pim", " ip pim hello %d" % (settings["hello_interval"] or 30),
+             " ip pim drpriority %d" % (settings["dr_priority"] or 1)]
+    for name in settings["interfaces"]:
+        lines += ["interface " + name] + body + ["exit"]
+    return _text(lines)
+
+
+def frr_commands(before, after):
+    """What vtysh has to be told so that a daemon with the configuration `before` has `after`."""
+    had, wanted = before.splitlines(), after.splitlines()
+    gone = [line for line in had if line not in wanted]
+    lines = ["no " + line for line in gone if line.startswith("ip pim rp")]
+    for line in gone:
+        if line.startswith("interface "):
+            lines += [line, "no ip igmp", "no ip pim", "exit"]
+    for line in wanted:
+        # At no time may the response time be longer than the interval, whichever of the two is the first to change.
+        if line.startswith(" ip igmp query-interval"):
+            lines.append(" ip igmp query-max-response-time 1")
+        lines.append(line)
+    return _text(lines)
+
+
+def smcroute(settings):
+    """For smcrouted -N (smcroute.conf(5)). It joins each group where it comes in: a switch that snoops sends it then,
+    though smcroute is no router that it would notice."""
+    lines = ["phyint %s enable" % name for name in settings["interfaces"]]
+    joined = {}
+    for route in settings["routes"]:
+        about = ("source %s " % route["source"] if route["source"] else "") + "group %s" % route["group"]
+        joined["mgroup from %s %s" % (route["incoming"], about)] = None
+        lines.append("mroute from %s %s to %s" % (route["incoming"], about, " ".join(route["outgoing"])))
+    phyints = len(settings["interfaces"])
+    return _text(lines[:phyints] + list(joined) + lines[phyints:])
+
+
+def pimd(settings):
+    """For pimd -N (pimd.conf(5)), in the order that it wants."""
+    lines = []
+    if settings["hello_interval"] is not None:
+        lines.append("hello-interval %d" % settings["hello_interval"])
+    if "query_interval" in settings["igmp"]:
+        lines.append("igmp-query-interval %d" % settings["igmp"]["query_interval"])
+    for name in settings["interfaces"]:
+        line = "phyint %s enable igmpv%d" % (name, settings["igmp"].get("version", 3))
+        if settings["dr_priority"] is not None:
+            line += " dr-priority %d" % settings["dr_priority"]
+        lines.append(line)
+    for address, prefixes in settings["rp"].items():
+        lines += ["rp-address %s %s" % (address, prefix) for prefix in prefixes]
+    return _text(lines)
+
+
+def _text(lines):
+    return "".join(line + "\n" for line in lines)
+
+
+RENDER = {"frr": frr, "smcroute": smcroute, "pimd": pimd}
