@@ -20,7 +20,7 @@ options:
   name:
     description:
       - Name of the program on this host, 1 to 64 letters, digits, C(_), C(-) and C(.), not beginning with C(.).
-      - Receivers, senders and captures share these names.
+      - Receivers, senders, captures and queriers share these names.
     type: str
     required: true
   state:

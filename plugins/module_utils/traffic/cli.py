@@ -69,7 +69,8 @@ def _querier(commands):
                              help="version of %s, 1 to %d; 0: none (default: %d)" % (protocol.upper(), newest, newest))
     for name, default, said in (
         ("query-interval", 125, "time between two general queries (default: 125)"),
-        ("query-response-interval", 10, "time that hosts have to answer them (default: 10)"),
+        ("query-response-interval", None,
+         "time that hosts have to answer them (default: 10, or half of the query interval if that is less)"),
         ("startup-query-interval", None, "time between the first ones (default: a quarter of the query interval)"),
         ("last-member-query-interval", 1, "time that hosts have to answer after a leave (default: 1)"),
     ):

@@ -28,13 +28,14 @@ _NEWEST = ("igmpv3_report", "mldv2_report")
 
 
 class Settings(NamedTuple):
-    """The values of RFC 9776 section 8 and RFC 9777 section 9, in seconds; None: derived as is said there."""
+    """The values of RFC 9776 section 8 and RFC 9777 section 9, in seconds; None: derived as is said there, and the
+    response interval is 10, or half of the query interval if that is less."""
 
     family: int
     version: int
     robustness: int = 2
     query_interval: float = 125.0
-    query_response_interval: float = 10.0
+    query_response_interval: float | None = None
     startup_query_interval: float | None = None
     startup_query_count: int | None = None
     last_member_query_interval: float = 1.0
@@ -45,6 +46,9 @@ def settle(settings):
     """Returns the Settings with nothing left open, and with times as the wire can say them. McastError names what
     can't be."""
     family, version = settings.family, settings.version
+    if settings.query_response_interval is None:
+        settings = settings._replace(query_response_interval=max(
+            messages.LEAST_RESPONSE, min(10.0, settings.query_interval / 2)))
     if version not in VERSIONS[family]:
         raise McastError("%s_version" % PROTOCOLS[family].lower(), "%s is none; expected one of %s" % (
             version, ", ".join(map(str, VERSIONS[family]))))
