@@ -12,7 +12,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
-from ..plugin_utils import plan, settled
+from ..plugin_utils import plan, settled, turn
 from ..plugin_utils.bundle import Bundle, new_path
 
 _GALAXY = os.path.join(os.path.dirname(__file__), "..", "..", "galaxy.yml")
@@ -69,6 +69,8 @@ class ActionModule(ActionBase):
             "versions": {"mcast.lab": _version(), "ansible-core": ansible_version, "python": platform.python_version()},
         }
         if not self._task.check_mode:
+            if topology:
+                turn.take(lab, os.getppid())  # that of the playbook: a task runs in a process of its own
             Bundle.open(path, planned, manifest)
         return path
 

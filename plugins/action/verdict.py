@@ -3,9 +3,12 @@
 """Make the verdict of a bundle from its files; documented in plugins/modules/verdict.py."""
 from __future__ import annotations
 
+import os
+
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
+from ..plugin_utils import turn
 from ..plugin_utils.bundle import Bundle, line
 
 
@@ -14,7 +17,10 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={"bundle": {"type": "path", "required": True}})
         try:
-            summary = Bundle(args["bundle"]).verdict()
+            bundle = Bundle(args["bundle"])
+            summary = bundle.verdict()
+            if bundle.lab():
+                turn.give(bundle.lab(), os.getppid())
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
         open_ends = [each for each in summary.pop("results") if each["verdict"] in ("fail", "missing", "warning")]

@@ -80,6 +80,11 @@ class Bundle:
         os.makedirs(folder, exist_ok=True)
         return os.path.join(folder, "%s.%s.pcap" % (quote(host, safe=""), quote(name, safe="")))
 
+    def lab(self):
+        """Returns the name of the lab that was used, None where the hosts are no lab of ours."""
+        manifest = self._read("manifest.json")
+        return manifest["lab"] if manifest.get("topology") else None
+
     def verdict(self):
         """Judge the files against the plan and write results.json, junit.xml, messages.json and the
         manifest's checksums.
@@ -132,8 +137,7 @@ class Bundle:
             for name in names:
                 path = os.path.join(folder, name)
                 if name != "manifest.json":
-                    with open(path, "rb") as file:
-                        sums[os.path.relpath(path, self.path)] = hashlib.sha256(file.read()).hexdigest()
+                    sums[os.path.relpath(path, self.path)] = _sha256(path)
         return dict(sorted(sums.items()))
 
     def _read(self, name):
@@ -173,6 +177,14 @@ def line(summary, path):
     shown = os.path.relpath(path)
     counted = ", ".join(["%d checks" % summary["checks"]] + troubles)
     return "verdict: %s, %s, %s/" % (summary["verdict"], counted, path if shown.startswith("..") else shown)
+
+
+def _sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _facts_file(host):

@@ -118,6 +118,18 @@ def test_a_run_that_matches_no_hosts_fails(inventory):
     assert "hosts: none of the inventory's hosts is meant" in ran.stdout
 
 
+def test_two_runs_of_one_lab_do_not_meet(inventory):
+    folder = inventory()
+    runs = [subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab.verify"], cwd=folder.parent,
+                             env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"),
+                             stdout=subprocess.PIPE, text=True) for _time in range(2)]
+    outputs = sorted((run.communicate(timeout=300)[0] for run in runs), key=len)
+    assert sorted(run.returncode for run in runs)[0] == 0 < sorted(run.returncode for run in runs)[1]
+    assert "lab %s: is in use by the run of process " % LAB in outputs[0]
+    assert "verdict: pass" in outputs[1]
+    assert not os.path.exists("/run/mcast/%s.run" % LAB)
+
+
 def test_a_lab_that_stood_before_stands_after(inventory):
     folder = inventory()
     assert playbook(folder, "lab_up").returncode == 0
