@@ -19,7 +19,7 @@ COUNTS = {"startup_query_count": (1, 255), "last_member_count": (1, 255)}
 VERSIONS = {"igmp_version": (2, 3), "mld_version": (1, 2)}
 SETTINGS = ("snooping", "igmp_version", "mld_version", *INTERVALS, *COUNTS, "use_ifaddr", "router", "querier")
 PORT_FLAGS = ("fast_leave", "flood", "to_unicast")
-_ROBUSTNESS = 2  # what the bridge's own queries say (br_ip4_multicast_alloc_query)
+ROBUSTNESS = 2  # what the bridge's own queries say (br_ip4_multicast_alloc_query)
 _RESPONSE = 10.0  # RFC 9776 section 8.3
 
 
@@ -102,8 +102,8 @@ def _derived(settings):
         return {}
     response = settings.get("query_response_interval", min(_RESPONSE, query / 2))
     return {"query_response_interval": response, "startup_query_interval": max(1.0, query / 4),
-            "membership_interval": _ROBUSTNESS * query + response,
-            "querier_interval": _ROBUSTNESS * query + response / 2}
+            "membership_interval": ROBUSTNESS * query + response,
+            "querier_interval": ROBUSTNESS * query + response / 2}
 
 
 def contradictions(path, settings):

@@ -39,6 +39,17 @@ options:
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
         the ruleset leaves open is no pass.
+      - The checks C(mdb.*) and C(expiry.*) are about a C(bridge) of this host, named by its segment or as the kernel has
+        it. A C(port) is C(HOST~INTERFACE), or what the kernel calls it.
+      - C(mdb.present) with C(bridge), C(group), and optionally C(port), C(source) (an entry of this source), and what the
+        entry must have, C(filter_mode), C(sources), C(permanent). C(mdb.absent) with the first four.
+      - C(mdb.ports) with C(bridge), C(group) and C(ports), exactly those to which the group goes, routers left out.
+      - C(mdb.router_port) with C(bridge) and C(port).
+      - C(mdb.querier) with C(bridge), C(family) (V(ipv4), which is the default, or V(ipv6)), and optionally C(address),
+        C(port) and C(self) (whether the bridge is it). C(mdb.no_querier) with the first two.
+      - C(expiry.interval) with C(bridge), which keeps a silent member for robustness times query interval and response
+        interval. C(expiry.timer) with C(bridge), C(group) and C(port), whose timer is no longer than that.
+      - C(expiry.gone) with the same. The group has gone no later than that interval after the first look.
       - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
         while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
         C(at_most), or by default at least one.

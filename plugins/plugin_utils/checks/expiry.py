@@ -1,0 +1,97 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `expiry`: how long does a bridge keep a member that doesn't answer any more? Due is the group membership
+interval, robustness x query interval + response interval (RFC 9776 section 8.4)."""
+from __future__ import annotations
+
+import time
+
+from ...module_utils import expect
+from ...module_utils.bridge_settings import ROBUSTNESS
+from .base import group_option
+from .mdb import OnBridge, shown
+
+_GRAIN = 0.05  # seconds: the kernel rounds each interval to its ticks
+_LOOK = 0.5  # seconds by which the look that sees it gone may be late
+
+
+def due(bridge):
+    """The group membership interval that follows from the bridge's query and response interval, in seconds."""
+    return ROBUSTNESS * bridge["query_interval"] + bridge["query_response_interval"]
+
+
+class Interval(OnBridge):
+    """Passes when the bridge keeps a silent member for exactly the group membership interval that follows from its
+    query interval and response interval.
+
+    Fails when it is shorter (members are dropped though they answer) or longer (groups flow to nobody)."""
+
+    NAME = "expiry.interval"
+    PARAMS = {"bridge": expect.text}
+
+    def describe(self):
+        return "bridge %s drops a silent member after the group membership interval" % self.bridge
+
+    def look(self, bridge):
+        have, want = bridge["membership_interval"], due(bridge)
+        actual = "%g s; %d x %g s + %g s is %g s" % (
+            have, ROBUSTNESS, bridge["query_interval"], bridge["query_response_interval"], want)
+        return abs(have - want) <= _GRAIN, actual, {"membership_interval": have, "due": want}
+
+
+class Timer(OnBridge):
+    """Passes when the group is on the port, and its timer (or those of its sources) is no longer than the group
+    membership interval.
+
+    Fails when there is no such entry, one that never ends, or a timer that is longer."""
+
+    NAME = "expiry.timer"
+    PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text}
+    REQUIRED = ("bridge", "group", "port")
+
+    def describe(self):
+        return "bridge %s lets %s on %s expire in time" % (self.bridge, self.group, self.port)
+
+    def look(self, bridge):
+        found = self.entries(bridge)
+        if not found:
+            return False, "no entry", {}
+        timers = [timer for timer in [found[0]["timer"]] + [one["timer"] for one in found[0]["sources"]] if timer]
+        if not timers:
+            return False, "%s, which never ends" % shown(found[0]), {"entries": found}
+        return max(timers) <= due(bridge) + _GRAIN, "%g s left of at most %g s" % (max(timers), due(bridge)), {
+            "entries": found, "due": due(bridge)}
+
+
+class Gone(OnBridge):
+    """Passes when the group is gone from the port, no later than the group membership interval after the first look,
+    that is, after the member has fallen silent. The check's time (`within`, or `wait` in a plan) must be longer.
+
+    Fails when it is there still, or went later."""
+
+    NAME = "expiry.gone"
+    PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text}
+    REQUIRED = ("bridge", "group", "port")
+    clock = staticmethod(time.monotonic)
+    _begun = None
+    _went = None
+
+    def describe(self):
+        return "bridge %s drops %s on %s in time" % (self.bridge, self.group, self.port)
+
+    def look(self, bridge):
+        found = self.entries(bridge)
+        if self._begun is None:
+            self._begun = self.clock()
+        passed = self.clock() - self._begun
+        if found:
+            timer = found[0]["timer"]
+            left = "permanent" if found[0]["permanent"] else "%s s left" % ("?" if timer is None else "%g" % timer)
+            return False, "there still after %.1f s of %g s, %s" % (passed, due(bridge), left), {"entries": found}
+        if self._went is None:
+            self._went = passed
+        return self._went <= due(bridge) + _LOOK, "gone within %.1f s, due after %g s" % (self._went, due(bridge)), {
+            "seconds": round(self._went, 3), "due": due(bridge)}
+
+
+CHECKS = (Interval, Timer, Gone)
