@@ -47,7 +47,8 @@ IGNORED = [entry("h2~eth0"), entry(group="239.0.0.10"), entry(source=S, mode="in
     ({"group": G, "port": LONG}, facts(entry(kernel_name(LONG))), True, None),
     ({"group": G, "port": kernel_name(LONG)}, facts(entry(kernel_name(LONG))), True, None),
     (dict(HOME, port="h1"), facts(entry()), False, "lan has no port h1; its ports: h1~eth0, h2~eth0, %s" % PORTS[2]),
-    (dict(HOME, bridge="la"), facts(entry()), False, "no bridge la; bridges here: lan, spare, " + kernel_name("x" * 20)),
+    (dict(HOME, bridge="la"), facts(entry()), False, "no bridge la; bridges here: lan, spare, " + kernel_name("x" * 20)
+     ),
     (dict(HOME, source=S), facts(*IGNORED), True, "239.0.0.100 on h1~eth0 from 10.0.0.7 include"),
     (dict(HOME, source=S), facts(entry()), False, None),
     (dict(HOME, filter_mode="include"), facts(entry()), False, "239.0.0.100 on h1~eth0 exclude"),
@@ -147,7 +148,8 @@ def test_interval(settings, passed, actual):
 
 
 @pytest.mark.parametrize("found, passed, actual", [
-    (facts(entry()), True, "2 s left of at most 2.5 s"), (facts(entry(timer=2.6)), False, "2.6 s left of at most 2.5 s"),
+    (facts(entry()), True, "2 s left of at most 2.5 s"),
+    (facts(entry(timer=2.6)), False, "2.6 s left of at most 2.5 s"),
     (facts(entry(mode="include", sources=[S])), True, "1.5 s left of at most 2.5 s"), (facts(), False, "no entry"),
     (facts(entry(permanent=True)), False, "239.0.0.100 on h1~eth0 permanent, which never ends"),
 ])

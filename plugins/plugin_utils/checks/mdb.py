@@ -41,9 +41,8 @@ class OnBridge(Check):
             return False, self.describe(), "no bridge %s; bridges here: %s" % (self.bridge, there), {}
         if found["entries"] is None or found["ports"] is None:
             return False, self.describe(), "unknown: the program bridge of iproute2 is not there", {}
-        ports = self.params.get("ports") or [self.port] if "port" in self.params or "ports" in self.params else []
-        for port in ports:
-            if port and not any(_is(port, name) for name in list(found["ports"]) + [self.bridge]):
+        for port in self.params.get("ports", []) + [self.params[key] for key in ("port",) if key in self.params]:
+            if not any(_is(port, name) for name in list(found["ports"]) + [self.bridge]):
                 return False, self.describe(), "%s has no port %s; its ports: %s" % (
                     self.bridge, port, ", ".join(sorted(found["ports"])) or "none"), {}
         passed, actual, evidence = self.look(found)
