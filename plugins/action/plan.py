@@ -11,6 +11,7 @@ from ansible import __version__ as ansible_version
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ..module_utils import routing
 from ..module_utils.error import McastError
 from ..plugin_utils import plan, settled, turn
 from ..plugin_utils.bundle import Bundle, new_path
@@ -44,12 +45,16 @@ class ActionModule(ActionBase):
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         stated = task_vars.get("mcast_checks") or []
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
+        topology = settled.topology_of(hostvars, groups["all"][0])
+        if topology:
+            routing.check_streams(topology, streams)
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         if not hosts:
             raise McastError("hosts", "none of the inventory's hosts is meant; mend mcast_hosts, or leave it out")
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
-                              lambda host: boolean(hostvars[host].get("mcast_firewall", False)))
+                              lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
+                              lambda host: "mcast_router" in hostvars[host] or "mcast_querier" in hostvars[host])
         planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:

@@ -50,6 +50,30 @@ def settle(params, links):
     return settled
 
 
+OPTIONS = ("backend", "interfaces", "rp", "igmp", "hello_interval", "dr_priority", "routes")
+
+
+def check(hosts):
+    """The routers of a topology, each with what is said of it in ``router``. McastError names the key that is wrong: a
+    rendezvous point must be one of them."""
+    addresses = {port["ipv4"].partition("/")[0] for host in hosts.values() if host["router"] is not None
+                 for port in host["interfaces"].values() if port["ipv4"]}
+    for name, host in hosts.items():
+        if host["router"] is None:
+            continue
+        path = "hosts.%s.router" % name
+        expect.mapping(path, host["router"], OPTIONS)
+        links = {interface: [ipaddress.ip_interface(port[family]) for family in ("ipv4", "ipv6") if port[family]]
+                 for interface, port in host["interfaces"].items()}
+        try:
+            settled = settle(dict({"backend": BACKENDS[0]}, **host["router"]), links)
+        except McastError as error:
+            raise McastError("%s.%s" % (path, error.thing), error.reason) from None
+        for address in settled["rp"]:
+            if address not in addresses:
+                raise McastError("%s.rp.%s" % (path, address), "is no address of a router in this topology")
+
+
 def _interface(path, name, known):
     if name not in known:
         raise McastError(path, "there is no interface %s here; there are %s" % (name, ", ".join(known) or "none"))

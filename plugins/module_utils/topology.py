@@ -13,7 +13,7 @@ import hashlib
 import ipaddress
 import re
 
-from . import bridge_settings, expect, routing
+from . import bridge_settings, expect, router_config, routing
 from .error import McastError
 
 KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams")
@@ -59,7 +59,32 @@ def settle(document, name):
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
     routing.add_routes(segments, hosts)
+    router_config.check(hosts)
     return {"name": name, "connection": connection, "segments": segments, "hosts": hosts}
+
+
+def numbered(hosts):
+    """hosts: as in the file. Returns them with each that has a `count` in place of that many: m with count 12 becomes
+    m01 to m12, alike but for their addresses. McastError names the key that is wrong."""
+    if not isinstance(hosts, dict):
+        return hosts  # which is for settle() to say
+    found = {}
+    for host, body in hosts.items():
+        names = [host]
+        if isinstance(body, dict) and "count" in body:
+            count = expect.number("hosts.%s.count" % host, body["count"], 1, 10000)
+            names = ["%s%0*d" % (host, len(str(count)), number) for number in range(1, count + 1)]
+            for family in _FAMILIES:
+                for name, interface in (body.get("interfaces") or {}).items():
+                    if count > 1 and isinstance(interface, dict) and interface.get(family):
+                        raise McastError("hosts.%s.interfaces.%s.%s" % (host, name, family),
+                                         "is one address for %d hosts; leave it out" % count)
+            body = {key: value for key, value in body.items() if key != "count"}
+        for name in names:
+            if name in found or name in hosts and name != host:
+                raise McastError("hosts.%s" % name, "is there twice, by its name and by count")
+            found[name] = body
+    return found
 
 
 def lab_name(value):

@@ -18,19 +18,23 @@ _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "
 PHASES = ("before", "during", "after", "ended")
 
 
-def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda unused: False):
+def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda unused: False,
+           joins=lambda unused: False):
     """streams: settled. hosts: the names that take part in the run. is_ours: a function of a host's name; captures:
-    another, whether packets are captured there; opens: a third, whether its firewall is opened for the streams.
+    another, whether packets are captured there; opens: a third, whether its firewall is opened for the streams; joins:
+    a fourth, whether a router or querier runs there, which joins groups that no stream explains.
 
-    Returns the list of planned checks, in the order of phase and host."""
+    Returns the list of planned checks, in the order of phase and host; none where there are no streams."""
     planned = []
-    for phase in PHASES:
+    for phase in PHASES if streams else ():
         for host in hosts:
             others = "failure" if is_ours(host) else "warning"
             for check, severity, params in _RULES[phase](streams, host, others):
                 if check.startswith("packets.") and not captures(host):
                     continue
                 if check.startswith("firewall.") and not opens(host):
+                    continue
+                if check == "membership.explained" and joins(host):
                     continue
                 soak = max(stream["soak"] for stream in streams) if check.startswith("delivery.") else 0
                 planned.append(_planned(_identifier(host, phase, check, params), host, phase, check, severity, params,

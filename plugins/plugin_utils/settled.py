@@ -3,7 +3,7 @@
 """The streams of an inventory, settled: the bridge from Ansible's variables to the pure `stream`."""
 from __future__ import annotations
 
-from ..module_utils import stream
+from ..module_utils import stream, topology
 
 
 def interfaces_of(hostvars, host):
@@ -22,6 +22,12 @@ def streams_of(streams, groups, hostvars):
     if streams is None:
         return []
     return stream.settle(streams, groups, lambda host: interfaces_of(hostvars, host))
+
+
+def topology_of(hostvars, host):
+    """The topology that a host belongs to, settled; None for a host that no topology file describes."""
+    parts = hostvars[host].get("mcast_topology")
+    return parts and topology.settle({key: parts[key] for key in ("segments", "hosts")}, parts["name"])
 
 
 def is_ours(hostvars, host):

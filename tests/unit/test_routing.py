@@ -64,6 +64,54 @@ def test_each_family_goes_its_own_way():
     assert [routing.distance(found, family, "a", "c") for family in routing.FAMILIES] == [None, 2]
 
 
+def stream(group="239.1.1.1", sender="s", receivers=("t",), **keys):
+    senders = {sender: {"interface": "eth0", "address": "10.1.0.1"}}
+    return dict({"name": "x", "group": group, "ttl": 8, "senders": senders,
+                 "receivers": {receiver: {"interface": "eth0"} for receiver in receivers}}, **keys)
+
+
+ROW = {"s": "a", "r1": "ab", "r2": "bc", "t": "c", "u": "b", "v": "d"}
+REFUSED = {
+    "ttl": (stream(ttl=2), "streams.x.ttl: is 2, and each of the 2 routers between s and t takes one; expected at "
+                           "least 3"),
+    "no way": (stream(receivers=("u", "v")), "streams.x.to: no router leads from s to v"),
+    "link-local": (stream(group="224.0.0.100"), "streams.x.group: 224.0.0.100 never leaves its segment"),
+    "IPv6 over FRR": (stream(group="ff15::1"), "backend frr of router r2 forwards IPv4 alone; smcroute takes both"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_streams_that_no_router_can_bring_are_refused(name):
+    given, message = REFUSED[name]
+    with pytest.raises(McastError) as caught:
+        routing.check_streams(settled(ROW), [stream(ttl=3), given])
+    assert message in str(caught.value)
+
+
+def test_streams_on_one_segment_are_no_business_of_routers():
+    routing.check_streams(settled(ROW), [stream("224.0.0.100", "u", ("u",), ttl=1),
+                                         stream("ff02::100", "s", ("s",), ttl=0)])
+
+
+def test_static_routes():
+    found = settled(dict(ROW, w="b"))
+    streams = [stream(receivers=("t", "u")), stream(group="ff15::1", sender="t", receivers=("s",)),
+               stream(group="239.2.2.2", senders={"s": {"interface": "eth0", "address": None}})]
+    assert routing.static_routes(found, streams, "r1") == [
+        {"group": "239.1.1.1", "source": "10.1.0.1", "incoming": "eth0", "outgoing": ["eth1"]},
+        {"group": "ff15::1", "source": "10.1.0.1", "incoming": "eth1", "outgoing": ["eth0"]},
+        {"group": "239.2.2.2", "incoming": "eth0", "outgoing": ["eth1"]}]
+    assert routing.static_routes(found, streams[:1], "r2") == [
+        {"group": "239.1.1.1", "source": "10.1.0.1", "incoming": "eth0", "outgoing": ["eth1"]}]
+    assert routing.static_routes(found, [stream(receivers=("u",))], "r2") == []
+
+
+def test_a_router_in_the_middle_of_three_segments_sends_both_ways():
+    found = settled({"s": "a", "r": "abc", "t": "b", "u": "c"})
+    assert routing.static_routes(found, [stream(receivers=("t", "u"))], "r") == [
+        {"group": "239.1.1.1", "source": "10.1.0.1", "incoming": "eth0", "outgoing": ["eth1", "eth2"]}]
+
+
 @pytest.mark.parametrize(("here", "there", "hops"), [
     ("a", "a", 0), ("a", "b", 1), ("b", "a", 1), ("a", "c", 2), ("c", "a", 2), ("a", "d", None)])
 def test_distance(here, there, hops):
