@@ -50,6 +50,10 @@ options:
       - C(expiry.interval) with C(bridge), which keeps a silent member for robustness times query interval and response
         interval. C(expiry.timer) with C(bridge), C(group) and C(port), whose timer is no longer than that.
       - C(expiry.gone) with the same. The group has gone no later than that interval after the first look.
+      - C(querier.present) with C(interface), C(family) (V(ipv4), V(ipv6)), and optionally C(address), C(version),
+        C(interval) (seconds) and C(capture). A querier lives on the segment, and is this one. The capture of that name
+        tells, or a querier of M(mcast.lab.querier) that runs here, or a bridge (C(interface) is the bridge or a port of
+        it). Where none of these knows, the check fails and says that it is unknown.
       - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
         while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
         C(at_most), or by default at least one.

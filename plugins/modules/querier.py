@@ -22,6 +22,7 @@ options:
       - Name of the program on this host, 1 to 64 letters, digits, C(_), C(-) and C(.), not beginning with C(.).
       - Needed where O(state=started) or O(state=stopped). Receivers, senders, captures and queriers share these names.
     type: str
+    required: false
   state:
     description:
       - With V(started), the program runs with exactly these options. One that has ended, or runs with others, is

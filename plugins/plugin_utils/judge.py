@@ -7,9 +7,21 @@ from __future__ import annotations
 import time
 
 from ..module_utils.error import McastError
-from .checks import delivery, expiry, firewall, interface, mapping, mdb, membership, packets, packets_time, socket
+from .checks import (
+    delivery,
+    expiry,
+    firewall,
+    interface,
+    mapping,
+    mdb,
+    membership,
+    packets,
+    packets_time,
+    querier,
+    socket,
+)
 
-_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets, packets_time, mdb, expiry)
+_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets, packets_time, mdb, expiry, querier)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 

@@ -13,8 +13,9 @@ import subprocess
 
 import pytest
 from packet_oracle import judge, tshark
-from packet_wire import Recorder, until
+from packet_wire import Recorder
 from traffic_lan import PORT, Lan
+from waiting import until
 
 DAEMONS = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "daemons"
 FRR = DAEMONS / "frr" / "usr" / "lib" / "frr"
@@ -189,8 +190,8 @@ def frr(lan, namespace):
     private = "for d in /run /var/tmp; do mount -t tmpfs tmpfs $d; done; mount --bind \"$0\" /etc/group; exec \"$@\""
     for name in ("zebra", "pimd"):
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", private, folder / "group",
-                FRR / name, "-u", "root", "-g", "root", "-f", folder / (name + ".conf"), "-P", "0", "-i", folder / (name + ".pid"), "-z",
-                folder / "zserv", "--vty_socket", folder, "--log", "stdout"]
+                FRR / name, "-u", "root", "-g", "root", "-f", folder / (name + ".conf"), "-P", "0",
+                "-i", folder / (name + ".pid"), "-z", folder / "zserv", "--vty_socket", folder, "--log", "stdout"]
         with open(folder / (name + ".log"), "wb") as log:
             lan.popen(namespace, [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                       env=dict(os.environ, LD_LIBRARY_PATH=libraries))

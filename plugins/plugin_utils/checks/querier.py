@@ -1,0 +1,189 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `querier`: who asks the hosts of a segment for their groups, in which version, and how often?
+
+What tells is a capture on this host, the report of a querier of ours that runs here, or a bridge; in this order, the
+first that knows."""
+from __future__ import annotations
+
+import ipaddress
+import time
+
+from ...module_utils import expect
+from ...module_utils.error import McastError
+from ...module_utils.packet import moment
+from ...module_utils.traffic.querier_message import said_interval
+from .base import Check
+
+_PROTOCOLS = {"ipv4": "IGMP", "ipv6": "MLD"}
+# RFC 9776 and 9777: what queriers go by that were told nothing, the other querier present interval with it.
+_INTERVAL, _RESPONSE, _ROBUSTNESS = 125, 10, 2
+# How far the time between two queries may be from the interval, in parts of it and seconds: nobody keeps it exactly.
+_SLACK, _LEAST_SLACK = 0.1, 0.3
+
+
+def _family(path, value):
+    return expect.choice(path, value, tuple(_PROTOCOLS))
+
+
+def _version(path, value):
+    return expect.number(path, value, 1, 3)
+
+
+def _interval(path, value):
+    return expect.number(path, value, 0.1, 31744, float)
+
+
+def _address(path, value):
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise McastError(path, "expected an address, not %s" % (value,)) from None
+
+
+class Present(Check):
+    """Passes when a querier lives on the segment of the interface, and has the address, the version and the query
+    interval that are given. A capture says so if its last general query of the lowest address is no older than the
+    other querier present interval.
+
+    Fails when there is none, or another one, and, saying "unknown", when nothing tells: no capture was named, or it is
+    shorter than a query interval; no querier of ours runs here; no bridge knows."""
+
+    NAME = "querier.present"
+    PARAMS = {"interface": expect.text, "family": _family, "address": _address, "version": _version,
+              "interval": _interval, "capture": expect.text}
+    REQUIRED = ("interface", "family")
+
+    @property
+    def NEEDS(self):
+        return ("traffic", "bridges") + (("captures",) if self.capture else ())
+
+    @property
+    def _protocol(self):
+        return _PROTOCOLS[self.family]
+
+    def describe(self):
+        return "%s on %s" % (self._told({key: self.params.get(key) for key in ("address", "version", "interval")}),
+                             self.interface)
+
+    def _told(self, found):
+        words = ["%sv%s" % (self._protocol, found["version"]) if found.get("version") else self._protocol, "querier"]
+        words += [found["address"]] if found.get("address") else []
+        words += ["every %g s" % found["interval"]] if found.get("interval") else []
+        return " ".join(words)
+
+    def judge(self, facts):
+        silent = []
+        for look in (self._captured, self._reported, self._bridged):
+            found, why = look(facts)
+            if found:
+                wrong = self._differences(found)
+                actual = "; ".join(["%s (%s)" % (self._told(found), why)] + wrong)
+                return not wrong, self.describe(), actual, found
+            if found is not None:
+                return False, self.describe(), "no querier (%s)" % why, {}
+            silent.append(why)
+        return False, self.describe(), "unknown: %s" % ", ".join(filter(None, silent)), {}
+
+    def _differences(self, found):
+        wrong = []
+        for key in ("address", "version", "interval"):
+            if self.params.get(key) is None or self._fits(key, found):
+                continue
+            wrong.append("unknown %s" % key if found.get(key) is None else "%s not %s" % (key, self.params[key]))
+        return wrong
+
+    def _fits(self, key, found):
+        have, want = found.get(key), self.params[key]
+        if have is None:
+            return False
+        if key == "interval" and found.get("measured"):
+            return abs(have - want) <= max(_LEAST_SLACK, _SLACK * want)
+        # A query says whole seconds.
+        return have == want or (key == "interval" and found.get("said") and have == said_interval(want))
+
+    # Each returns (what is known, by what): {} where it is known that there is none, None where nothing is known.
+
+    def _captured(self, facts):
+        if not self.capture:
+            return None, "no capture was named"
+        found = facts["captures"].get(self.capture)
+        if found is None:
+            return None, "no capture %s" % self.capture
+        if found["report"]["interface"] != self.interface:
+            return None, "capture %s is of %s" % (self.capture, found["report"]["interface"])
+        queries = [query for query in found["wire"]["messages"]
+                   if query["query"] == "general" and query["kind"].startswith(self._protocol.lower())]
+        end = (found["report"]["ended"] or {}).get("time") or max(
+            [time.time()] + [_seconds(query) for query in queries])
+        living = [query for query in queries if end - _seconds(query) <= _patience(query, queries)]
+        why = "capture %s" % self.capture
+        if living:
+            return _elected(living, queries), why
+        length = end - found["report"]["started"]
+        silence = end - _seconds(queries[-1]) if queries else length
+        if queries or length > _ROBUSTNESS * _INTERVAL + _RESPONSE / 2:
+            return {}, "%s: no general query for %.1f s" % (why, silence)
+        return None, "no general query in the %.1f s of capture %s; a query interval is %d s by default" % (
+            length, self.capture, _INTERVAL)
+
+    def _reported(self, facts):
+        for report in facts["traffic"].values():
+            if report.get("program") != "querier" or report.get("interface") != self.interface or report["ended"]:
+                continue
+            own = report.get(self.family)
+            if not own:
+                continue
+            why = "as the querier of ours here says"
+            if own["other"]:
+                return {key: own["other"][key] for key in ("address", "version", "interval")}, why
+            return {"address": own["address"], "version": own["version"],
+                    "interval": own["settings"]["query_interval"]}, why
+        return None, "no querier of ours runs here"
+
+    def _bridged(self, facts):
+        for name, bridge in (facts["bridges"] or {}).items():
+            if self.interface != name and self.interface not in (bridge["ports"] or ()):
+                continue
+            if bridge["queriers"] is None:
+                return None, "bridge %s can't be asked" % name
+            found = bridge["queriers"][self.family]
+            why = "as bridge %s knows" % name
+            if not found:
+                return {}, why
+            if not found["self"]:
+                return {"address": found["address"]}, why
+            return {"address": found["address"], "version": bridge[self._protocol.lower() + "_version"],
+                    "interval": bridge["query_interval"]}, why
+        return None, "no bridge here"
+
+
+def _seconds(query):
+    return moment.parse(query["time"], "time") / 1e9
+
+
+def _patience(query, queries):
+    """How long after a query its sender counts as there: the other querier present interval. The older versions don't
+    say theirs: then the longest time between two of its queries."""
+    response = _RESPONSE if query["max_response"] is None else query["max_response"]
+    times = [_seconds(each) for each in queries if each["source"] == query["source"]]
+    interval = query["interval"] or max((after - before for before, after in zip(times, times[1:])), default=_INTERVAL)
+    return (query["robustness"] or _ROBUSTNESS) * interval + response / 2
+
+
+def _elected(living, queries):
+    """The querier by what it sent last: the lowest address; 0.0.0.0 only where there is no other."""
+    ranked = sorted(living, key=lambda query: (ipaddress.ip_address(query["source"]).is_unspecified,
+                                               ipaddress.ip_address(query["source"])))
+    its = [query for query in queries if query["source"] == ranked[0]["source"]]
+    last = its[-1]
+    found = {"address": last["source"], "version": int(last["kind"].split("_")[0][-1]), "interval": last["interval"]}
+    if last["interval"]:
+        return dict(found, said=True)
+    # The older versions don't say it; the first queries are closer to each other, so it takes three of them.
+    if len(its) > 2:
+        found.update(interval=round(_seconds(last) - _seconds(its[-2]), 2), measured=True)
+    return found
+
+
+CHECKS = (Present,)
