@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
 
@@ -36,16 +35,6 @@ def run(*argv):
 
 def inside(namespace, *argv):
     return ["ip", "netns", "exec", namespace] + list(argv)
-
-
-def until(look, seconds=8.0):
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, "not within %g s" % seconds
-        time.sleep(0.02)
 
 
 class Recorder:

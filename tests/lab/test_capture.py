@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
 from ansible_collections.mcast.lab.plugins.module_utils.traffic.supervise import identity
-from traffic_lan import GROUPS, PORT, Lan, until
+from traffic_lan import GROUPS, PORT, Lan
+from waiting import until
 
 STREAMS = [{"group": GROUPS[4], "port": PORT}, {"group": GROUPS[6], "port": PORT}]
 START = {"name": "wire", "interface": "eth0", "streams": STREAMS}

@@ -16,7 +16,8 @@ from ansible_collections.mcast.lab.plugins.module_utils.firewall import nftables
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge
-from traffic_lan import GROUPS, PORT, SOURCES, Lan, until
+from traffic_lan import GROUPS, PORT, SOURCES, Lan
+from waiting import until
 
 HELLO = {"port": PORT, "group": GROUPS[4]}
 HELLO6 = {"port": PORT, "group": GROUPS[6]}

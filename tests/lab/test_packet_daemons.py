@@ -19,7 +19,8 @@ import sys
 
 import pytest
 from packet_oracle import judge
-from packet_wire import JOIN, TCPDUMP, Recorder, inside, run, until
+from packet_wire import JOIN, TCPDUMP, Recorder, inside, run
+from waiting import until
 
 DAEMONS = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "daemons"
 FRR, PIMD = DAEMONS / "frr" / "usr" / "lib" / "frr", DAEMONS / "pimd" / "usr" / "sbin" / "pimd"

@@ -13,7 +13,8 @@ import sys
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
 from packet_oracle import judge
-from packet_wire import JOIN, TCPDUMP, Recorder, inside, run, until
+from packet_wire import JOIN, TCPDUMP, Recorder, inside, run
+from waiting import until
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root"),

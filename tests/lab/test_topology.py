@@ -11,12 +11,12 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import netns
 from ansible_collections.mcast.lab.plugins.module_utils.netlink import Netlink
 from ansible_collections.mcast.lab.plugins.module_utils.topology import settle
+from waiting import until
 
 SEGMENTS = {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "spare": {"ipv4": "10.9.0.0/29"}, "bare": {}}
 HOSTS = {
@@ -197,13 +197,6 @@ def cables_are_whole(name, ip):
     ends = [(namespace == name) for namespace, links in state(name, ip).items() for body in links.values()
             if body["kind"] == "veth"]
     return ends.count(True) == ends.count(False)
-
-
-def until(look, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("drift", DRIFT)

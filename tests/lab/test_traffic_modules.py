@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import unit
-from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan, until
+from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan
+from waiting import until
 
 
 @pytest.fixture

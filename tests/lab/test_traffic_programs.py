@@ -12,7 +12,8 @@ import sys
 import time
 
 import pytest
-from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan, until
+from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan
+from waiting import until
 
 # What a program in C would do; argv: group, port, address of the interface or its index, what to do.
 PLAIN = """

@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.traffic.supervise import identity
-from traffic_lan import GROUPS, PORT, Lan, until
+from traffic_lan import GROUPS, PORT, Lan
+from waiting import until
 
 RECEIVER = ["receiver", "--group=" + GROUPS[4], "--port=%d" % PORT, "--interface=eth0"]
 SENDER = ["sender", "--group=" + GROUPS[4], "--port=%d" % PORT, "--interface=eth0"]

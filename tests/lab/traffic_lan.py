@@ -5,25 +5,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 from ansible_collections.mcast.lab.plugins.module_utils.traffic import zipapp
+from waiting import until
 
 SOURCES = {4: ["10.9.0.1", "10.9.0.2", "10.9.0.3"], 6: ["fd00:9::1", "fd00:9::2", "fd00:9::3"]}
 SERVER = {4: "10.9.0.10", 6: "fd00:9::10"}
 GROUPS = {4: "239.0.0.100", 6: "ff15::64"}
 PORT = 11111
-
-
-def until(look, seconds=5.0):
-    """Poll until `look` gives something true, and return that."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, "not within %g s" % seconds
-        time.sleep(0.01)
 
 
 class Lan:
