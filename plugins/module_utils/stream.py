@@ -143,6 +143,8 @@ class _Settler:
         elif known and interface not in known:
             raise McastError(path, "%s has no interface %s; it has %s" % (host, interface, ", ".join(known)))
         address = known.get(interface, {}).get(self.family)
+        if self.family == "ipv6" and groups_of.is_link_local(self.stream["group"]):
+            address = None  # the kernel sends from the link-local address (RFC 6724 section 5, rule 2)
         return {"interface": interface, "address": address.partition("/")[0] if address else None}
 
     def _source(self, source, senders):

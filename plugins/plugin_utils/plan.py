@@ -111,7 +111,8 @@ def _before(streams, host, others):
     for interface in streams_of.of_host(streams, host)["interfaces"]:
         yield "interface.settings", "failure", {"interface": interface, "state": "up", "multicast": True}
     for interface, group in streams_of.memberships(streams, host):
-        yield "membership.absent", others, {"interface": interface, "group": group}
+        if not groups_of.is_kernel_own(group):
+            yield "membership.absent", others, {"interface": interface, "group": group}
     for opening in streams_of.of_host(streams, host)["open"]:
         yield "firewall.listed", "failure", dict(opening)
         yield "firewall.open", "failure", dict(opening)
@@ -123,7 +124,8 @@ def _during(streams, host, others):
         yield "membership.present", "failure", dict(union, interface=interface, group=group)
         yield "mapping.programmed", "failure", {"interface": interface, "group": group, "mac": groups_of.mac(group)}
     expected = [{"interface": interface, "group": group} for interface, group in wanted]
-    yield "membership.difference", others, {"joined": expected}
+    yield "membership.difference", others, {"joined": [
+        place for place in expected if not groups_of.is_kernel_own(place["group"])]}
     yield "membership.explained", others, {"memberships": expected}
     for opening in streams_of.of_host(streams, host)["open"]:
         yield "socket.listening", "failure", {"group": opening["group"], "port": int(opening["port"])}
@@ -133,8 +135,10 @@ def _during(streams, host, others):
             yield "delivery.sent", "failure", dict(shared, datagrams=stream["count"],
                                                    interface=stream["senders"][host]["interface"])
         if host in stream["receivers"]:
-            yield "delivery.received", "failure", dict(shared, datagrams=stream["count"], sources=_senders(
-                stream), interface=stream["receivers"][host]["interface"])
+            end = stream["receivers"][host]
+            params = dict(shared, datagrams=stream["count"], sources=_senders(stream), interface=end["interface"])
+            yield "delivery.received", "failure", dict(params, at_least=stream["count"] - end["loss"]) if end.get(
+                "loss") else params
     for params in _reports(streams, host, "join"):
         yield "packets.reports", others, params
 
@@ -192,13 +196,15 @@ def _leaving(stream, host):
 
 def _arriving(stream, host):
     """Of a sender that the filter leaves out nothing is certain: its datagrams may come this far, or may not. Nor is
-    the TTL: there may be routers."""
+    the TTL: there may be routers, and they may lose the first datagrams."""
     heard = _senders(stream)
+    loss = stream["receivers"][host].get("loss", 0)
     known = None not in heard
     params = dict(_datagrams(stream, stream["receivers"][host]), sources=heard if known else [])
     if known or (stream["filter_mode"], stream["sources"]) == ("exclude", []):
-        return dict(params, count=stream["count"] * len(heard))
-    return dict(params, at_least=stream["count"])
+        most = stream["count"] * len(heard)
+        return dict(params, at_least=most - loss * len(heard), at_most=most) if loss else dict(params, count=most)
+    return dict(params, at_least=stream["count"] - loss)
 
 
 def _senders(stream):
@@ -211,7 +217,8 @@ def _senders(stream):
 
 def _after(streams, host, others):
     for interface, group in streams_of.memberships(streams, host):
-        yield "membership.absent", others, {"interface": interface, "group": group}
+        if not groups_of.is_kernel_own(group):
+            yield "membership.absent", others, {"interface": interface, "group": group}
     yield "membership.difference", others, {"joined": []}
     for params in _reports(streams, host, "leave"):
         yield "packets.reports", others, params

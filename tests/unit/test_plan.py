@@ -292,3 +292,10 @@ def test_a_stream_that_lasts_is_waited_for():
     planned = plan.derive([settled_stream(0, soak=300.0)], ["server"], bool)
     assert {check["wait"] for check in planned if check["check"].startswith("delivery.")} == {300}
     assert {check["wait"] for check in planned if not check["check"].startswith("delivery.")} == {0}
+
+
+@pytest.mark.parametrize("group", ["224.0.0.1", "ff02::1"])
+def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
+    planned = {check["check"]: check for check in plan.derive([settled_stream(0, group=group)], ["server"], bool)}
+    assert "membership.absent" not in planned and "membership.present" in planned
+    assert planned["membership.difference"]["params"] == {"joined": []}

@@ -92,7 +92,9 @@ def test_what_is_said_of_a_host_goes_before_what_is_said_of_its_group(order):
 
 @pytest.mark.parametrize(("host", "group", "address"), [
     ("client", "ff15::1", "fd00:122::1"), ("server", "ff15::1", None), ("real", "239.0.0.1", None),
-    ("r.example.org", "239.0.0.1", "192.168.122.1")])
+    ("r.example.org", "239.0.0.1", "192.168.122.1"),
+    ("client", "ff02::1", None), ("client", "ff12::5", None),  # from the link-local address
+])
 def test_address_of_a_sender_where_it_is_known(host, group, address):
     assert settle(group=group, to="client", **{"from": host})["senders"][host]["address"] == address
 
