@@ -5,6 +5,7 @@ NAME ?= two_hosts
 # Which scenarios setup is to install for.
 scenario lab down: export SCENARIO = $(NAME)
 scenarios: export SCENARIO = all
+bench-fleet: export SCENARIO = fleet
 
 .PHONY: help setup verify scenario scenarios lab down test
 help:

@@ -22,7 +22,7 @@ case " $* " in
 esac
 # Debian starts an SSH server once it is installed: only for who wants a lab that is reached so, or tests it.
 case " $* ${SCENARIO:-} " in
-    *test.txt* | *" all "* | *_ssh\ *) needs="$needs sshd:openssh-server ssh:openssh-client" ;;
+    *test.txt* | *" all "* | *_ssh\ * | *" fleet "*) needs="$needs sshd:openssh-server ssh:openssh-client" ;;
 esac
 missing=()
 for need in $needs; do

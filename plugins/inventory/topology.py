@@ -42,6 +42,7 @@ options:
     description:
       - Hosts by name, each with C(interfaces) by name, each with its C(segment) and, optionally, C(ipv4) and C(ipv6)
         address. Addresses that are not given are drawn from the segment, in the order of the file.
+      - With C(count), a number or a template over the extra variables, it is that many hosts, as C(m01) to C(m20).
       - C(router) and C(querier) become the host's variables C(mcast_router) and C(mcast_querier), and put it in the
         groups C(routers) and C(queriers).
     type: dict
@@ -71,7 +72,10 @@ streams:
 import os
 
 import yaml
+from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.template import trust_as_template
+from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import ssh, stream, topology
 from ..module_utils.error import McastError
@@ -92,6 +96,7 @@ class InventoryModule(BaseInventoryPlugin):
         super().parse(inventory, loader, path, cache)
         try:
             document = self._read(path)
+            self._number(document)
             settled = topology.settle(document, os.path.basename(os.path.dirname(os.path.abspath(path))))
             if document.get("streams") is not None:
                 stream.check(document["streams"])
@@ -116,6 +121,19 @@ class InventoryModule(BaseInventoryPlugin):
         if isinstance(document, dict) and document.get("plugin") != InventoryModule.NAME:
             raise McastError("plugin", "expected %s, not %r" % (InventoryModule.NAME, document.get("plugin")))
         return document
+
+    def _number(self, document):
+        """Replace hosts with a count by as many hosts. How many, a variable of the command line may say."""
+        if not isinstance(document, dict) or not isinstance(document.get("hosts"), dict):
+            return
+        self.templar.available_variables = load_extra_vars(self.loader)
+        for name, body in document["hosts"].items():
+            if isinstance(body, dict) and isinstance(body.get("count"), str):
+                try:
+                    body["count"] = int(self.templar.template(trust_as_template(body["count"])))
+                except (AnsibleError, ValueError, TypeError) as error:
+                    raise McastError("hosts.%s.count" % name, "expected a number: %s" % error) from None
+        document["hosts"] = topology.numbered(document["hosts"])
 
     def _fill(self, document, settled):
         inventory = self.inventory

@@ -7,6 +7,7 @@ All of it lies in /run/mcast-ssh/LAB: the client's `config` (``ssh -F …/config
 serves that connection, and ends with it."""
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -94,7 +95,10 @@ def _make(lab, namespaces):
     # sshd looks for id.pub as the user who logs in. The keys themselves are readable for root alone.
     for path, mode in ((ROOT, 0o755), (here, 0o755), (here + "/id.pub", 0o644)):
         os.chmod(path, mode)
-    known = ["%s %s\n" % (name, _key(os.path.join(here, "hosts", name, "key"), name)) for name in namespaces]
+    # ssh-keygen waits more than it works; hundreds of keys are made side by side.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        keys = pool.map(lambda name: _key(os.path.join(here, "hosts", name, "key"), name), namespaces)
+        known = ["%s %s\n" % each for each in zip(namespaces, keys)]
     _write(here + "/known_hosts", "".join(known))
 
 
