@@ -42,8 +42,8 @@ class CallbackModule(CallbackBase):
             self._say("task: %s" % task.get_name(), C.COLOR_VERBOSE)
 
     def v2_runner_on_ok(self, result):
-        self._told(result)
-        self._shown(result)
+        if not self._told(result) or result.task.action != "mcast.lab.fleet_report":
+            self._shown(result)
 
     def v2_runner_item_on_ok(self, result):
         self._shown(result)
@@ -86,6 +86,10 @@ class CallbackModule(CallbackBase):
         if action == "mcast.lab.check" and "checks" in content:
             for check in content["checks"]:
                 self._check(check)
+            return True
+        if action == "mcast.lab.fleet_report" and "lines" in content:
+            for line in content["lines"]:
+                self._say(line)
             return True
         if action == "mcast.lab.verdict" and "verdict" in content:
             self._verdict = content["msg"], content["verdict"] == "pass"

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ask many hosts at once: threads, a deadline for all of them, and for each that failed the reason.
+
+A question is an object with `host`, `how`, `stage` (what it is at, in words), `run()`, which returns the answer or
+raises Failure, and `stop()`, which makes run() end."""
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+
+from ..module_utils.error import McastError
+from ..module_utils.kernel import facts as kernel_facts
+from ..module_utils.kernel import sources
+
+# What a host may say before we no longer listen: a thousand times what a busy host has to say.
+MOST_OUTPUT = 64 << 20
+# A host that has not answered for so long no longer counts as one of those that are being asked, in seconds.
+PATIENCE = 2.0
+
+
+class Failure(Exception):
+    """Why a host gave no answer. reason: one of the words in the documentation of fleet_info; detail: a sentence."""
+
+    def __init__(self, reason, detail):
+        super().__init__("%s: %s" % (reason, detail))
+        self.reason = reason
+        self.detail = detail
+
+
+def answer(output):
+    """output: what the script of sources.py printed on a host. Returns the facts; Failure where they can't be read."""
+    if sources.MARK not in output:
+        raise Failure("shell", "printed nothing that was expected; the host needs a POSIX shell at /bin/sh: %s"
+                      % (output.strip()[-200:] or "no output"))
+    try:
+        texts = sources.split(output)
+    except McastError as error:
+        raise Failure("cut_off", str(error)) from None
+    try:
+        return kernel_facts.facts(texts)
+    except McastError as error:
+        raise Failure("facts", str(error)) from None
+
+
+def ask(questions, forks, timeout):
+    """questions: a list; forks: how many hosts are asked at a time; timeout: seconds after which all of it ends.
+
+    Yields (question, answer or Failure) in the order in which the hosts are done, from the calling thread."""
+    return _Asking(questions, forks, timeout).results()
+
+
+class _Asking:
+    def __init__(self, questions, forks, timeout):
+        self.waiting = list(reversed(questions))
+        self.forks, self.timeout = forks, timeout
+        self.deadline = time.monotonic() + timeout
+        # Hosts that keep silent may not use up the time of those that would answer: every host has its turn before
+        # four fifths of the time have passed.
+        rounds = -(-len(questions) // forks) or 1
+        self.patience = min(PATIENCE, 0.8 * timeout / rounds)
+        self.asked = {}  # question: when it began
+        self.slow = set()  # of these, those that no longer count
+        self.done = queue.SimpleQueue()
+
+    def results(self):
+        try:
+            while self.waiting or self.asked:
+                self._begin()
+                try:
+                    question, result = self.done.get(timeout=max(0, self._until() - time.monotonic()))
+                except queue.Empty:
+                    if time.monotonic() < self.deadline:
+                        continue
+                    break
+                if self.asked.pop(question, None) is not None:
+                    self.slow.discard(question)
+                    yield question, result
+            yield from self._late()
+        finally:
+            self._stop()
+
+    def _begin(self):
+        now = time.monotonic()
+        self.slow.update(question for question, begun in self.asked.items() if now - begun >= self.patience)
+        while self.waiting and len(self.asked) - len(self.slow) < self.forks:
+            question = self.waiting.pop()
+            self.asked[question] = now
+            threading.Thread(target=self._run, args=(question,), daemon=True).start()
+
+    def _until(self):
+        """When something is to be done, should no host answer before."""
+        if not self.waiting:
+            return self.deadline
+        soonest = min(begun for question, begun in self.asked.items() if question not in self.slow)
+        return min(self.deadline, soonest + self.patience)
+
+    def _run(self, question):
+        try:
+            result = question.run()
+        except Failure as failure:
+            result = failure
+        except Exception as error:  # a thread has nobody above it: whatever it is, it is this host's failure
+            result = Failure("error", "%s: %s" % (type(error).__name__, error))
+        self.done.put((question, result))
+
+    def _late(self):
+        for question in self.asked:
+            yield question, Failure("timeout", "not done after %g s: %s" % (self.timeout, question.stage))
+        for question in self.waiting:
+            yield question, Failure("timeout", "not asked within %g s: others took all the time" % self.timeout)
+
+    def _stop(self):
+        for question in self.asked:
+            question.stop()
+
+
+def end_children():
+    """Kill the processes that this one has started and not waited for: those of connections that hang."""
+    try:
+        for task in os.listdir("/proc/self/task"):
+            with open("/proc/self/task/%s/children" % task, encoding="ascii") as file:
+                for pid in file.read().split():
+                    os.kill(int(pid), signal.SIGKILL)
+    except OSError:
+        pass  # no such file in this kernel, or the process has ended meanwhile

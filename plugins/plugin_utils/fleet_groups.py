@@ -1,0 +1,55 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who is a member of what, over all hosts: pure functions of the facts of each."""
+from __future__ import annotations
+
+import ipaddress
+
+from ..module_utils import group as groups_of
+
+# What every host joins by itself (RFC 1112 section 7.2, RFC 4291 section 2.8), and every router.
+_KERNEL = {"224.0.0.1", "ff01::1", "ff02::1", "224.0.0.2", "ff01::2", "ff02::2", "ff05::2", "224.0.0.106", "ff02::6a"}
+_SOLICITED_NODE = ipaddress.ip_network("ff02::1:ff00:0/104")
+
+
+def of_kernel(group):
+    """Whether the kernel joins the group by itself."""
+    address = groups_of.parse(group)
+    return group in _KERNEL or address.version == 6 and address in _SOLICITED_NODE
+
+
+def groups(hosts):
+    """hosts: {name: facts}. Returns {group: [{host, interface, mode, sources, process}]}, the groups in order.
+
+    mode: include, exclude, or None where it is not known; sources: those of the mode; process: see holder()."""
+    found = {}
+    for host, facts in hosts.items():
+        for row in facts.get("memberships", ()):
+            mode = row["filter_mode"]["value"]
+            listed = row[mode] if mode else None
+            found.setdefault(row["group"], []).append({
+                "host": host, "interface": row["interface"], "mode": mode,
+                "sources": None if listed is None else [each["source"] for each in listed],
+                "process": holder(facts, row)})
+
+    def place(group):
+        return ":" in group, int(groups_of.parse(group))
+
+    return {group: found[group] for group in sorted(found, key=place)}
+
+
+def holder(facts, membership):
+    """Who holds a membership: ``{value, basis}``. No file of the kernel says it: exact for what only the kernel holds,
+    inferred from who listens to the group, unknown where several might or none can be seen."""
+    if of_kernel(membership["group"]):
+        return {"value": "kernel", "basis": "exact" if membership["users"] == 1 else "inferred"}
+    listening = [row for row in facts.get("sockets", ()) if row["process"] is not None]
+    bound = {row["process"] for row in listening if row["address"] == membership["group"]}
+    wild = {row["process"] for row in listening if row["address"] in ("0.0.0.0", "::")
+            and (row["family"] == membership["family"] or row["address"] == "::" and membership["family"] == "ipv4")}
+    for processes in (bound, wild):
+        if len(processes) == 1:
+            return {"value": min(processes), "basis": "inferred"}
+        if processes:
+            break
+    return {"value": None, "basis": "unknown"}

@@ -1,0 +1,185 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From Ansible's variables to the questions of `fleet`: over SSH by paramiko where a host's options are understood,
+else by the connection plugin that the host has."""
+from __future__ import annotations
+
+import copy
+import re
+
+from ansible import constants as C
+from ansible.errors import AnsibleError
+from ansible.executor.task_executor import TaskExecutor
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+from ansible.template import Templar
+from ansible.utils.vars import load_extra_vars
+
+from ..module_utils.error import McastError
+from . import fleet_ssh, gather
+from .fleet import Failure, answer, end_children
+from .fleet_login import Files, NotUnderstood, login
+
+_SSH = ("ssh", "ansible.builtin.ssh", "ansible.legacy.ssh", "smart")
+_SUDO = ("sudo", "ansible.builtin.sudo", "ansible.legacy.sudo")
+_COMMON = ("ansible_connection", "ansible_become", "ansible_become_method")
+# Which word for what OpenSSH and others say; the first that fits.
+_SAID = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in (
+    (r"HOST IDENTIFICATION HAS CHANGED", "host_key_changed"),
+    (r"host key verification failed|no .* host key is known", "host_key_unknown"),
+    (r"connection refused", "refused"),
+    (r"could not resolve|name or service not known", "unresolved"),
+    (r"timed out|no route to host|network is unreachable", "unreachable"),
+    (r"permission denied \(|too many authentication|invalid/incorrect password", "authentication"),
+    (r"sudo:|become|incorrect .*password", "become"),
+))
+
+
+class Plugin:
+    """A question over the connection plugin of a host. See `fleet`."""
+
+    def __init__(self, host, how, action, script):
+        self.host, self.how, self.script = host, how, script
+        self.action = action
+        self.stage = "the connection plugin %s has not returned" % how
+
+    def run(self):
+        try:
+            return answer(gather.run(self.action, self.script))
+        except McastError as error:
+            reason = self._reason(error.reason)
+            raise Failure("shell" if reason == "connection" else reason, str(error)) from None
+        except AnsibleError as error:
+            raise Failure(self._reason(str(error)), str(error)) from None
+
+    @staticmethod
+    def _reason(text):
+        return next((reason for pattern, reason in _SAID if pattern.search(text)), "connection")
+
+    def stop(self):
+        """What still runs is ended with all other children: a plugin does not say what it has started."""
+
+
+class Hosts:
+    def __init__(self, action, task_vars, script, timeout):
+        self.action, self.script = action, script
+        self.task = action._task
+        self.hostvars = task_vars["hostvars"]
+        self.shared = fleet_ssh.Shared(timeout)
+        self.files = Files()
+        self.keys = {key: value for key, value in self.task.dump_attrs().items() if key not in ("retries", "timeout")}
+        # What the play and the task say goes before what the inventory says, and the command line before both.
+        play = getattr(getattr(self.task, "_parent", None), "_play", None)
+        self.over = {**(play.get_vars() if play else {}), **self.task.get_vars()}
+        for name in load_extra_vars(action._loader):
+            self.over.pop(name, None)
+        self._names, self._options, self._secrets = {}, {}, {}
+        self.segments = {}  # {host: {interface: segment}}, as far as the inventory says it
+
+    def close(self):
+        self.shared.close()
+        end_children()
+
+    def without_secrets(self, host, text):
+        """The text without passwords and paths of the host's options."""
+        for secret in sorted(self._secrets.get(host, ()), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def question(self, host):
+        """Failure where the host's variables can't be read."""
+        try:
+            raw = dict(self.hostvars.raw_get(host), **self.over, inventory_hostname=host)
+            self.segments[host] = {name: body.get("segment")
+                                   for name, body in (raw.get("mcast_interfaces") or {}).items()}
+            templar = Templar(self.action._loader, variables=raw)
+            common = self._values(raw, templar, _COMMON)
+            kind = common.get("ansible_connection") or self.task.connection
+            if kind in _SSH:
+                try:
+                    return self._by_paramiko(host, raw, templar, common)
+                except NotUnderstood:
+                    pass
+            return self._by_plugin(host, kind, raw, templar)
+        except AnsibleError as error:
+            raise Failure("options", str(error)) from None
+
+    @staticmethod
+    def _values(raw, templar, names):
+        found = {}
+        for name in names:
+            if name in raw:
+                value = raw[name]
+                plain = not isinstance(value, (str, list, dict)) or isinstance(value, str) and "{" not in value
+                found[name] = value if plain else templar.template(value)
+        return found
+
+    def _plugin_options(self, kind, name, raw, templar, besides=()):
+        """The options of a plugin for a host. Hosts mostly have the same, but for `besides`, which are left out."""
+        if (kind, name) not in self._names:
+            # Ansible reads the documentation of a plugin when it is first looked for.
+            {"connection": connection_loader, "become": become_loader}[kind].get_with_context(
+                name, *([self.action._play_context] if kind == "connection" else []))
+            self._names[kind, name] = [each for each in C.config.get_plugin_vars(kind, name) if each not in besides]
+        values = self._values(raw, templar, self._names[kind, name])
+        key = (kind, name, tuple(sorted((each, repr(value)) for each, value in values.items())))
+        if key not in self._options:
+            keys = dict(self.keys)
+            for word, secret in (("password", "password"), ("become_pass", "become_pass")):
+                if getattr(self.action._play_context, secret, None):
+                    keys[word] = getattr(self.action._play_context, secret)
+            self._options[key] = C.config.get_plugin_options(kind, name, keys=keys, variables=values)
+        return self._options[key]
+
+    def _by_paramiko(self, host, raw, templar, common):
+        if fleet_ssh.paramiko is None:
+            raise McastError("paramiko", "is not installed for the Python that runs Ansible; install it: "
+                                         "python3 -m pip install paramiko")
+        address = self._values(raw, templar, ("ansible_ssh_host", "ansible_host"))
+        names = ("inventory_hostname", "ansible_host", "ansible_ssh_host", "delegated_vars['ansible_host']",
+                 "delegated_vars['ansible_ssh_host']")
+        options = dict(self._plugin_options("connection", "ssh", raw, templar, besides=names))
+        options["host"] = address.get("ansible_ssh_host") or address.get("ansible_host") or host
+        settled = login(options, self.files)
+        self._secrets[host] = {str(options[name]) for name in ("password", "private_key_passphrase")
+                               if options.get(name)}
+        become = self._become(raw, templar, common, options)
+        if become and become.password:
+            self._secrets[host].add(become.password)
+        return fleet_ssh.Question(host, settled, self.script, self.shared, become)
+
+    def _become(self, raw, templar, common, options):
+        wanted = common.get("ansible_become")
+        if not boolean(self.task.become if wanted is None else wanted):
+            return None
+        method = common.get("ansible_become_method") or self.task.become_method
+        if method not in _SUDO:
+            raise NotUnderstood("become method %s" % method)
+        values = self._plugin_options("become", "sudo", raw, templar)
+        if values["become_user"] == options.get("remote_user") and not C.BECOME_ALLOW_SAME_USER:
+            return None
+        key = ("become", id(values))
+        if key not in self._options:
+            plugin = become_loader.get("sudo")
+            plugin._options = values
+            command = plugin.build_become_command("/bin/sh -s", shell_loader.get("sh"))
+            secret = values.get("become_pass")
+            self._options[key] = fleet_ssh.Become(command, plugin.success, plugin.prompt or None,
+                                                  str(secret) if secret else None)
+        return self._options[key]
+
+    def _by_plugin(self, host, kind, raw, templar):
+        """As Ansible's own executor makes the connection of a host and its options."""
+        action = self.action
+        context = action._play_context.copy()
+        context = context.set_task_and_variable_override(task=self.task, variables=raw, templar=templar)
+        executor = TaskExecutor(self.hostvars._inventory.get_host(host), self.task, raw, context, action._loader,
+                                action._shared_loader_obj, None, self.hostvars._variable_manager)
+        executor._connection = executor._get_connection(raw, templar, kind)
+        executor._set_connection_options(raw, templar)
+        mine = copy.copy(action)
+        mine._connection, mine._play_context = executor._connection, context
+        self._secrets[host] = {str(value) for name, value in self._values(
+            raw, templar, [each for each in raw if re.search(r"_pass(word|phrase)?$|key_file$|_args$", each)]).items()
+            if value}
+        return Plugin(host, kind, mine, self.script)

@@ -1,0 +1,145 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a gathering is written down as: a table, CSV, metrics, and what changed since another. Pure functions of what
+fleet_info returns."""
+from __future__ import annotations
+
+import csv
+import io
+
+from ..module_utils import group as groups_of
+from .fleet_groups import of_kernel
+
+COLUMNS = ("host", "interface", "group", "mode", "sources", "process", "basis", "name")
+CHANGES = ("joined", "left", "moved", "appeared", "vanished")
+# How many names a line shows before it says how many more there are.
+_SHOWN = 6
+
+
+def _rows(fleet):
+    for group, members in fleet["groups"].items():
+        for member in members:
+            yield group, member
+
+
+def csv_text(fleet):
+    """One line per host, interface and group; sources apart by spaces."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for group, member in sorted(_rows(fleet), key=lambda row: (row[1]["host"], row[1]["interface"], row[0])):
+        writer.writerow((member["host"], member["interface"], group, member["mode"] or "unknown",
+                         "unknown" if member["sources"] is None else " ".join(member["sources"]),
+                         member["process"]["value"] or "", member["process"]["basis"],
+                         groups_of.iana_name(group) or ""))
+    return output.getvalue()
+
+
+def _label(value):
+    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _metric(name, kind, text, rows):
+    yield "# HELP %s %s" % (name, text)
+    yield "# TYPE %s %s" % (name, kind)
+    for labels, value in rows:
+        shown = ",".join('%s="%s"' % (key, _label(each)) for key, each in labels.items())
+        yield "%s%s %s" % (name, "{%s}" % shown if shown else "", value)
+
+
+def metrics(fleet):
+    """The text format that node_exporter's textfile collector reads."""
+    members = [({"host": member["host"], "interface": member["interface"], "group": group,
+                 "mode": member["mode"] or "unknown"}, 1) for group, member in _rows(fleet)]
+    answered = [({"host": host}, 1) for host in fleet["hosts"]]
+    answered += [({"host": host}, 0) for host in fleet["failures"]]
+    kinds = {}
+    for finding in fleet["findings"]:
+        key = finding["kind"], finding["basis"]
+        kinds[key] = kinds.get(key, 0) + 1
+    found = [({"kind": kind, "basis": basis}, count) for (kind, basis), count in sorted(kinds.items())]
+    lines = [
+        *_metric("mcast_membership", "gauge", "A host is a member of a group on an interface.", members),
+        *_metric("mcast_host_answered", "gauge", "Whether the host answered.", answered),
+        *_metric("mcast_findings", "gauge", "Findings across the hosts.", found),
+        *_metric("mcast_gather_seconds", "gauge", "How long the gathering took.", [({}, fleet["elapsed"])])]
+    return "\n".join(lines) + "\n"
+
+
+def changes(before, now):
+    """before: an earlier gathering, or None; now: this one. Returns ``{joined, left, moved, appeared, vanished}``:
+    {host, interface, group} for the first two, {host, group, from, to} for moved, names of hosts for the last two.
+    Of a host that did not answer both times, nothing is joined or left."""
+    found = {kind: [] for kind in CHANGES}
+    if before is None:
+        return found
+    found["appeared"] = sorted(set(now["hosts"]) - set(before["hosts"]))
+    found["vanished"] = sorted(set(before["hosts"]) - set(now["hosts"]))
+    both = set(before["hosts"]) & set(now["hosts"])
+    old, new = (_places(fleet, both) for fleet in (before, now))
+    for host, group in sorted(set(old) | set(new)):
+        gone, come = (sorted(one.get((host, group), set()) - other.get((host, group), set()))
+                      for one, other in ((old, new), (new, old)))
+        moved = min(len(gone), len(come))
+        found["moved"] += [{"host": host, "group": group, "from": one, "to": other} for one, other in zip(gone, come)]
+        for kind, interfaces in (("left", gone[moved:]), ("joined", come[moved:])):
+            found[kind] += [{"host": host, "interface": interface, "group": group} for interface in interfaces]
+    return found
+
+
+def _places(fleet, hosts):
+    found = {}
+    for group, member in _rows(fleet):
+        if member["host"] in hosts:
+            found.setdefault((member["host"], group), set()).add(member["interface"])
+    return found
+
+
+def _some(names):
+    names = sorted(set(names))
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (" and %d more" % more if more > 0 else "")
+
+
+def table(fleet, changed):
+    """changed: of changes(). Returns lines: groups, hosts that failed, findings, what changed, and a summary."""
+    rows = [("GROUP", "HOSTS", "INTERFACES", "PROCESSES", "WHO")]
+    own = 0
+    for group, members in fleet["groups"].items():
+        if of_kernel(group):
+            own += 1
+            continue
+        hosts = {member["host"] for member in members}
+        processes = {member["process"]["value"] or "?" for member in members}
+        rows.append((group, str(len(hosts)), _some(member["interface"] for member in members), _some(processes),
+                     _some(hosts)))
+    lines = _columns(rows)
+    if own:
+        lines.append("and %d groups that kernels join by themselves" % own)
+    for host, failure in fleet["failures"].items():
+        lines.append("failed  %s: %s: %s" % (host, failure["reason"], failure["detail"]))
+    for finding in fleet["findings"]:
+        if finding["basis"] != "unknown":
+            lines.append("%s  %s: %s: %s; %s" % (finding["kind"], _some(finding["hosts"]), finding["subject"],
+                                                  finding["evidence"], finding["remedy"]))
+    for kind in ("joined", "left", "moved"):
+        lines += ["%s  %s" % (kind, _change(each)) for each in changed[kind]]
+    lines += ["%s  %s" % (kind, _some(changed[kind])) for kind in ("appeared", "vanished") if changed[kind]]
+    return lines + [summary(fleet)]
+
+
+def _change(each):
+    if "from" in each:
+        return "%s: %s from %s to %s" % (each["host"], each["group"], each["from"], each["to"])
+    return "%s: %s on %s" % (each["host"], each["group"], each["interface"])
+
+
+def summary(fleet):
+    return "%d hosts answered, %d failed, %d findings, %.2f s" % (
+        len(fleet["hosts"]), len(fleet["failures"]),
+        sum(finding["basis"] != "unknown" for finding in fleet["findings"]), fleet["elapsed"])
+
+
+def _columns(rows):
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
