@@ -6,10 +6,13 @@ Multicast needs them too: a router takes a group's packets only from where its r
 section 4.2), and finds the RP by them."""
 from __future__ import annotations
 
+import math
+
 from . import group
 from .error import McastError
 
 FAMILIES = ("ipv4", "ipv6")
+_LEARNING = 1.0  # seconds
 
 
 def add_routes(segments, hosts):
@@ -84,8 +87,17 @@ def _path(topology, family, sender, receiver):
     return path if receiver == sender else None
 
 
+def _loss(path, topology, stream):
+    """How many of a stream's datagrams may be lost before routers that learn the route from them have done so. FRR
+    loses the first at each router that registers or joins; a second is ample."""
+    learn = any(topology["hosts"][way["router"]]["router"].get("backend", "frr") != "smcroute" for way in path)
+    sent = math.ceil(_LEARNING / stream["interval"]) if stream["interval"] else stream["count"]
+    return min(sent, stream["count"] - 1) if learn else 0
+
+
 def check_streams(topology, streams):
-    """Refuse what no router of a settled topology can bring from a sender to a receiver. streams: settled. McastError
+    """Refuse what no router of a settled topology can bring from a sender to a receiver, and give each receiver behind
+    routers its ``loss``: how many datagrams of a sender may be lost at the beginning. streams: settled. McastError
     names the stream's key."""
     for stream in streams:
         for sender, receiver, path in _paths(topology, stream):
@@ -106,6 +118,8 @@ def check_streams(topology, streams):
                     raise McastError(about + "group", "%s is of IPv6, and the backend %s of router %s forwards IPv4 "
                                                       "alone; smcroute takes both" % (
                                                           stream["group"], backend, way["router"]))
+            end = stream["receivers"][receiver]
+            end["loss"] = max(end.get("loss", 0), _loss(path, topology, stream))
 
 
 def static_routes(topology, streams, router):

@@ -32,7 +32,7 @@ options:
       - C(delivery.sent) with C(stream), C(group), C(port), C(interface) and the number of C(datagrams), as told by the
         sender of the name C(sender-STREAM).
       - C(delivery.received) with the same and C(sources), the senders' addresses, as told by the receiver of the name
-        C(receiver-STREAM).
+        C(receiver-STREAM). With C(at_least), so many datagrams of each sender are enough.
       - C(socket.listening) with C(port), and optionally C(group) and C(process), a name. A process holds a UDP socket
         that datagrams to the group can reach - on the wildcard address or the group itself, and of its family.
       - C(firewall.listed) with C(protocol) (V(udp), V(tcp), V(igmp), V(mld), V(pim)), C(port) (or a range such as

@@ -66,7 +66,7 @@ def test_each_family_goes_its_own_way():
 
 def stream(group="239.1.1.1", sender="s", receivers=("t",), **keys):
     senders = {sender: {"interface": "eth0", "address": "10.1.0.1"}}
-    return dict({"name": "x", "group": group, "ttl": 8, "senders": senders,
+    return dict({"name": "x", "group": group, "ttl": 8, "count": 20, "interval": 0.1, "senders": senders,
                  "receivers": {receiver: {"interface": "eth0"} for receiver in receivers}}, **keys)
 
 
@@ -91,6 +91,18 @@ def test_streams_that_no_router_can_bring_are_refused(name):
 def test_streams_on_one_segment_are_no_business_of_routers():
     routing.check_streams(settled(ROW), [stream("224.0.0.100", "u", ("u",), ttl=1),
                                          stream("ff02::100", "s", ("s",), ttl=0)])
+
+
+@pytest.mark.parametrize(("keys", "backend", "loss"), [
+    ({}, "frr", 10), ({}, "smcroute", 0), ({"interval": 0.3}, "pimd", 4), ({"count": 5}, "frr", 4),
+    ({"count": 1}, "frr", 0), ({"interval": 0}, "frr", 19), ({"receivers": {"w": {"interface": "eth0"}}}, "frr", 0)])
+def test_routers_that_learn_lose_the_first_datagrams(keys, backend, loss):
+    found = settled(dict(ROW, w="a"))
+    for host in ("r1", "r2"):
+        found["hosts"][host]["router"] = {"backend": backend}
+    given = dict(stream(), **keys)
+    routing.check_streams(found, [given])
+    assert [end["loss"] for end in given["receivers"].values()] == [loss]
 
 
 def test_static_routes():

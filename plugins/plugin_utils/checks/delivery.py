@@ -66,26 +66,30 @@ class Sent(_Delivery):
 
 class Received(_Delivery):
     """Passes when the receiver has got exactly the number of datagrams from each sender, at this group and port, over
-    this interface, and nothing more over the whole window.
+    this interface, and nothing more over the whole window. With `at_least`, so many of them are enough: routers that
+    learn a route from the first datagrams lose those.
 
     Fails when there is no receiver, when one sender's datagrams are missing or come more than once, or when somebody
     else's come. A sender whose address is not known beforehand is any source."""
 
     NAME = "delivery.received"
-    PARAMS = dict(Sent.PARAMS, sources=_senders)
+    PARAMS = dict(Sent.PARAMS, sources=_senders, at_least=_count)
     PROGRAM = "receiver"
     ABSENCE = True  # "exactly" says that no copy and no stranger follows
 
     def describe(self):
-        return "%s: receives %d from %s at %s port %d" % (
-            self.stream, self.datagrams, self._named(), self.group, self.port)
+        return "%s: receives %s from %s at %s port %d" % (
+            self.stream, self._number(), self._named(), self.group, self.port)
+
+    def _number(self):
+        return "%d" % self.datagrams if self.at_least is None else "%d to %d" % (self.at_least, self.datagrams)
 
     def _named(self):
         return ", ".join(source or "any source" for source in self.sources or []) or "nobody"
 
     def judge(self, facts):
         report = self._report(facts)
-        expected = "%d from %s over %s" % (self.datagrams, self._named(), self.interface)
+        expected = "%s from %s over %s" % (self._number(), self._named(), self.interface)
         if report is None:
             return False, expected, "no receiver", {}
         if report.get("error"):
@@ -101,7 +105,9 @@ class Received(_Delivery):
 
     def _complete(self, got):
         wanted = list(self.sources or [])
-        if any(interface != self.interface or count != self.datagrams for (unused, interface), count in got.items()):
+        fewest = self.datagrams if self.at_least is None else self.at_least
+        if any(interface != self.interface or not fewest <= count <= self.datagrams
+               for (unused, interface), count in got.items()):
             return False
         heard = {source for source, unused in got}
         known = {source for source in wanted if source is not None}
