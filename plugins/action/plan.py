@@ -43,7 +43,8 @@ class ActionModule(ActionBase):
         groups, hostvars = task_vars["groups"], task_vars["hostvars"]
         if not groups["all"]:
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
-        stated = task_vars.get("mcast_checks") or []
+        stated = self._templar.template(task_vars.get("mcast_checks") or [])
+        plan.steps(self._templar.template(task_vars.get("mcast_steps") or []), groups)
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
         topology = settled.topology_of(hostvars, groups["all"][0])
         if topology:

@@ -22,6 +22,10 @@ class Changes:
         if want is not None and want != have:
             self.add(path, have, want, lambda: apply(want))
 
+    def extend(self, other):
+        """Add what another list has, after what this one has."""
+        self._changes += other._changes
+
     def apply(self):
         """Make every change; the first that raises ends it."""
         for change in self._changes:

@@ -12,6 +12,7 @@ from ..module_utils import expect
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
+from ..module_utils.programs import PROGRAMS
 from . import judge
 
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
@@ -77,6 +78,30 @@ def explicit(checks, groups, hosts):
             if host in hosts:
                 planned.append(_told(path, identifier, host, phase, check, severity, params, wait))
     return planned
+
+
+_ACTS = ("start", "stop", "send")
+
+
+def steps(value, groups):
+    """Check what an inventory states in `mcast_steps`: a list of ``{phase, start, stop, send}``, the latter three
+    mappings of a host to its programs (see mcast.lab.programs). McastError names the entry that is wrong."""
+    if not isinstance(value, list):
+        raise McastError("mcast_steps", "expected a list of steps, such as {phase: joined, start: {server: {…}}}")
+    for number, step in enumerate(value):
+        path = "mcast_steps[%d]" % number
+        expect.mapping(path, step, ("phase",) + _ACTS, required=("phase",))
+        expect.text(path + ".phase", step["phase"])
+        for act in _ACTS:
+            for host, what in expect.mapping("%s.%s" % (path, act), step.get(act, {})).items():
+                here = "%s.%s.%s" % (path, act, host)
+                if host not in groups["all"]:
+                    raise McastError(here, "is no host of the inventory")
+                if act == "stop":
+                    expect.texts(here, what)
+                    continue
+                for name, body in expect.mapping(here, what).items():
+                    expect.mapping("%s.%s" % (here, name), body, PROGRAMS)
 
 
 def _told(path, *parts):

@@ -299,3 +299,22 @@ def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
     planned = {check["check"]: check for check in plan.derive([settled_stream(0, group=group)], ["server"], bool)}
     assert "membership.absent" not in planned and "membership.present" in planned
     assert planned["membership.difference"]["params"] == {"joined": []}
+
+
+@pytest.mark.parametrize(("steps", "says"), [
+    ({}, "mcast_steps: expected a list of steps"), ([{}], "mcast_steps[0].phase: is missing"),
+    ([{"phase": "a"}, {"phase": "b", "sent": {}}], "mcast_steps[1].sent: is not known"),
+    ([{"phase": "a", "start": {"nobody": {}}}], "mcast_steps[0].start.nobody: is no host of the inventory"),
+    ([{"phase": "a", "start": {"server": {"x": {"reciever": {}}}}}], "mcast_steps[0].start.server.x.reciever: is not"),
+    ([{"phase": "a", "send": {"server": []}}], "mcast_steps[0].send.server: expected a mapping"),
+    ([{"phase": "a", "stop": {"server": {}}}], "mcast_steps[0].stop.server: expected a text or a list of texts"),
+])
+def test_wrong_steps_are_named(steps, says):
+    with pytest.raises(McastError) as caught:
+        plan.steps(steps, {"all": ["server"]})
+    assert str(caught.value).startswith(says)
+
+
+def test_steps():
+    plan.steps([{"phase": "a", "start": {"server": {"x": {"receiver": {"port": 1}}}}, "stop": {"server": ["y"]}}], {
+        "all": ["server"]})
