@@ -12,6 +12,7 @@ from .base import group_option
 from .mdb import OnBridge, shown
 
 _GRAIN = 0.05  # seconds: the kernel rounds each interval to its ticks
+_LATE = 1 / 8  # of an interval: how late the kernel's timers may be (kernel/time/timer.c)
 _LOOK = 0.5  # seconds by which the look that sees it gone may be late
 
 
@@ -90,7 +91,7 @@ class Gone(OnBridge):
             return False, "there still after %.1f s of %g s, %s" % (passed, due(bridge), left), {"entries": found}
         if self._went is None:
             self._went = passed
-        return self._went <= due(bridge) + _LOOK, "gone within %.1f s, due after %g s" % (self._went, due(bridge)), {
+        return self._went <= due(bridge) * (1 + _LATE) + _LOOK, "gone within %.1f s, due after %g s" % (self._went, due(bridge)), {
             "seconds": round(self._went, 3), "due": due(bridge)}
 
 
