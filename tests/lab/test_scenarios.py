@@ -19,6 +19,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # scenario, name of the break, what is changed by it (variables, which go before those of the inventory), and the
 # planned checks that are not passed then
 BREAKS = [
+    ("snooping", "a switch that doesn't snoop", {"mcast_bridges": {"lan": {"snooping": False}, "unqueried": {
+        "snooping": True}}}, {
+            "switch/snooped/mdb.querier/ipv4", "switch/snooped/mdb.querier/ipv6",
+            "switch/snooped/mdb.router_port/uplink~eth0",
+            "member/left/packets.delay/ipv4", "member/left/packets.delay/ipv6",
+            *("switch/snooped/mdb.ports/" + group for group in ("239.0.16.1", "ff15::16:1")),
+            *("switch/snooped/mdb.present/%s/member~eth0" % group for group in ("239.0.16.1", "ff15::16:1")),
+            *("member/left/packets.messages/" + group for group in ("239.0.16.1", "ff15::16:1")),
+            *("bystander/%s/packets.datagrams/%s/5001" % (phase, group) for phase in ("snooped", "left")
+              for group in ("239.0.16.1", "ff15::16:1"))}),
+    ("expiry", "a member that goes on answering", {"silence": "table inet silence"}, {
+        "silent/silenced/packets.delay/ipv4", "silent/silenced/packets.delay/ipv6",
+        *("switch/silenced/expiry.gone/%s/silent~eth0" % group for group in ("239.0.18.1", "ff15::18:1")),
+        *("switch/killed/mdb.ports/" + group for group in ("239.0.18.1", "ff15::18:1"))}),
 ]
 
 

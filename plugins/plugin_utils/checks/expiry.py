@@ -91,7 +91,8 @@ class Gone(OnBridge):
             return False, "there still after %.1f s of %g s, %s" % (passed, due(bridge), left), {"entries": found}
         if self._went is None:
             self._went = passed
-        return self._went <= due(bridge) * (1 + _LATE) + _LOOK, "gone within %.1f s, due after %g s" % (self._went, due(bridge)), {
+        actual = "gone within %.1f s, due after %g s" % (self._went, due(bridge))
+        return self._went <= due(bridge) * (1 + _LATE) + _LOOK, actual, {
             "seconds": round(self._went, 3), "due": due(bridge)}
 
 
