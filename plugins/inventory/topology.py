@@ -42,6 +42,7 @@ options:
     description:
       - Hosts by name, each with C(interfaces) by name, each with its C(segment) and, optionally, C(ipv4) and C(ipv6)
         address. Addresses that are not given are drawn from the segment, in the order of the file.
+      - With C(mac), an interface has this MAC, and so a known link-local address.
       - With C(count), a number or a template over the extra variables, it is that many hosts, as C(m01) to C(m20).
       - C(router) and C(querier) become the host's variables C(mcast_router) and C(mcast_querier), and put it in the
         groups C(routers) and C(queriers).

@@ -26,6 +26,8 @@ _LAB = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 # What a folder of /run/netns and a file of results can be called; Ansible allows more in a pattern than in a name.
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _INTERFACE = re.compile(r"[!-$&-.0-9;-~]{1,15}\Z")  # ASCII: the kernel counts bytes
+# The second digit says that it is no group and not from a manufacturer's stock.
+_MAC = re.compile(r"[0-9a-f][26ae](:[0-9a-f]{2}){5}\Z")
 _RESERVED = {
     "localhost": "it is the controller's own name",
     "all": "Ansible has a group of this name",
@@ -56,6 +58,7 @@ def settle(document, name):
     for segment, body in segments.items():
         if body["switch"] is not None:
             body["switch"] = _switch("segments.%s.switch" % segment, segment, body["switch"], hosts)
+    _unequal_macs(hosts)
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
     routing.add_routes(segments, hosts)
@@ -159,12 +162,13 @@ def _interfaces(name, host, body, segments):
         if not _INTERFACE.match(interface) or interface in ("lo", ".", "..", "all", "default"):
             raise McastError(here, "is no usable name of an interface: expected 1 to 15 ASCII characters without "
                                    "space, / : and %; lo, all and default mean something else")
-        given = expect.mapping(here, given, ("segment",) + tuple(_FAMILIES), required=("segment",))
+        given = expect.mapping(here, given, ("segment", "mac") + tuple(_FAMILIES), required=("segment",))
         expect.choice(here + ".segment", given["segment"], list(segments))
         # ~ stands in neither name, so that a.b + c and a + b.c stay apart.
         full = "%s~%s" % (host, interface)
         interfaces[interface] = {
-            "segment": given["segment"], "port": kernel_name(full), "mac": mac(name, full),
+            "segment": given["segment"], "port": kernel_name(full),
+            "mac": mac(name, full) if given.get("mac") is None else _mac(here + ".mac", given["mac"]),
             "ipv4": given.get("ipv4"), "ipv6": given.get("ipv6"),
         }
     return interfaces
@@ -222,6 +226,24 @@ def kernel_name(name):
     if _INTERFACE.match(name) and name not in ("lo", ".", "..", "all", "default"):
         return name
     return "x" + hashlib.sha256(name.encode()).hexdigest()[:14]
+
+
+def _unequal_macs(hosts):
+    taken = {}
+    for host, body in hosts.items():
+        for name, interface in body["interfaces"].items():
+            path = "hosts.%s.interfaces.%s.mac" % (host, name)
+            if taken.setdefault(interface["mac"], path) != path:
+                raise McastError(path, "%s is taken by %s" % (interface["mac"], taken[interface["mac"]]))
+
+
+def _mac(path, value):
+    """A MAC that stands in the file: the link-local address follows from it, and so who wins an election of MLD."""
+    value = expect.text(path, value).lower()
+    if not _MAC.match(value):
+        raise McastError(path, "expected a locally administered MAC of one host, such as 02:00:00:00:00:01, "
+                               "not %s" % value)
+    return value
 
 
 def mac(lab, name):
