@@ -31,7 +31,7 @@ def command(name, body):
     for key, value in options.items():
         option = "--" + key.replace("_", "-")
         for one in value if isinstance(value, list) else [value]:
-            if one not in (None, False):
+            if one is not None and one is not False:
                 argv.append(option if one is True else "%s=%s" % (option, one))
     return argv
 
@@ -50,6 +50,6 @@ def plan(started, stopped):
         have = unit.status(name)
         planned[name] = unit.plan(name, None, have["argv"][0] if have and have["argv"] else "")
     changes = Changes()
-    for part, unused in planned.values():
-        changes.extend(part)
+    for part in planned.values():
+        changes.extend(part[0])
     return changes, lambda: {"reports": {name: result()["report"] for name, (unused, result) in planned.items()}}

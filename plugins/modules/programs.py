@@ -60,8 +60,8 @@ EXAMPLES = r"""
 RETURN = r"""
 reports:
   description:
-    - What each of the named programs said last, by name; null where there was none. See RV(mcast.lab.receiver#module:report),
-      RV(mcast.lab.sender#module:report) and the like.
+    - What each of the named programs said last, by name; null where there was none. See
+      RV(mcast.lab.receiver#module:report), RV(mcast.lab.sender#module:report) and the like.
   returned: success
   type: dict
 """

@@ -115,7 +115,7 @@ def _evidence(messages):
 class Messages(_Counted):
     """Passes when the capture holds the number of messages of these kinds, about this group, and all of them are as
     given: addresses, TTL, Router Alert, the sources of the group's record, and spacing: `within` so many seconds from
-    the first to the last, `apart` at least so many from each to the next.
+    the first to the last, `apart` at least so many from each to the next. With `groups`, they are about so many groups.
 
     Fails on more or fewer, or when one of them is otherwise. `count: 0` passes when there are none."""
 
@@ -123,20 +123,20 @@ class Messages(_Counted):
     PARAMS = dict(_NUMBER, **{
         "capture": expect.text, "kinds": kinds_option, "group": group_option, "record": record_option,
         "source": expect.text, "destination": expect.text, "ttl": _ttl, "router_alert": _flag,
-        "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts,
+        "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts, "groups": _count,
         "within": seconds_option, "apart": seconds_option})
     _EACH = ("destination", "ttl", "router_alert", "source_mac", "destination_mac")
 
     def describe(self):
         about = [" and ".join(self.kinds) if self.kinds else "messages", self.record, self.group]
         told = ["%s %s" % (key.replace("_", " "), self.params[key]) for key in (
-            "source",) + self._EACH + ("sources", "within", "apart") if key in self.params]
+            "source",) + self._EACH + ("sources", "groups", "within", "apart") if key in self.params]
         return ", ".join(["%s of %s" % (self._many(), " ".join(filter(None, about)))] + told)
 
     def _look(self, found, facts):
         messages = select(found["wire"]["messages"], self.kinds, self.group, self.record, self.source)
         wrong = _differences(messages, {key: self.params[key] for key in self._EACH if key in self.params})
-        wrong += self._sources(messages) + self._spacing(messages)
+        wrong += self._sources(messages) + self._spacing(messages) + self._about(messages)
         actual = "; ".join([str(len(messages))] + wrong)
         return self._fits(len(messages)) and not wrong, actual, _evidence(messages)
 
@@ -147,6 +147,14 @@ class Messages(_Counted):
                 for message in messages for record in message["records"]
                 if self.record in (None, record["type"]) and self.group in (None, record["group"])
                 and sorted(record["sources"]) != sorted(self.sources)]
+
+    def _about(self, messages):
+        if self.groups is None:
+            return []
+        about = {name for message in messages for name in (
+            groups_of(message) if self.record is None else
+            [record["group"] for record in message["records"] if record["type"] == self.record])}
+        return [] if len(about) == self.groups else ["%d groups in place of %d" % (len(about), self.groups)]
 
     def _spacing(self, messages):
         times = [moment.parse(message["time"], "time") / 1e9 for message in messages if message["time"]]
@@ -161,7 +169,8 @@ class Messages(_Counted):
 
 class Datagrams(_Counted):
     """Passes when the capture holds the number of datagrams to this group and port (from these sources), and all of
-    them have the TTL, and the first ones the MAC and the payload that are given.
+    them have the TTL, and the first ones the MAC and the payload that are given. With `consecutive`, the first ones end
+    in numbers of which each is one more than the one before (as mcast.lab's sender numbers them).
 
     Fails on more or fewer, or when one of them is otherwise."""
 
@@ -170,7 +179,8 @@ class Datagrams(_Counted):
     REQUIRED = ("capture", "group", "port")
     PARAMS = dict(_NUMBER, **{
         "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
-        "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text})
+        "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text,
+        "consecutive": _flag})
 
     def describe(self):
         origin = " from %s" % ", ".join(self.sources) if self.sources else ""
@@ -179,7 +189,8 @@ class Datagrams(_Counted):
 
     def _expected(self, facts):
         return "; ".join([self._many()] + [
-            "%s %.40s" % (key, self.params[key]) for key in ("ttl", "mac", "payload") if key in self.params])
+            "%s %.40s" % (key, self.params[key]) for key in ("ttl", "mac", "payload") if key in self.params] + [
+                "numbers without a gap"] * bool(self.consecutive))
 
     def _look(self, found, facts):
         flows = [flow for flow in found["wire"]["flows"]
@@ -195,8 +206,17 @@ class Datagrams(_Counted):
             wrong.append("ttl %s in place of %d" % (", ".join(map(str, ttls)), self.ttl))
         if self.mac is not None:
             wrong += _differences(first, {"destination_mac": self.mac})
-        wrong += self._payloads(first)
+        wrong += self._payloads(first) + self._gaps(first)
         return self._fits(number) and not wrong, "; ".join([str(number)] + wrong), dict(_evidence(first), flows=flows)
+
+    def _gaps(self, messages):
+        if not self.consecutive:
+            return []
+        texts = [bytes.fromhex(message["details"]["payload"]).rpartition(b" ")[2] for message in messages]
+        numbers = [int(text) if text.isdigit() else None for text in texts]
+        return ["%s after %s (frame %d)" % (after, before, message["number"])
+                for message, before, after in zip(messages[1:], numbers, numbers[1:])
+                if None in (before, after) or after != before + 1]
 
     def _payloads(self, messages):
         """A fragment, or what the capture cut off, must be the payload's beginning."""
