@@ -33,6 +33,9 @@ BREAKS = [
         "silent/silenced/packets.delay/ipv4", "silent/silenced/packets.delay/ipv6",
         *("switch/silenced/expiry.gone/%s/silent~eth0" % group for group in ("239.0.18.1", "ff15::18:1")),
         *("switch/killed/mdb.ports/" + group for group in ("239.0.18.1", "ff15::18:1"))}),
+    ("election", "a robustness of 4, so that the other waits longer than it should",
+     {"mcast_querier": {"query_interval": 1, "query_response_interval": 0.4, "robustness": 4}},
+     {"host/ended/packets.delay/takeover/ipv4", "host/ended/packets.delay/takeover/ipv6"}),
 ]
 
 
