@@ -12,7 +12,8 @@ from ..plugin_utils.bundle import Bundle, timestamp
 from ..plugin_utils.captures import Captures
 from ..plugin_utils.gather import gather
 
-_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall", "bridges")
+_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall", "bridges",
+        "mroutes", "prerequisites", "pim")
 
 
 class ActionModule(ActionBase):

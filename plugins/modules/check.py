@@ -39,6 +39,14 @@ options:
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
         the ruleset leaves open is no pass.
+      - C(mroute.present) with C(group), and optionally C(source), C(incoming) (interface), C(outgoing) (exactly these
+        interfaces) and C(packets), at least so many. C(mroute.growing) with the same but C(packets); the count grows
+        while it looks. C(mroute.absent) with the same; with C(outgoing), no route leads to one of these.
+      - C(pim.neighbor) with C(interface) and C(address). C(pim.dr) with the same, the designated router there.
+        C(pim.rp) with C(group) and C(address), its rendezvous point. C(pim.rpf) with C(group), C(interface), and
+        optionally C(source) and C(neighbor), from where the group's packets are expected. They ask FRR.
+      - C(kernel.prerequisites), and optionally C(options), names of the kernel's configuration without C(CONFIG_). The
+        default is what an IPv4 multicast router needs. An option of which nothing tells is no pass.
       - The checks C(mdb.*) and C(expiry.*) are about a C(bridge) of this host, named by its segment or as the kernel has
         it. A C(port) is C(HOST~INTERFACE), or what the kernel calls it.
       - C(mdb.present) with C(bridge), C(group), and optionally C(port), C(source) (an entry of this source), and what the

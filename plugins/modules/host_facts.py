@@ -8,7 +8,8 @@ module: host_facts
 short_description: Gather the multicast state of a host
 version_added: 0.1.0
 description:
-  - Reads interfaces, group memberships, sockets, forwarding, routes, limits, traffic reports, the firewall and bridges
+  - Reads interfaces, group memberships, sockets, forwarding, routes, limits, traffic reports, the firewall, bridges,
+    multicast routes, what the kernel was built with, and what FRR tells,
     in one round trip.
   - This is an action. It sends one script to the host's C(/bin/sh) and reads the result on the controller. The host
     needs C(sh), C(grep), C(ls), C(readlink) and C(/proc), no Python; busybox will do. IPv4 addresses need C(ip), the
@@ -26,8 +27,10 @@ options:
     description: The parts to gather. The kernel's release and the host's name are always among the result.
     type: list
     elements: str
-    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges]
-    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges]
+    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges, mroutes,
+      prerequisites, pim]
+    default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges, mroutes,
+      prerequisites, pim]
 extends_documentation_fragment:
   - mcast.lab.attributes
 attributes:
@@ -382,6 +385,48 @@ ansible_facts:
               sample:
                 ipv4: {address: 10.3.0.9, self: false, port: veth1, timer: 2.49}
                 ipv6: null
+        mroutes:
+          description:
+            - What the kernel forwards of groups, and between which interfaces. A source is null where the route is for
+              any, an incoming interface where no daemon has told it yet.
+          returned: with the subset mroutes
+          type: dict
+          sample:
+            routes:
+              - family: ipv4
+                group: 239.1.1.1
+                source: 10.1.0.1
+                incoming: eth0
+                outgoing: [eth1]
+                packets: 1167
+                bytes: 38511
+                wrong_interface: 1
+            vifs:
+              - {family: ipv4, interface: eth0, packets_in: 1166, bytes_in: 38478, packets_out: 0, bytes_out: 0}
+        prerequisites:
+          description: Which options of its configuration the kernel has, V(present), V(missing) or V(null), with the
+            basis.
+          returned: with the subset prerequisites
+          type: dict
+          sample: {IP_MROUTE: {value: present, basis: exact}, IP_PIMSM_V2: {value: null, basis: unknown}}
+        pim:
+          description: What FRR tells of PIM and IGMP, as root. All are null where none answers.
+          returned: with the subset pim
+          type: dict
+          sample:
+            neighbors: [{interface: eth1, address: 10.2.0.2, dr_priority: 1, holdtime: 3}]
+            interfaces:
+              - interface: eth1
+                address: 10.2.0.1
+                state: up
+                dr: 10.2.0.2
+                dr_itself: false
+                igmp_version: 3
+                querier: 10.2.0.1
+                querier_itself: true
+            rps: [{address: 10.2.0.2, groups: 224.0.0.0/4, itself: false, interface: eth1}]
+            rpf: [{source: 10.1.0.1, group: 239.1.1.1, interface: eth0, neighbor: null}]
+            groups: [{interface: eth0, group: 239.1.1.1, version: 3, filter_mode: exclude}]
         kernel:
           description: The kernel's release and the host's name.
           returned: always

@@ -12,16 +12,20 @@ from .checks import (
     expiry,
     firewall,
     interface,
+    kernel,
     mapping,
     mdb,
     membership,
+    mroute,
     packets,
     packets_time,
+    pim,
     querier,
     socket,
 )
 
-_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets, packets_time, mdb, expiry, querier)
+_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets, packets_time, mdb, expiry, querier,
+           mroute, pim, kernel)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 

@@ -7,7 +7,7 @@ import json
 import re
 
 from ..error import McastError
-from . import bridges, firewall, interfaces, memberships, routes, sockets
+from . import bridges, firewall, frr, interfaces, memberships, mroutes, routes, sockets
 from .sources import KERNEL, LIMITS, SOURCES, SUBSETS
 
 _UNKNOWN = {"value": None, "basis": "unknown"}
@@ -171,5 +171,30 @@ def _bridges(texts):
     return bridges.bridges(*(texts[name] for name in names), release=texts["release"]), None
 
 
+def _mroutes(texts):
+    found = {"vifs": [], "routes": []}
+    for family, name in ("ipv4", "ip_mr"), ("ipv6", "ip6_mr"):
+        vifs = mroutes.vifs(texts[name + "_vif"], family)
+        found["vifs"] += vifs.values()
+        found["routes"] += mroutes.routes(texts[name + "_cache"], family, vifs)
+    return found, None
+
+
+def _prerequisites(texts):
+    there = [name for name in mroutes.OPTIONS.values() if name and texts[name] is not None]
+    note = None if texts["config"] else "the kernel's configuration can't be read; known is what /proc/net shows"
+    return mroutes.prerequisites(texts["config"], there), note
+
+
+def _pim(texts):
+    nothing = dict.fromkeys(frr.PARTS)
+    if texts["vtysh"] is None:
+        return nothing, "no FRR answers, or it takes root"
+    try:
+        return frr.pim(texts["vtysh"]), None
+    except McastError as error:
+        return nothing, str(error)
+
+
 _PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall,
-                            _bridges)))
+                            _bridges, _mroutes, _prerequisites, _pim)))

@@ -11,9 +11,10 @@ import re
 from typing import NamedTuple
 
 from ..error import McastError
+from . import frr, mroutes
 
 SUBSETS = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall",
-           "bridges")
+           "bridges", "mroutes", "prerequisites", "pim")
 KERNEL = "kernel"  # the part that is always read
 MARK = "#mcast.lab#"
 
@@ -48,6 +49,7 @@ LIMITS = {
 }
 
 _IF, _IF_MS, _MS = ("interfaces",), ("interfaces", "memberships"), ("memberships",)
+_MR = ("mroutes", "prerequisites")
 
 SOURCES = tuple(Source(*row) for row in (
     ("release", (KERNEL,), "file", "/proc/sys/kernel/osrelease"),
@@ -56,7 +58,7 @@ SOURCES = tuple(Source(*row) for row in (
     ("ip_addr", _IF, "shell", "ip addr show"),
     ("sysfs", _IF, "shell", "/sys/class/net"),
     ("if_inet6", _IF, "file", "/proc/net/if_inet6"),
-    ("igmp", _IF_MS, "file", "/proc/net/igmp"),
+    ("igmp", _IF_MS + ("prerequisites",), "file", "/proc/net/igmp"),
     ("dev_mcast", _IF_MS, "file", "/proc/net/dev_mcast"),
     ("igmp6", _MS, "file", "/proc/net/igmp6"),
     ("mcfilter", _MS, "file", "/proc/net/mcfilter"),
@@ -83,6 +85,12 @@ SOURCES = tuple(Source(*row) for row in (
     ("bridge_ports", ("bridges",), "shell", "bridge -j -d link"),
     ("bridge_database", ("bridges",), "shell", "bridge -j -d -s mdb show"),
     ("bridge_queriers", ("bridges",), "shell", "rtnetlink by /usr/bin/python3"),
+    ("ip_mr_vif", _MR, "file", "/proc/net/ip_mr_vif"),
+    ("ip_mr_cache", ("mroutes",), "file", "/proc/net/ip_mr_cache"),
+    ("ip6_mr_vif", _MR, "file", "/proc/net/ip6_mr_vif"),
+    ("ip6_mr_cache", ("mroutes",), "file", "/proc/net/ip6_mr_cache"),
+    ("config", ("prerequisites",), "shell", "/proc/config.gz or /boot/config-RELEASE"),
+    ("vtysh", ("pim",), "shell", "vtysh"),
 )) + tuple(Source(name, ("limits",), "file", path) for name, path in LIMITS.items())
 
 # Fragments print their section or a missing mark, or add to $more, the patterns that the one grep reads too.
@@ -157,6 +165,27 @@ fi
 """,
     "bridge_ports": "", "bridge_database": "", "bridge_queriers": "",
 }
+_FRAGMENTS["config"] = r"""
+c=/proc/config.gz
+[ -r "$c" ] || c=/boot/config-$(cat /proc/sys/kernel/osrelease)
+if [ -r "$c" ]; then
+  echo "$m section config"
+  case $c in *.gz) zcat "$c" ;; *) cat "$c" ;; esac 2>/dev/null |
+    grep -E '^(# )?CONFIG_(%s)(=| is not set)'
+else echo "$m missing config"
+fi
+""" % "|".join(mroutes.OPTIONS)
+# The router of ours in this namespace, or else the machine's own FRR: its sockets can be seen from every namespace.
+_FRAGMENTS["vtysh"] = r"""
+n=$(readlink /proc/self/ns/net 2>/dev/null)
+n=${n#*[}
+v=/run/mcast/${n%%]}/router/vtysh a=
+if [ ! -x "$v" ]; then v=; [ /proc/$$/ns/net -ef /proc/1/ns/net ] && v=vtysh; fi
+if [ -n "$v" ] && a=$("$v" %s 2>/dev/null </dev/null) && [ -n "$a" ]; then
+  echo "$m section vtysh"; printf '%%s\n' "$a"
+else echo "$m missing vtysh"
+fi
+""" % " ".join("-c '%s'" % command for command in frr.COMMANDS)
 _SHELL_PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
                 "reports": re.compile(r"/run/mcast/\d+/[^/]+/report\.json\Z")}
 

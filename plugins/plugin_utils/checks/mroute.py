@@ -1,0 +1,95 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `mroute`: what does a router's kernel forward, from where to where?"""
+from __future__ import annotations
+
+from ...module_utils import expect
+from .base import Check, group_option
+
+
+def _shown(entry):
+    return "(%s, %s) in %s out %s, %d packets" % (
+        entry["source"] or "*", entry["group"], entry["incoming"] or "unresolved",
+        " ".join(sorted(entry["outgoing"])) or "nothing", entry["packets"])
+
+
+class _Mroute(Check):
+    PARAMS = {"group": group_option, "source": expect.text, "incoming": expect.text, "outgoing": expect.texts}
+    REQUIRED = ("group",)
+    NEEDS = ("mroutes",)
+
+    def _said(self):
+        words = "(%s, %s)" % (self.source or "any", self.group)
+        words += " from %s" % self.incoming if self.incoming else ""
+        return words + (" to %s" % (" ".join(sorted(self.outgoing)) or "nothing") if self.outgoing is not None else "")
+
+    def _candidates(self, facts):
+        return [entry for entry in facts["mroutes"]["routes"] if entry["group"] == self.group
+                and self.source in (None, entry["source"])]
+
+    def _fits(self, entry):
+        return self.incoming in (None, entry["incoming"]) and (
+            self.outgoing is None or sorted(self.outgoing) == sorted(entry["outgoing"]))
+
+    def _found(self, entries):
+        return "; ".join(map(_shown, entries)) or "no route"
+
+
+class Present(_Mroute):
+    """Passes when the kernel has a route for the group, of that source, with that incoming interface and exactly those
+    outgoing ones, as far as they are given, which has carried at least so many packets.
+
+    Fails when there is none, or it goes elsewhere, or has carried less."""
+
+    NAME = "mroute.present"
+    PARAMS = dict(_Mroute.PARAMS, packets=lambda path, value: expect.number(path, value, 0, 2 ** 63))
+
+    def describe(self):
+        return "routes %s%s" % (self._said(), ", at least %d packets" % self.packets if self.packets else "")
+
+    def judge(self, facts):
+        candidates = self._candidates(facts)
+        found = [entry for entry in candidates if self._fits(entry) and entry["packets"] >= (self.packets or 0)]
+        return bool(found), self.describe(), self._found(found or candidates), {"routes": candidates}
+
+
+class Growing(_Mroute):
+    """Passes once the count of packets of such a route has grown from one look to a later one.
+
+    Fails when it stays, or there is none."""
+
+    NAME = "mroute.growing"
+
+    def describe(self):
+        return "forwards more and more by %s" % self._said()
+
+    def judge(self, facts):
+        found = [entry for entry in self._candidates(facts) if self._fits(entry)]
+        now = sum(entry["packets"] for entry in found)
+        if "first" not in self.__dict__:
+            self.first = now
+        # A route that went and came again counts anew.
+        self.first = min(self.first, now)
+        return bool(found) and now > self.first, self.describe(), "%s; %d before" % (
+            self._found(found), self.first), {"routes": found}
+
+
+class Absent(_Mroute):
+    """Passes when the kernel has no route for the group, of that source and with that incoming interface as far as they
+    are given, over the whole window; with `outgoing`, none that leads to one of these interfaces.
+
+    Fails when there is one."""
+
+    NAME = "mroute.absent"
+    ABSENCE = True
+
+    def describe(self):
+        return "no route %s" % self._said()
+
+    def judge(self, facts):
+        found = [entry for entry in self._candidates(facts) if self.incoming in (None, entry["incoming"]) and (
+            self.outgoing is None or set(self.outgoing) & set(entry["outgoing"]))]
+        return not found, self.describe(), self._found(found), {"routes": found}
+
+
+CHECKS = (Present, Growing, Absent)
