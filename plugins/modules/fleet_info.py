@@ -28,7 +28,8 @@ options:
         M(mcast.lab.host_facts) is all.
     type: list
     elements: str
-    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges]
+    choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges, mroutes,
+      prerequisites, pim]
     default: [interfaces, memberships, sockets, limits]
   forks:
     description:

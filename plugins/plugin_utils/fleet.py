@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ask many hosts at once: threads, a deadline for all of them, and for each that failed the reason.
 
-A question is an object with `host`, `how`, `stage` (what it is at, in words), `run()`, which returns the answer or
-raises Failure, and `stop()`, which makes run() end."""
+A question is an object with `host`, `how`, `stage` (the reason and the words for where it is, should time run out now),
+`run()`, which returns the answer or raises Failure, and `stop()`, which makes run() end."""
 from __future__ import annotations
 
 import os
@@ -109,9 +109,10 @@ class _Asking:
 
     def _late(self):
         for question in self.asked:
-            yield question, Failure("timeout", "not done after %g s: %s" % (self.timeout, question.stage))
+            reason, words = question.stage
+            yield question, Failure(reason, "%s, after %.1f s" % (words, self.timeout))
         for question in self.waiting:
-            yield question, Failure("timeout", "not asked within %g s: others took all the time" % self.timeout)
+            yield question, Failure("timeout", "not asked within %.1f s: others took all the time" % self.timeout)
 
     def _stop(self):
         for question in self.asked:

@@ -11,7 +11,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.executor.task_executor import TaskExecutor
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.loader import become_loader, connection_loader, shell_loader
+from ansible.plugins.loader import become_loader, connection_loader, get_shell_plugin
 from ansible.template import Templar
 from ansible.utils.vars import load_extra_vars
 
@@ -41,7 +41,7 @@ class Plugin:
     def __init__(self, host, how, action, script):
         self.host, self.how, self.script = host, how, script
         self.action = action
-        self.stage = "the connection plugin %s has not returned" % how
+        self.stage = "timeout", "the connection plugin %s has not returned" % how
 
     def run(self):
         try:
@@ -162,7 +162,7 @@ class Hosts:
         if key not in self._options:
             plugin = become_loader.get("sudo")
             plugin._options = values
-            command = plugin.build_become_command("/bin/sh -s", shell_loader.get("sh"))
+            command = plugin.build_become_command("/bin/sh -s", get_shell_plugin("sh", executable="/bin/sh"))
             secret = values.get("become_pass")
             self._options[key] = fleet_ssh.Become(command, plugin.success, plugin.prompt or None,
                                                   str(secret) if secret else None)

@@ -25,6 +25,9 @@ else:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 
+_SILENT = "port %d does not answer: packets are dropped, or the host is down"
+
+
 class Login(NamedTuple):
     """How a host is logged in to. known: ssh_known.KnownHosts; known_as: its name there; strict: whether an unknown
     host is refused; command: the argv of a ProxyCommand; jumps: Logins of the hosts in between, the first first;
@@ -122,7 +125,7 @@ class Question:
 class _Connection:
     def __init__(self, login, shared):
         self.login, self.shared = login, shared
-        self.stage = "not begun"
+        self.stage = "timeout", "not begun"
         self.transport = self.socket = self.process = None
 
     def stop(self):
@@ -142,9 +145,9 @@ class _Connection:
 
     def open(self):
         login = self.login
-        self.stage = "connecting to port %d of the host" % login.port
+        self.stage = "unreachable", _SILENT % login.port
         self.socket = self._reach()
-        self.stage = "connected; no answer of an SSH server"
+        self.stage = "timeout", "connected; no answer of an SSH server"
         self.transport = transport = paramiko.Transport(self.socket)
         transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self.shared.left()
         known = login.known.keys(login.known_as)
@@ -158,7 +161,7 @@ class _Connection:
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise Failure("connection", "the SSH server ended it, or none is there: %s" % error) from None
         self._check(transport.get_remote_server_key(), known)
-        self.stage = "logging in"
+        self.stage = "timeout", "the host is known; logging in is not done"
         _Authentication(transport, login, self.shared).run()
         return transport
 
@@ -183,8 +186,7 @@ class _Connection:
         except socket.gaierror as error:
             raise Failure("unresolved", "the name %s is not known: %s" % (login.host, error.strerror)) from None
         except socket.timeout:
-            raise Failure("unreachable", "port %d does not answer: packets are dropped, or the host is down"
-                          % login.port) from None
+            raise Failure("unreachable", _SILENT % login.port) from None
         except OSError as error:
             raise Failure("unreachable", error.strerror or str(error)) from None
 
@@ -224,7 +226,7 @@ class _Connection:
     def run(self, script, become):
         """Returns what the script prints."""
         transport = self.open()
-        self.stage = "logged in; the host does not answer the command"
+        self.stage = "timeout", "logged in; the host does not answer the command"
         try:
             channel = transport.open_session(timeout=self.shared.left())
             channel.settimeout(self.shared.left())

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Hosts that fail in every way, each a real sshd on a port of its own in a namespace; the controller is in another."""
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SSHD = "/usr/sbin/sshd"
+USER, PASSWORD = "mct-operator", "correct horse"
+ADDRESS = "10.77.0.2"
+
+# What an sshd does with the command, by host; %s is what the client asked for.
+FORCED = {
+    "no_shell": "/bin/false",
+    "cut_off": "/bin/sh -s | head -c 300",
+    "killed": "/bin/sh -s | head -c 300; kill -9 $PPID",
+    "strange": "/bin/sh -s | sed '/^.proc.net.igmp:[0-9]/s/:.*/:what is this/'",
+    "hang_command": "exec sleep 1000",
+    "noisy": "echo Welcome to the machine; echo on standard error >&2; /bin/sh -s",
+}
+PORTS = {name: 2200 + number for number, name in enumerate((
+    "good", "second", "refused", "dropped", "wrong_key", "changed_key", "unknown_key", "hang_connected", *FORCED))}
+_CONFIG = """\
+Port {port}
+ListenAddress {address}
+HostKey {folder}/{name}.host
+AuthorizedKeysFile {folder}/{keys}.pub
+PermitRootLogin prohibit-password
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+PidFile none
+PrintMotd no
+PrintLastLog no
+SetEnv SHLVL=1
+"""
+# It takes connections and says nothing.
+_SILENT = ("import socket, time; s = socket.create_server((%r, %d)); kept = []\n"
+           "while True: kept.append(s.accept())")
+
+
+def key(path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
+    return path.with_name(path.name + ".pub").read_text().split()[:2]
+
+
+class Fleet:
+    """folder: for keys and configurations; name: of the namespaces."""
+
+    def __init__(self, folder, name):
+        self.folder, self.controller, self.host = folder, name + "-c", name + "-h"
+        self.processes = []
+
+    def make(self):
+        for namespace in (self.controller, self.host):
+            subprocess.run(["ip", "netns", "add", namespace], check=True)
+        subprocess.run(["ip", "link", "add", "eth0", "netns", self.controller, "type", "veth", "peer", "name", "eth0",
+                        "netns", self.host], check=True)
+        for namespace, address in ((self.controller, "10.77.0.1/24"), (self.host, ADDRESS + "/24")):
+            subprocess.run(["ip", "-n", namespace, "-batch", "-"], text=True, check=True, input="\n".join([
+                "link set lo up", "link set eth0 up", "addr add %s dev eth0" % address,
+                "addr add 239.77.0.1/32 dev eth0 autojoin"]) + "\n")
+        self.inside(self.host, "nft", "add table inet t; add chain inet t c { type filter hook input priority 0; }; "
+                    "add rule inet t c tcp dport %d drop" % PORTS["dropped"])
+        os.makedirs("/run/sshd", exist_ok=True)
+        (self.folder / "etc").mkdir()
+        key(self.folder / "id")
+        key(self.folder / "other")
+        known = []
+        for name, port in PORTS.items():
+            shown = key(self.folder / (name + ".host"))
+            if name == "changed_key":
+                shown = key(self.folder / "before")
+            if name != "unknown_key":
+                known.append("[%s]:%d %s\n" % (ADDRESS, port, " ".join(shown)))
+        (self.folder / "known_hosts").write_text("".join(known))
+        self._start()
+
+    def inside(self, namespace, *words):
+        subprocess.run(["ip", "netns", "exec", namespace, *words], check=True)
+
+    def _start(self):
+        wrapped = self._with_user()
+        for name, port in PORTS.items():
+            if name in ("refused", "hang_connected"):
+                continue
+            config = self.folder / (name + ".conf")
+            config.write_text(_CONFIG.format(port=port, address=ADDRESS, folder=self.folder, name=name,
+                                             keys="other" if name == "wrong_key" else "id"))
+            if name in FORCED:
+                with config.open("a") as file:
+                    file.write("ForceCommand %s\n" % FORCED[name])
+            self._run(*wrapped, SSHD, "-D", "-e", "-f", config)
+        self._run(sys.executable, "-c", _SILENT % (ADDRESS, PORTS["hang_connected"]))
+        deadline = time.monotonic() + 20
+        while True:
+            said = subprocess.run(["ip", "netns", "exec", self.host, "ss", "-Htln"], capture_output=True, text=True,
+                                  check=True).stdout
+            if said.count("\n") >= len(PORTS) - 1:
+                return
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+
+    def _run(self, *words):
+        self.processes.append(subprocess.Popen(
+            ["ip", "netns", "exec", self.host, *map(str, words)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+
+    def _with_user(self):
+        """The hosts have one more user, who may use sudo with a password; the machine's own files stay as they are."""
+        etc = self.folder / "etc"
+        hashed = subprocess.run(["openssl", "passwd", "-6", PASSWORD], capture_output=True, text=True,
+                                check=True).stdout
+        for name, line in (("passwd", USER + ":x:61234:61234::/:/bin/sh\n"),
+                           ("shadow", "%s:%s:20000:0:99999:7:::\n" % (USER, hashed.strip())),
+                           ("group", USER + ":x:61234:\n")):
+            shutil.copy2("/etc/" + name, etc / name)
+            with open(etc / name, "a", encoding="utf-8") as file:
+                file.write(line)
+        (etc / "sudoers.d").mkdir()
+        (etc / "sudoers.d" / "lab").write_text("%s ALL=(ALL) ALL\n" % USER)
+        (etc / "sudoers.d" / "lab").chmod(0o440)
+        for folder in (self.folder, *self.folder.parents):
+            if folder.owner() == "root" and str(folder).startswith("/tmp/"):
+                folder.chmod(folder.stat().st_mode | 0o011)
+        (self.folder / "id.pub").chmod(0o644)
+        mounts = "".join(f'mount --bind "$0/{name}" /etc/{name} && '
+                         for name in ("passwd", "shadow", "group", "sudoers.d"))
+        return ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', etc]
+
+    def remove(self):
+        for process in self.processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for namespace in (self.controller, self.host):
+            for pid in subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True,
+                                      check=False).stdout.split():
+                os.kill(int(pid), signal.SIGKILL)
+            subprocess.run(["ip", "netns", "delete", namespace], check=False)
+
+    def variables(self, name, **more):
+        """The inventory's variables of a host."""
+        return dict({"ansible_host": ADDRESS, "ansible_port": PORTS[name], "ansible_user": "root",
+                     "ansible_connection": "ansible.builtin.ssh", "ansible_python_interpreter": "/usr/bin/python3",
+                     "ansible_ssh_private_key_file": str(self.folder / "id"),
+                     "ansible_ssh_common_args": "-F /dev/null -o IdentitiesOnly=yes -o UserKnownHostsFile=%s"
+                     % (self.folder / "known_hosts")}, **more)
+
+    def command(self, work, hosts, tasks, *words):
+        """The argv of a play with the tasks, over hosts {name: variables}, from the controller."""
+        (work / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+        (work / "play.yml").write_text(yaml.safe_dump([
+            {"hosts": "all", "gather_facts": False, "tasks": tasks}], sort_keys=False))
+        return ["ip", "netns", "exec", self.controller, os.path.join(sys.prefix, "bin", "ansible-playbook"),
+                "-i", str(work / "hosts.yml"), str(work / "play.yml"), *words]
+
+    @staticmethod
+    def environment(**more):
+        return dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1",
+                    ANSIBLE_SSH_ARGS="-o ControlMaster=no", ANSIBLE_STDOUT_CALLBACK="default", **more)

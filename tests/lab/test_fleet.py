@@ -1,0 +1,217 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A fleet of real sshds, most of which fail, each in its own way: the others are complete, and it ends in time."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import fleet_hosts
+import pytest
+from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
+
+pytest.importorskip("paramiko")
+pytestmark = pytest.mark.skipif(not os.path.exists(fleet_hosts.SSHD), reason="openssh-server is not here")
+
+# Seconds: long enough for a busy machine to log in to all hosts, and what is left after it.
+TIMEOUT, AFTER = 20, 2
+PASS = "correct horse"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    made = fleet_hosts.Fleet(tmp_path_factory.mktemp("secret"), "mct-%d-f" % os.getpid())
+    try:
+        made.make()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def run(fleet, tmp_path):
+    """run(HOSTS, OPTIONS, WORD, ...): returns what fleet_info returned, and what was printed. HOSTS: {name: variables};
+    further tasks in `more`, each registered as t0, t1, ... by host."""
+    def run(hosts, options=None, *words, more=(), **environment):
+        out = tmp_path / "out"
+        out.mkdir(exist_ok=True)
+        tasks = [{"mcast.lab.fleet_info": dict({"timeout": TIMEOUT}, **(options or {})), "run_once": True,
+                  "register": "fleet"},
+                 {"ansible.builtin.copy": {"content": "{{ fleet | to_json }}", "dest": str(out / "fleet.json")},
+                  "delegate_to": "localhost", "connection": "local", "become": False, "run_once": True,
+                  "no_log": True, "vars": {"ansible_connection": "local"}},
+                 *more]
+        ran = subprocess.run(fleet.command(tmp_path, hosts, tasks, *words), capture_output=True, text=True, check=False,
+                             env=fleet.environment(**environment), cwd=tmp_path, timeout=300)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return json.loads((out / "fleet.json").read_text()), ran.stdout + ran.stderr
+    return run
+
+
+FAULTS = {
+    "refused": ("refused", "nobody listens on port"),
+    "dropped": ("unreachable", "packets are dropped"),
+    "wrong_key": ("authentication", "user root: 1 keys were not accepted"),
+    "changed_key": ("host_key_changed", "another ssh-ed25519 key"),
+    "unknown_key": ("host_key_unknown", "not in known_hosts"),
+    "hang_connected": ("timeout", "no answer of an SSH server"),
+    "hang_command": ("timeout", "does not answer the command"),
+    "no_shell": ("shell", "exit status 1"),
+    "cut_off": ("cut_off", "is cut off"),
+    "killed": ("cut_off", ""),
+    "strange": ("facts", "/proc/net/igmp: has a line of an unknown form: 'what is this'"),
+}
+
+
+def test_each_fault_has_its_own_reason_and_the_others_are_complete(run, fleet):
+    hosts = {name: fleet.variables(name) for name in fleet_hosts.PORTS}
+    hosts["no_address"] = fleet.variables("good", ansible_host="no-such-host.invalid")
+    hosts["undefined"] = fleet.variables("good", ansible_user="{{ nowhere }}")
+    # Of these two, Ansible's own ssh says what is wrong.
+    hosts["by_ssh"] = fleet.variables("refused", ansible_ssh_extra_args="-o Tunnel=no")
+    hosts["by_ssh_changed"] = fleet.variables("changed_key", ansible_ssh_extra_args="-o Tunnel=no")
+    faults = dict(FAULTS, no_address=("unresolved", ""), undefined=("options", "nowhere"), by_ssh=("refused", ""),
+                  by_ssh_changed=("host_key_changed", ""))
+    found, printed = run(hosts, {"gather_subset": ["memberships"], "timeout": 12})
+    assert found["elapsed"] < 12 + AFTER
+    told = {name: (failure["reason"], failure["detail"]) for name, failure in found["failures"].items()}
+    assert {name: told[name][0] for name in told} == {name: reason for name, (reason, unused) in faults.items()}, told
+    for name, (_reason, detail) in faults.items():
+        assert detail in told[name][1], told[name]
+    assert set(found["hosts"]) == {"good", "second", "noisy"}
+    for facts in found["hosts"].values():
+        assert ("eth0", "239.77.0.1") in {(row["interface"], row["group"]) for row in facts["memberships"]}
+    assert {row["host"] for row in found["groups"]["239.77.0.1"]} == set(found["hosts"])
+    assert str(fleet.folder) not in printed
+
+
+@pytest.mark.parametrize("forks", [1, 3])
+def test_hosts_that_keep_silent_do_not_keep_the_others_waiting(run, fleet, forks):
+    silent = {"s%02d" % number: fleet.variables("dropped" if number % 2 else "hang_connected") for number in range(20)}
+    found, unused = run({**silent, "good": fleet.variables("good")}, {
+        "gather_subset": ["memberships"], "timeout": 10, "forks": forks})
+    assert list(found["hosts"]) == ["good"]
+    assert set(found["failures"]) == set(silent)
+    assert found["elapsed"] < 10 + AFTER
+
+
+def test_a_mixed_fleet_says_what_host_facts_says(run, fleet, tmp_path):
+    hosts = {"paramiko": fleet.variables("good"), "openssh": fleet.variables("second", ansible_ssh_extra_args="-4"),
+             "netns": {"ansible_connection": "mcast.lab.netns", "mcast_netns": fleet.host},
+             "local": {"ansible_connection": "local"}}
+    facts = [{"mcast.lab.host_facts": {}, "register": "told"},
+             {"ansible.builtin.copy": {"content": "{{ told.ansible_facts.mcast | to_json }}",
+                                       "dest": str(tmp_path / "out") + "/{{ inventory_hostname }}.json"},
+              "delegate_to": "localhost", "vars": {"ansible_connection": "local"}}]
+    found, unused = run(hosts, {"gather_subset": list(sources.SUBSETS)}, more=facts)
+    assert found["failures"] == {}
+    assert found["how"] == {"paramiko": "paramiko", "openssh": "ansible.builtin.ssh", "netns": "mcast.lab.netns",
+                            "local": "local"}
+    for name in hosts:
+        # JSON of both: Ansible's own types of text are none of it.
+        told = json.loads((tmp_path / "out" / (name + ".json")).read_text())
+        assert found["hosts"][name] == told, name
+
+
+BECOME = {"ansible_user": fleet_hosts.USER, "ansible_become": True}
+SUDO = {
+    "no password": ({}, "become", "a password is required"),
+    "a wrong one": ({"ansible_become_password": "incorrect donkey"}, "become", "not accepted"),
+    "the right one": ({"ansible_become_password": PASS}, None, None),
+    "no become": ({"ansible_become": False}, None, None),
+    "another way, which is not understood": ({"ansible_become_method": "su", "ansible_become_password": "wrong"},
+                                              "become", ""),
+}
+
+
+@pytest.mark.parametrize("case", SUDO)
+def test_sudo(run, fleet, case):
+    more, reason, detail = SUDO[case]
+    found, printed = run({"host": fleet.variables("good", **{**BECOME, **more})}, {"timeout": 15}, "-vvvv")
+    if reason:
+        failure = found["failures"]["host"]
+        assert (failure["reason"], detail in failure["detail"]) in ((reason, True), ("timeout", False)), failure
+        assert failure["reason"] == reason or "su" in case
+    else:
+        assert found["failures"] == {}
+        seen = found["hosts"]["host"]["sources"]["sockets"]["note"]
+        assert seen is None or more.get("ansible_become") is False
+    assert found["elapsed"] < 15 + AFTER
+    for secret in (PASS, "incorrect donkey"):
+        assert secret not in printed
+
+
+@pytest.mark.parametrize("name", ["good", "wrong_key", "refused", "changed_key", "cut_off"])
+@pytest.mark.parametrize("extra", [{}, {"ansible_ssh_extra_args": "-4"}], ids=["paramiko", "openssh"])
+def test_no_secret_is_shown(run, fleet, name, extra):
+    """With a password and a key, whatever fails, and with all that Ansible can be made to tell."""
+    hosts = {"host": fleet.variables(name, ansible_ssh_private_key_passphrase="open sesame", **extra)}
+    if not extra:  # with a password OpenSSH needs another program, sshpass
+        hosts["host"]["ansible_password"] = "let me in"
+    found, printed = run(hosts, {"timeout": 10}, "-vvvv", ANSIBLE_DEBUG="0")
+    for text in (printed, json.dumps(found)):
+        for secret in (str(fleet.folder / "id"), "open sesame", "let me in", "PRIVATE KEY"):
+            assert secret not in text
+
+
+def test_checking_of_host_keys_can_be_off(run, fleet):
+    hosts = {name: fleet.variables(name, ansible_host_key_checking=False) for name in ("changed_key", "unknown_key")}
+    before = (fleet.folder / "known_hosts").read_text()
+    found, unused = run(hosts)
+    assert set(found["hosts"]) == set(hosts) and set(found["how"].values()) == {"paramiko"}
+    assert (fleet.folder / "known_hosts").read_text() == before
+
+
+def test_through_a_jump_host_and_a_proxy_command(run, fleet):
+    config = fleet.folder / "config"
+    config.write_text("Host *\n IdentityFile %s\n IdentitiesOnly yes\n UserKnownHostsFile %s\n User root\n"
+                      "Host gate\n HostName %s\n Port %d\n Host closed\n HostName %s\n Port %d\n" % (
+                          fleet.folder / "id", fleet.folder / "known_hosts", fleet_hosts.ADDRESS,
+                          fleet_hosts.PORTS["good"], fleet_hosts.ADDRESS, fleet_hosts.PORTS["refused"]))
+
+    def through(words, name="second"):
+        return fleet.variables(name, ansible_ssh_common_args="-F %s %s" % (config, words))
+
+    hosts = {"jump": through("-J gate"), "jump_again": through("-o ProxyJump=gate", "noisy"),
+             "jump_closed": through("-J closed"), "beyond": through("-J gate", "refused"),
+             "command": through("-o ProxyCommand='ip netns exec %s %s -i -f %s/second.conf'" % (
+                 fleet.host, fleet_hosts.SSHD, fleet.folder))}
+    found, unused = run(hosts)
+    assert set(found["how"].values()) == {"paramiko"}
+    assert {name: failure["reason"] for name, failure in found["failures"].items()} == {
+        "jump_closed": "refused", "beyond": "unreachable"}
+    assert set(found["hosts"]) == {"jump", "jump_again", "command"}
+
+
+def test_the_interrupt_ends_all_connections(fleet, tmp_path):
+    hosts = {"h%d" % number: fleet.variables("hang_command") for number in range(4)}
+    hosts.update(openssh=fleet.variables("hang_command", ansible_ssh_extra_args="-4"))
+    task = {"mcast.lab.fleet_info": {"timeout": 100}, "run_once": True}
+    running = subprocess.Popen(fleet.command(tmp_path, hosts, [task]), env=fleet.environment(), cwd=tmp_path,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def open_connections():
+        said = subprocess.run(["ip", "netns", "exec", fleet.host, "ss", "-Htn", "state", "established", "sport", "=",
+                               ":%d" % fleet_hosts.PORTS["hang_command"]], capture_output=True, text=True, check=True)
+        return len(said.stdout.splitlines())
+
+    def until(reached):
+        deadline = time.monotonic() + 60
+        while not reached():
+            assert time.monotonic() < deadline, open_connections()
+            time.sleep(0.05)
+
+    try:
+        until(lambda: open_connections() == 5)
+        os.killpg(running.pid, signal.SIGINT)
+        running.wait(30)
+        until(lambda: open_connections() == 0)
+        left = subprocess.run(["ip", "netns", "pids", fleet.controller], capture_output=True, text=True, check=True)
+        assert left.stdout == ""
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
