@@ -55,7 +55,10 @@ class ActionModule(ActionBase):
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
-                              lambda host: "mcast_router" in hostvars[host] or "mcast_querier" in hostvars[host])
+                              lambda host: not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(
+                                  hostvars[host]))
+        planned += [check for check in plan.queriers(
+            streams, lambda *place: settled.snooping_bridge_of(hostvars, *place)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:

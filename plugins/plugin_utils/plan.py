@@ -43,6 +43,23 @@ def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda u
     return planned
 
 
+def queriers(streams, bridge_of):
+    """That a querier lives on each snooped segment with members: without one a switch forgets them, or floods.
+
+    streams: settled. bridge_of: a function of a host and its interface, which returns the host and the bridge of the
+    snooping switch there, or None. Returns planned checks."""
+    planned = {}
+    for stream in streams:
+        family = groups_of.family(stream["group"])
+        for host, end in stream["receivers"].items() if groups_of.is_reported(stream["group"]) else ():
+            place = bridge_of(host, end["interface"])
+            if place:
+                identifier = "/".join([place[0], "during", "mdb.querier", place[1], family])
+                planned[identifier] = _planned(identifier, place[0], "during", "mdb.querier", "failure", {
+                    "bridge": place[1], "family": family}, 0)
+    return list(planned.values())
+
+
 def _planned(identifier, host, phase, check, severity, params, wait):
     return {"id": identifier, "host": host, "phase": phase, "check": check, "severity": severity, "params": params,
             "description": judge.make(check, params).describe(), "wait": wait}

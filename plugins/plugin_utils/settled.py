@@ -30,6 +30,18 @@ def topology_of(hostvars, host):
     return parts and topology.settle({key: parts[key] for key in ("segments", "hosts")}, parts["name"])
 
 
+def snooping_bridge_of(hostvars, host, interface):
+    """The host and the segment of the switch that snoops where a host's interface is, None where no topology file gives
+    settings to a switch there."""
+    segment = interfaces_of(hostvars, host).get(interface, {}).get("segment")
+    if segment is None or topology.SWITCH not in hostvars:
+        return None
+    settings = (hostvars[topology.SWITCH].get("mcast_bridges") or {}).get(topology.kernel_name(segment))
+    if settings is None or settings.get("snooping") is False:
+        return None
+    return topology.SWITCH, segment
+
+
 def is_ours(hostvars, host):
     """True for a host of a lab that we make ourselves: what happens there, we explain or it is wrong."""
     return host in hostvars[host].get("mcast_topology", {}).get("hosts", ())
