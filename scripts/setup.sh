@@ -41,7 +41,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
         fail "apt-get could not install ${missing[*]}"
 fi
 
-# Routing daemons, for the tests and for scenarios with routers: their packages conflict, and would start services.
+# Routing daemons and a time service, for the tests and for scenarios: packages conflict, and would start services.
 # Unpacked beside each other, FRR with those of its libraries that a small system lacks.
 daemons=.cache/daemons
 unpack() ( # FOLDER PACKAGE...
@@ -54,11 +54,14 @@ unpack() ( # FOLDER PACKAGE...
     for file in *.deb; do dpkg -x "$file" . && rm "$file" || exit 1; done
     mv "../$(basename "$PWD")" "../$(basename "$PWD" .new)"
 )
-unpack_all() { unpack frr frr libyang2 libjson-c5 libcap2 && unpack smcroute smcroute && unpack pimd pimd; }
+unpack_all() {
+    unpack frr frr libyang2 libjson-c5 libcap2 && unpack smcroute smcroute && unpack pimd pimd &&
+        unpack linuxptp linuxptp
+}
 case " $* ${SCENARIO:-} " in
-    *test.txt* | *" all "* | *" routed "*)
+    *test.txt* | *" all "* | *" routed "* | *" many_groups "*)
         unpack_all 2>/dev/null || { apt-get update -qq && unpack_all; } ||
-            echo "mcast.lab: could not unpack the routing daemons; what needs them will say so" >&2
+            echo "mcast.lab: could not unpack the daemons; what needs them will say so" >&2
         ;;
 esac
 

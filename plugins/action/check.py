@@ -88,9 +88,14 @@ class ActionModule(ActionBase):
                        evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())
 
     def _gather(self, subsets, captures):
-        """The host's facts, and what its captures hold so far."""
-        wanted = {"traffic" if subset in ("captures", "datagrams") else subset for subset in subsets}
+        """The host's facts, what its captures hold so far, and which processes are members of what."""
+        wanted = {"traffic" if subset in ("captures", "datagrams") else subset for subset in subsets} - {"members"}
         facts = gather(self, sorted(wanted), self._task_vars)
+        if "members" in subsets:
+            told = self._execute_module("mcast.lab.socket_info", {}, task_vars=self._task_vars)
+            if told.get("failed"):
+                raise McastError("mcast.lab.socket_info", told["msg"])
+            facts["members"] = told["sockets"]
         if "captures" in subsets:
             facts["captures"] = captures.gather(facts["traffic"], "datagrams" in subsets)
         return facts

@@ -28,6 +28,11 @@ options:
         link-layer group, have come since the gathering O(since).
       - C(membership.explained) with C(memberships), a list of C(interface) and C(group). There are no others but the
         kernel's own.
+      - C(membership.range) with C(interface), C(group), and any of C(scope) (see
+        RV(mcast.lab.host_facts#module:ansible_facts.mcast.memberships)), C(name) (as registered with IANA) and
+        C(source_specific).
+      - C(membership.held) with C(interface), C(group) and C(process), a name. A socket of such a process says that it
+        is a member. This takes what M(mcast.lab.socket_info) takes.
       - C(mapping.programmed) with C(interface), C(group) and C(mac).
       - C(delivery.sent) with C(stream), C(group), C(port), C(interface) and the number of C(datagrams), as told by the
         sender of the name C(sender-STREAM).
@@ -68,9 +73,11 @@ options:
       - C(packets.messages) with the number, C(kinds) (see RV(mcast.lab.capture_info#module:messages[].kind)), C(group),
         C(record) (type of a record for the group) and C(source). All of them must have the C(destination), C(ttl),
         C(router_alert), C(source_mac), C(destination_mac) and C(sources) (of the record) that are given, with no more
-        than C(within) seconds from the first to the last, and at least C(apart) seconds from each to the next.
+        than C(within) seconds from the first to the last, and at least C(apart) seconds from each to the next, and be
+        about as many C(groups) together.
       - C(packets.datagrams) with the number, C(group), C(port), and optionally C(sources), C(ttl), C(mac), C(payload)
-        (text). MAC and payload are looked at in the first 1000 datagrams.
+        (text), C(consecutive) (that the numbers at their end have no gap). MAC and payload are looked at in the first
+        1000 datagrams.
       - C(packets.reports) with C(interface), C(group), C(change) (V(join) or V(leave)), and optionally C(filter_mode),
         C(sources), and C(exact) (V(false) where one report is enough). With IGMPv3 and MLDv2 the host's own reports are
         as many as its robustness variable.

@@ -16,6 +16,7 @@ from .checks import (
     mapping,
     mdb,
     membership,
+    membership_kind,
     mroute,
     packets,
     packets_time,
@@ -24,8 +25,8 @@ from .checks import (
     socket,
 )
 
-_TOPICS = (interface, membership, mapping, delivery, socket, firewall, packets, packets_time, mdb, expiry, querier,
-           mroute, pim, kernel)
+_TOPICS = (interface, membership, membership_kind, mapping, delivery, socket, firewall, packets, packets_time, mdb,
+           expiry, querier, mroute, pim, kernel)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 
