@@ -24,12 +24,12 @@ _IDLE = {"addkeystoagent", "batchmode", "checkhostip", "compression", "connectio
          "loglevel", "numberofpasswordprompts", "requesttty", "sendenv", "serveralivecountmax",
          "serveraliveinterval", "tcpkeepalive", "updatehostkeys", "visualhostkey"}
 _WITHOUT_PASSWORD = {"passwordauthentication", "kbdinteractiveauthentication"}
-_SHELL = re.compile(r"[|&;<>()$`*?\[\]{}#!\n]")
+_SHELL = re.compile(r"[|&;<>()$`*?\[\]{}#!~\n]")
 _USER_KNOWN = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
 _GLOBAL_KNOWN = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 _DEFAULT_KEYS = tuple("~/.ssh/id_" + kind for kind in ("ed25519", "ecdsa", "rsa"))
 _CONFIGS = ("~/.ssh/config", "/etc/ssh/ssh_config")
-_JUMP = re.compile(r"(?:(?P<user>[^@/,]+)@)?(?P<host>[^@:/,\[\]]+)(?::(?P<port>\d+))?\Z")
+_JUMP = re.compile(r"(?:(?P<user>[^@/,]+)@)?(?P<host>[^@:/,%\[\]]+)(?::(?P<port>\d+))?\Z")
 
 
 class NotUnderstood(Exception):
@@ -137,6 +137,8 @@ def _config(paths):
     if re.search(r"^\s*match\b.*\bexec\b", text, re.IGNORECASE | re.MULTILINE):
         raise NotUnderstood("the configuration of ssh runs a command (Match exec)")
     config = paramiko.SSHConfig()
+    # Tokens stand for what is settled in the end, which the configuration alone does not say.
+    config.TOKENS_BY_CONFIG_KEY = {"hostname": config.TOKENS_BY_CONFIG_KEY["hostname"]}
     try:
         config.parse(io.StringIO(text))
     except paramiko.SSHException as error:
