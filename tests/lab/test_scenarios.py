@@ -36,6 +36,9 @@ BREAKS = [
     ("election", "a robustness of 4, so that the other waits longer than it should",
      {"mcast_querier": {"query_interval": 1, "query_response_interval": 0.4, "robustness": 4}},
      {"host/ended/packets.delay/takeover/ipv4", "host/ended/packets.delay/takeover/ipv6"}),
+    ("fallback", "a robustness of 4, by which hosts remember the older querier for longer",
+     {"asking": {"query_interval": 0.5, "query_response_interval": 0.2, "robustness": 4}},
+     {"member/back/packets.delay/igmpv2", "member/back/packets.delay/mldv1", "member/ended/packets.delay/igmpv1"}),
 ]
 
 
