@@ -28,7 +28,7 @@ def ours(role="querier", interface="eth0", ended=None, **other):
            "settings": {"query_interval": 2.0}}
     return {"traffic": {"lan": {"program": "querier", "interface": interface, "ended": ended, "ipv4": own,
      "ipv6": None},
-                        "hello": {"program": "sender"}}, "bridges": {}}
+                        "hello": {"program": "sender"}, "broken": None}, "bridges": {}}
 
 
 def bridge(found, **more):

@@ -129,7 +129,9 @@ class Present(Check):
 
     def _reported(self, facts):
         for report in facts["traffic"].values():
-            if report.get("program") != "querier" or report.get("interface") != self.interface or report["ended"]:
+            if not report or (report.get("program"), report.get("interface")) != ("querier", self.interface):
+                continue
+            if report["ended"]:
                 continue
             own = report.get(self.family)
             if not own:
