@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+import verify_lab
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import bridges, sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
 
@@ -236,3 +237,66 @@ def test_without_root_and_without_bridges(lan):
                          input=sources.script(["bridges"]), capture_output=True, text=True, check=True)
     assert facts(sources.split(run.stdout))["bridges"] == {}
     assert os.geteuid() == 0
+
+
+def test_a_run_looks_for_a_querier_where_a_switch_snoops(inventory):
+    """Streams pass all the same for as long as the first memberships last: the classic outage, seen beforehand."""
+    folder = inventory()
+    switch = {"snooping": True, "igmp_version": 3, "mld_version": 2}
+    topology = dict(verify_lab.TOPOLOGY, segments=dict(verify_lab.TOPOLOGY["segments"], lan=dict(
+        verify_lab.TOPOLOGY["segments"]["lan"], switch=switch)))
+    (folder / "topology.yml").write_text(json.dumps(topology))
+    ran = verify_lab.playbook(folder, "verify")
+    judged = verify_lab.results(folder)
+    assert verify_lab.not_passed(judged) == {
+        "switch/during/mdb.querier/lan/ipv4", "switch/during/mdb.querier/lan/ipv6"}, ran.stdout + ran.stderr
+    assert "no querier" in ran.stdout
+
+
+def test_a_run_with_a_querier_on_the_switch_passes(inventory):
+    folder = inventory()
+    switch = {"snooping": True, "querier": True, "igmp_version": 3, "mld_version": 2, "query_interval": 1}
+    topology = dict(verify_lab.TOPOLOGY, segments=dict(verify_lab.TOPOLOGY["segments"], lan=dict(
+        verify_lab.TOPOLOGY["segments"]["lan"], switch=switch)))
+    (folder / "topology.yml").write_text(json.dumps(topology))
+    ran = verify_lab.playbook(folder, "verify")
+    judged = verify_lab.results(folder)
+    assert verify_lab.not_passed(judged) == set() and ran.returncode == 0, ran.stdout + ran.stderr
+    assert {"switch/during/mdb.querier/lan/ipv4", "switch/during/mdb.querier/lan/ipv6"} <= {
+        each["id"] for each in judged["results"]}
+
+
+@pytest.mark.parametrize("segment, addresses", [
+    ({"ipv6": "fd00:3::/64", "switch": {"querier": True}}, 1), ({"switch": {"querier": True, "mld_version": 2}}, 1),
+    ({"ipv6": "fd00:3::/64", "switch": {"querier": False}}, 0), ({"switch": {"querier": True}}, 0),
+    ({"ipv6": "fd00:3::/64"}, 0)])
+def test_only_an_mld_querier_has_a_link_local_address(lab_name, module, segment, addresses):
+    topology = {"name": lab_name, "segments": {"lan": segment, "plain": {"ipv6": "fd00:4::/64"}}, "hosts": {
+        "h1": {"interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "plain"}}}}}
+    assert module("topology", topology)["changed"] and not module("topology", topology)["changed"]
+    found = {link["ifname"]: [address for address in link["addr_info"] if address["family"] == "inet6"]
+             for link in tell(lab_name, "ip", "address", "show", "type", "bridge")}
+    assert (len(found["lan"]), found["plain"]) == (addresses, [])
+    assert not any(address.get("tentative") for address in found["lan"])
+
+
+def test_an_mld_querier_on_a_bridge_is_heard(lab_name, module):
+    """Its queries come, from the address that the facts tell; and it asks for no router."""
+    options = {"snooping": True, "querier": True, "mld_version": 2, "query_interval": 1}
+    topology = {"name": lab_name, "segments": {"lan": {"ipv6": "fd00:3::/64", "switch": options}}, "hosts": {
+        host: {"interfaces": {"eth0": {"segment": "lan"}}} for host in ("h1", "h2")}}
+    module("topology", topology)
+    words = ["ip", "netns", "exec", lab_name + ".h2", "tcpdump", "-i", "eth0", "-n", "-l", "--immediate-mode", "ip6"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as capture:
+        capture.stderr.readline()
+        capture.stderr.readline()
+        assert module("bridge", dict(options, name="lan"), namespace=lab_name)["changed"]
+        lines, queries = [], 0
+        while queries < 4:
+            lines.append(capture.stdout.readline())
+            queries += "multicast listener query v2" in lines[-1]
+        capture.kill()
+    assert not [line for line in lines if "router solicitation" in line]
+    querier = gathered(lab_name)["queriers"]["ipv6"]
+    assert querier["self"] and querier["address"].startswith("fe80::")
+    assert any("fe80" in line and querier["address"] in line for line in lines)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The settings of a switch: what follows from them, what contradicts, where they stand in a topology, and what is
+planned for them."""
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mcast.lab.plugins.module_utils import bridge_settings, topology
+from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
+from ansible_collections.mcast.lab.plugins.plugin_utils import plan, settled
+
+
+@pytest.mark.parametrize("given, response, startup, membership, querier", [
+    ({"query_interval": 125}, 10, 31.25, 260, 255),  # RFC 9776 section 8
+    ({"query_interval": 60}, 10, 15, 130, 125),
+    ({"query_interval": 1}, 0.5, 1, 2.5, 2.25),
+    ({"query_interval": 2, "query_response_interval": 0.5}, 0.5, 1, 4.5, 4.25),
+    ({"query_interval": "30", "membership_interval": 90}, 10, 7.5, 90, 65),
+    ({"query_interval": 4, "startup_query_interval": 3, "querier_interval": 20}, 2, 3, 10, 20),
+])
+def test_what_follows_from_a_query_interval(given, response, startup, membership, querier):
+    found = bridge_settings.check("", given)["settings"]
+    assert found == {"query_interval": float(given["query_interval"]), "query_response_interval": response,
+                     "startup_query_interval": startup, "membership_interval": membership, "querier_interval": querier}
+
+
+def test_only_what_is_given():
+    assert bridge_settings.check("", {"snooping": True, "querier": None}) == {
+        "settings": {"snooping": True}, "ports": {}, "entries": []}
+
+
+def document(**switch):
+    return {"segments": {"lan": {"ipv4": "10.0.0.0/24", "switch": switch}, "plain": {}, "empty": {}}, "hosts": {
+        "h1": {"interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "plain"}}},
+        "a-host-with-a-long-name": {"interfaces": {"eth0": {"segment": "lan"}}}}}
+
+
+def test_ports_are_named_as_the_kernel_has_them():
+    entry = {"group": "239.0.0.1", "port": "a-host-with-a-long-name~eth0"}
+    found = topology.settle(document(ports={"a-host-with-a-long-name~eth0": {"fast_leave": True}, "h1~eth0": {}},
+                                     entries=[entry]), "lab")
+    long = found["hosts"]["a-host-with-a-long-name"]["interfaces"]["eth0"]["port"]
+    assert len(long) == 15 and "~" not in long
+    assert found["segments"]["lan"]["switch"] == {
+        "ports": {long: {"fast_leave": True}, "h1~eth0": {}}, "entries": [dict(entry, port=long)]}
+
+
+@pytest.mark.parametrize("switch, message", [
+    ({"snoop": True}, ".snoop: is not known"),
+    ({"query_interval": 1, "query_response_interval": 2}, ".query_response_interval: 2 s is not less"),
+    ({"igmp_version": 1}, ".igmp_version: expected a whole number from 2 to 3, not 1"),
+    ({"ports": {"h1~eth1": {}}}, ".ports.h1~eth1: expected one of h1~eth0, a-host-with-a-long-name~eth0"),
+    ({"ports": {"h1~eth0": {"speed": 1}}}, ".ports.h1~eth0.speed: is not known"),
+    ({"ports": []}, ".ports: expected a mapping"),
+    ({"entries": [{"group": "239.0.0.1", "port": "h1"}]}, ".entries[0].port: expected one of h1~eth0"),
+    ({"entries": [{"group": 5, "port": "h1~eth0"}]}, ".entries[0].group: expected a text"),
+    ({"entries": 5}, ".entries: expected a list"),
+    ({"querier": "yes"}, ".querier: expected one of True, False, not 'yes'"),
+    ({"query_interval": float("nan")}, ".query_interval: expected a number from 1 to 86400"),
+])
+def test_a_topology_refuses_a_switch(switch, message):
+    with pytest.raises(McastError) as caught:
+        topology.settle(document(**switch), "lab")
+    assert str(caught.value).startswith("segments.lan.switch" + message)
+
+
+def test_a_topology_refuses_a_switch_without_hosts():
+    given = document()
+    given["segments"]["empty"] = {"switch": {}}
+    with pytest.raises(McastError, match="segments.empty.switch: a bridge without ports is no switch"):
+        topology.settle(given, "lab")
+
+
+HOSTVARS = {
+    "h1": {"mcast_interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "off"}, "eth2": {"segment": "none"}}},
+    "h2": {"mcast_interfaces": {"eth0": {"segment": "lan"}}}, "real": {"mcast_interface": "eth0"},
+    "switch": {"mcast_bridges": {"lan": {"querier": True}, "off": {"snooping": False}}}}
+
+
+def stream(group, **receivers):
+    return {"group": group, "receivers": {host: {"interface": interface} for host, interface in receivers.items()}}
+
+
+@pytest.mark.parametrize("streams, hostvars, expected", [
+    ([stream("239.0.0.1", h1="eth0", h2="eth0"), stream("239.0.0.2", h2="eth0")], HOSTVARS, ["lan/ipv4"]),
+    ([stream("239.0.0.1", h1="eth0"), stream("ff15::1", h2="eth0")], HOSTVARS, ["lan/ipv4", "lan/ipv6"]),
+    ([stream("239.0.0.1", h1="eth1")], HOSTVARS, []), ([stream("239.0.0.1", h1="eth2")], HOSTVARS, []),
+    ([stream("239.0.0.1", real="eth0")], HOSTVARS, []), ([stream("239.0.0.1")], HOSTVARS, []),
+    ([stream("224.0.0.251", h1="eth0")], HOSTVARS, []),  # is not pruned by snooping
+    ([stream("239.0.0.1", h1="eth0")], {"h1": HOSTVARS["h1"]}, []),
+])
+def test_a_querier_is_looked_for_where_a_switch_snoops_and_members_are(streams, hostvars, expected):
+    planned = plan.queriers(streams, lambda *place: settled.snooping_bridge_of(hostvars, *place))
+    assert [check["id"] for check in planned] == ["switch/during/mdb.querier/" + each for each in expected]
+    assert {(check["host"], check["phase"], check["severity"]) for check in planned} <= {
+        ("switch", "during", "failure")}
