@@ -6,6 +6,7 @@ A question is an object with `host`, `how`, `stage` (the reason and the words fo
 `run()`, which returns the answer or raises Failure, and `stop()`, which makes run() end."""
 from __future__ import annotations
 
+import contextvars
 import os
 import queue
 import signal
@@ -89,7 +90,8 @@ class _Asking:
         while self.waiting and len(self.asked) - len(self.slow) < self.forks:
             question = self.waiting.pop()
             self.asked[question] = now
-            threading.Thread(target=self._run, args=(question,), daemon=True).start()
+            # Ansible keeps the task that is run in a context, which a thread does not have by itself.
+            threading.Thread(target=contextvars.copy_context().run, args=(self._run, question), daemon=True).start()
 
     def _until(self):
         """When something is to be done, should no host answer before."""

@@ -60,6 +60,16 @@ class Plugin:
         """What still runs is ended with all other children: a plugin does not say what it has started."""
 
 
+class _Executor(TaskExecutor):
+    """Of Ansible's own executor, the part that makes a connection; what it needs differs between versions."""
+
+    _task = None
+
+    def __init__(self, task, context, action):
+        self._task, self._play_context, self._connection = task, context, None
+        self._loader, self._shared_loader_obj = action._loader, action._shared_loader_obj
+
+
 class Hosts:
     def __init__(self, action, task_vars, script, timeout):
         self.action, self.script = action, script
@@ -173,8 +183,7 @@ class Hosts:
         action = self.action
         context = action._play_context.copy()
         context = context.set_task_and_variable_override(task=self.task, variables=raw, templar=templar)
-        executor = TaskExecutor(self.hostvars._inventory.get_host(host), self.task, raw, context, action._loader,
-                                action._shared_loader_obj, None, self.hostvars._variable_manager)
+        executor = _Executor(self.task, context, action)
         executor._connection = executor._get_connection(raw, templar, kind)
         executor._set_connection_options(raw, templar)
         mine = copy.copy(action)

@@ -33,7 +33,7 @@ _CONFIG = """\
 Port {port}
 ListenAddress {address}
 HostKey {folder}/{name}.host
-AuthorizedKeysFile {folder}/{keys}.pub
+AuthorizedKeysFile {public}/{keys}.pub
 PermitRootLogin prohibit-password
 KbdInteractiveAuthentication no
 UsePAM no
@@ -58,6 +58,8 @@ class Fleet:
 
     def __init__(self, folder, name):
         self.folder, self.controller, self.host = folder, name + "-c", name + "-h"
+        # sshd looks for the keys that may log in as the user who does, who may not look into the folder of the others.
+        self.public = pathlib.Path("/run", name + "-keys")
         self.processes = []
 
     def make(self):
@@ -73,8 +75,10 @@ class Fleet:
                     "add rule inet t c tcp dport %d drop" % PORTS["dropped"])
         os.makedirs("/run/sshd", exist_ok=True)
         (self.folder / "etc").mkdir()
-        key(self.folder / "id")
-        key(self.folder / "other")
+        self.public.mkdir(mode=0o755)
+        for name in ("id", "other"):
+            key(self.folder / name)
+            shutil.copy(self.folder / (name + ".pub"), self.public)
         known = []
         for name, port in PORTS.items():
             shown = key(self.folder / (name + ".host"))
@@ -94,8 +98,9 @@ class Fleet:
             if name in ("refused", "hang_connected"):
                 continue
             config = self.folder / (name + ".conf")
-            config.write_text(_CONFIG.format(port=port, address=ADDRESS, folder=self.folder, name=name,
-                                             keys="other" if name == "wrong_key" else "id"))
+            config.write_text(_CONFIG.format(
+                port=port, address=ADDRESS, folder=self.folder, public=self.public, name=name,
+                keys="other" if name == "wrong_key" else "id"))
             if name in FORCED:
                 with config.open("a") as file:
                     file.write("ForceCommand %s\n" % FORCED[name])
@@ -129,15 +134,12 @@ class Fleet:
         (etc / "sudoers.d").mkdir()
         (etc / "sudoers.d" / "lab").write_text("%s ALL=(ALL) ALL\n" % USER)
         (etc / "sudoers.d" / "lab").chmod(0o440)
-        for folder in (self.folder, *self.folder.parents):
-            if folder.owner() == "root" and str(folder).startswith("/tmp/"):
-                folder.chmod(folder.stat().st_mode | 0o011)
-        (self.folder / "id.pub").chmod(0o644)
         mounts = "".join(f'mount --bind "$0/{name}" /etc/{name} && '
                          for name in ("passwd", "shadow", "group", "sudoers.d"))
         return ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', etc]
 
     def remove(self):
+        shutil.rmtree(self.public, ignore_errors=True)
         for process in self.processes:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

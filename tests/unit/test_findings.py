@@ -74,7 +74,8 @@ CASES = {
     "two groups, one MAC": ({"a": host(member("239.0.0.100")), "b": host(member("239.128.0.100"))}, {},
                             [("shared_mac", "exact", ["a", "b"], "239.0.0.100 and 239.128.0.100")]),
     "two groups, one MAC, IPv6": ({"a": host(member("ff15::1:2"), member("ff1e::1:2"),
-                                             sockets=[socket(family="ipv6")])}, {}, [("shared_mac", "exact", ["a"], "33:33:00:01:00:02")]),
+                                             sockets=[socket(family="ipv6")])}, {}, [
+        ("shared_mac", "exact", ["a"], "33:33:00:01:00:02")]),
     "one MAC on two segments": ({"a": host(member("239.0.0.100")), "b": host(
         member("239.128.0.100"), interfaces={"eth0": interface("10.0.1.1")})}, {}, []),
     "segments that the inventory states": ({"a": host(member("239.0.0.100")), "b": host(
@@ -84,9 +85,11 @@ CASES = {
     "an older neighbour": ({"a": host(), "b": host(), "c": host(interfaces={"eth0": interface(igmp=2)})}, {}, [
         ("older_version", "exact", ["c"], "c (eth0) speak IGMPv2, 2 neighbours on the segment v3")]),
     "an older MLD": ({"a": host(interfaces={"eth0": interface(mld=2)}),
-                      "b": host(interfaces={"eth0": interface(mld=1)})}, {}, [("older_version", "exact", ["b"], "MLDv1")]),
+                      "b": host(interfaces={"eth0": interface(mld=1)})}, {}, [
+        ("older_version", "exact", ["b"], "MLDv1")]),
     "a forced version": ({"a": host(), "c": host(
-        interfaces={"eth0": dict(interface(igmp=1), force_igmp_version=1)})}, {}, [("older_version", "exact", ["c"], "forced")]),
+        interfaces={"eth0": dict(interface(igmp=1), force_igmp_version=1)})}, {}, [
+        ("older_version", "exact", ["c"], "forced")]),
     "older on another segment": ({"a": host(), "c": host(interfaces={"eth0": interface("10.9.9.1", igmp=2)})}, {}, []),
     # queriers
     "snooping without a querier": ({"a": host(bridges={"br0": BRIDGE})}, {},
