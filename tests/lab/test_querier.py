@@ -318,3 +318,71 @@ def test_the_module_starts_queries_and_stops(lan, module):
 def test_the_module_refuses_what_cannot_be(lan, module, options, says):
     result = module("querier", options, namespace=lan.client)
     assert result["failed"] and says in result["msg"]
+
+
+@pytest.fixture
+def three(lab_name, module, tmp_path):
+    """A lab of three hosts, each alone on a segment and a querier by another backend; `bridge` has the bridge br0."""
+    fast = {"query_interval": 1, "query_response_interval": 0.3}
+    querier = {"own": fast, "bridge": {**fast, "backend": "bridge", "interfaces": ["br0"]},
+               "frr": {**fast, "backend": "frr", "igmp_version": 2}}
+    segments = {name: {"ipv4": "10.%d.0.0/24" % number} for number, name in enumerate(querier, 1)}
+    hosts = {name: {"interfaces": {"eth0": {"segment": name}}, "querier": given} for name, given in querier.items()}
+    document = {"plugin": "mcast.lab.topology", "name": lab_name, "segments": segments, "hosts": hosts}
+    (tmp_path / "topology.yml").write_text(json.dumps(document))
+    module("topology", {"name": lab_name, "segments": segments, "hosts": hosts})
+    for words in ("link add br0 type bridge", "address add 10.99.0.1/24 dev br0", "link set br0 up",
+                  "link set eth0 master br0"):
+        subprocess.run(["ip", "-n", lab_name + ".bridge"] + words.split(), check=True)
+    return tmp_path
+
+
+def run_role(ansible, folder, *tasks, inventory="topology.yml", **variables):
+    """Run the role on all hosts, then tasks. Returns the CompletedProcess."""
+    role = {"ansible.builtin.import_role": {"name": "mcast.lab.querier"}}
+    (folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [role, *tasks]}]))
+    extra = dict({"mcast_daemons": str(DAEMONS)}, **variables)
+    return ansible("ansible-playbook", "-i", inventory, "play.yml", "-e", json.dumps(extra), cwd=folder)
+
+
+@pytest.mark.skipif(not FRR.exists(), reason="needs FRR in %s" % DAEMONS)
+def test_the_role_queries_by_our_own_by_bridges_and_by_frr(three, lab_name, ansible):
+    interface = "{{ 'br0' if inventory_hostname == 'bridge' else 'eth0' }}"
+    version = "{{ mcast_querier.igmp_version | default(3) }}"
+    ran = run_role(
+        ansible, three, {"mcast.lab.capture": {"name": "wire", "interface": interface}},
+        {"mcast.lab.check": {"within": "20s", "checks": [
+            {"check": "querier.present", "interface": interface, "family": "ipv4", "capture": "wire",
+             "version": version, "interval": 1},
+            {"check": "packets.messages", "capture": "wire", "kinds": ["igmpv%s_query" % version], "ttl": 1}]}},
+        {"mcast.lab.capture": {"name": "wire", "state": "absent"}})
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ran = run_role(ansible, three, {"mcast.lab.check": {"within": "10s", "checks": [
+        {"check": "mdb.no_querier", "bridge": "br0", "family": "ipv4"}]}, "when": "inventory_hostname == 'bridge'"},
+        mcast_querier_state="stopped")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for host in ("own", "bridge", "frr"):
+        assert not subprocess.run(["ip", "netns", "pids", "%s.%s" % (lab_name, host)], check=True,
+                                  capture_output=True).stdout
+
+
+REFUSED = {
+    "robust": ({"backend": "bridge", "robustness": 3}, "robustness can't be set with the backend bridge"),
+    "old": ({"backend": "bridge", "igmp_version": 1}, "the backend bridge has IGMPv2 and IGMPv3 alone"),
+    "single": ({"backend": "bridge", "mld_version": 0}, "a bridge is a querier of both families"),
+    "mld": ({"backend": "frr", "mld_version": 2}, "the backend frr speaks no MLD"),
+    "unknown": ({"backend": "router"}, "value of backend must be one of"),
+    "misspelt": ({"intervals": 1}, "mcast_querier.intervals"),
+    "nowhere": ({"interfaces": []}, "interfaces is missing"),
+}
+
+
+def test_the_role_refuses_what_a_backend_cannot_do(ansible, tmp_path):
+    """Before it reaches the host: there is none behind these names."""
+    hosts = {name: {"mcast_querier": {"interfaces": ["eth0"], **given}} for name, (given, _says) in REFUSED.items()}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    ran = run_role(ansible, tmp_path, inventory="hosts.yml")
+    assert ran.returncode != 0
+    for name, (_given, says) in REFUSED.items():
+        said = ran.stdout.partition("error   %s: " % name)[2].partition("error   ")[0]
+        assert says in said, (name, ran.stdout + ran.stderr)
