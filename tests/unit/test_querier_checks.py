@@ -18,9 +18,9 @@ def query(at, source="10.0.0.1", version=3, interval=2, family="igmp", kind="gen
 
 
 def capture(*messages, length=10.0, interface="eth0"):
-    return {"captures": {"wire": {
-        "report": {"interface": interface, "started": START, "ended": {"time": START + length, "reason": "SIGTERM"}},
-        "wire": {"messages": list(messages)}}}, "traffic": {}, "bridges": {}}
+    ended = {"time": START + length, "reason": "SIGTERM"}
+    wire = {"report": {"interface": interface, "started": START, "ended": ended}, "wire": {"messages": list(messages)}}
+    return {"captures": {"wire": wire}, "traffic": {}, "bridges": {}}
 
 
 def ours(role="querier", interface="eth0", ended=None, **other):
@@ -32,9 +32,9 @@ def ours(role="querier", interface="eth0", ended=None, **other):
 
 
 def bridge(found, **more):
-    return {"traffic": {}, "bridges": {"lan": dict({
-        "ports": {"p1": {}}, "queriers": {"ipv4": found, "ipv6": None}, "igmp_version": 3, "mld_version": 2,
-        "query_interval": 1.0}, **more)}}
+    lan = {"ports": {"p1": {}}, "queriers": {"ipv4": found, "ipv6": None}, "igmp_version": 3, "mld_version": 2,
+           "query_interval": 1.0}
+    return {"traffic": {}, "bridges": {"lan": dict(lan, **more)}}
 
 
 SELF = {"address": "0.0.0.0", "self": True, "port": None, "timer": None}

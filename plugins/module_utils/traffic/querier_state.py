@@ -158,7 +158,7 @@ class Machine:
             self.counts["reports"] += 1
             for record in message["records"]:
                 self._take(record["group"], record["type"], record["sources"], None, now)
-        elif kind in _OLDER:
+        elif kind in _OLDER and message["group"]:
             self.counts["reports"] += 1
             version, record = _OLDER[kind]
             self._take(message["group"], record, (), version, now)

@@ -1,8 +1,11 @@
 """The querier's rules against the tables of the RFCs, without a socket or a clock."""
 from __future__ import annotations
 
+import random
+
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
+from ansible_collections.mcast.lab.plugins.module_utils.traffic import querier_message
 from ansible_collections.mcast.lab.plugins.module_utils.traffic.querier_group import EXCLUDE, INCLUDE, Group
 from ansible_collections.mcast.lab.plugins.module_utils.traffic.querier_state import Machine, Settings, settle
 
@@ -390,6 +393,45 @@ def test_who_loses_the_election_stops_asking():
     made.outgoing.clear()
     made.hear(query(), 7.5)
     assert run(made, 20.0) == []
+
+
+# anything that may be heard
+
+def anything(chance, family):
+    """A message of the family, of any kind, about one of a few groups; or one that says nothing of a group."""
+    groups = [None, GROUP[family], {4: "224.0.0.106", 6: "ff02::6a"}[family]]
+    sources = [{4: "10.0.0.%d", 6: "fe80::%x"}[family] % number for number in range(1, 12)]
+    some = chance.sample(sources, chance.randrange(4))
+    kind = chance.choice({
+        4: ["igmpv1_query", "igmpv2_query", "igmpv3_query", "igmpv1_report", "igmpv2_report", "igmpv2_leave",
+            "igmpv3_report", "igmpv3_report", "igmpv3_report", "dvmrp", "igmp_unknown"],
+        6: ["mldv1_query", "mldv2_query", "mldv1_report", "mldv1_done", "mldv2_report", "mldv2_report"]}[family])
+    records = [{"type": chance.choice(("is_in", "is_ex", "to_in", "to_ex", "allow", "block", "unknown_7")),
+                "group": chance.choice(groups[1:]), "sources": some} for unused in range(chance.randrange(3))]
+    return {"kind": kind, "source": chance.choice(sources + [{4: "0.0.0.0", 6: "::"}[family]]), "records": records,
+            "group": chance.choice(groups), "sources": some, "query": "general", "suppress": chance.random() < 0.3,
+            "max_response": None if kind == "igmpv1_query" else chance.choice((0, 0.1, 10, 3174.4)),
+            "robustness": chance.choice((None, 0, 1, 7)), "interval": chance.choice((None, 0, 1, 31744))}
+
+
+@pytest.mark.parametrize(("family", "version"), [(4, 1), (4, 2), (4, 3), (6, 1), (6, 2)])
+def test_whatever_is_heard_the_machine_goes_on(family, version):
+    chance = random.Random(family * 10 + version)
+    made, now = machine(family, version), 5.0
+    for _unused in range(4000):
+        now = now + chance.random() if chance.random() < 0.5 else max(now, min(made.next_time(), now + 60))
+        made.advance(now)
+        made.outgoing.clear()
+        role = made.role
+        made.hear(anything(chance, family), now)
+        assert made.next_time() > now
+        assert not made.outgoing or "querier" in (role, made.role)
+        for sent in made.outgoing:
+            assert querier_message.write(sent, "fe80::1") and len(sent.sources) <= 366
+        for group in made.groups.values():
+            assert not group.is_empty() and (group.expires is None) == (group.mode == INCLUDE)
+            assert group.mode == EXCLUDE or None not in group.sources.values()
+    assert made.report(lambda at: at)["events_left_out"] > 0
 
 
 # bounds and the report
