@@ -20,7 +20,7 @@ options:
     description:
       - The checks, each with C(check) (its name), C(severity) (V(failure) or V(warning)) and its own options.
       - C(interface.settings) with C(interface) and any of C(state) (V(up), V(down)), C(multicast), C(allmulti),
-        C(promisc), C(mtu) (bytes).
+        C(promisc), C(mtu) (bytes), C(igmp_version) (that is in force, V(3) also where no querier is).
       - C(membership.present) with C(interface), C(group), and optionally C(filter_mode) (V(include), V(exclude)) and
         C(sources).
       - C(membership.absent) with C(interface) and C(group).
@@ -45,8 +45,9 @@ options:
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
         the ruleset leaves open is no pass.
       - C(mroute.present) with C(group), and optionally C(source), C(incoming) (interface), C(outgoing) (exactly these
-        interfaces) and C(packets), at least so many. C(mroute.growing) with the same but C(packets); the count grows
-        while it looks. C(mroute.absent) with the same; with C(outgoing), no route leads to one of these.
+        interfaces, FRR's C(pimreg) aside) and C(packets), at least so many. C(mroute.growing) with the same but
+        C(packets); the count grows while it looks. C(mroute.absent) with the same; with C(outgoing), no route leads to
+        one of these.
       - C(pim.neighbor) with C(interface) and C(address). C(pim.dr) with the same, the designated router there.
         C(pim.rp) with C(group) and C(address), its rendezvous point. C(pim.rpf) with C(group), C(interface), and
         optionally C(source) and C(neighbor), from where the group's packets are expected. They ask FRR.
@@ -67,6 +68,12 @@ options:
         C(interval) (seconds) and C(capture). A querier lives on the segment, and is this one. The capture of that name
         tells, or a querier of M(mcast.lab.querier) that runs here, or a bridge (C(interface) is the bridge or a port of
         it). Where none of these knows, the check fails and says that it is unknown.
+      - C(querier.member) with C(interface) and C(group). A querier of M(mcast.lab.querier) that runs here keeps the
+        group.
+      - C(querier.expired) with the same and C(capture). It has dropped the group, the group membership interval after
+        the last report in that capture.
+      - C(querier.answers) with C(capture), C(query) (kinds of queries), C(group) and C(count). The last general query
+        that was followed by another one had so many answers about the group before that.
       - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
         while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
         C(at_most), or by default at least one.

@@ -22,11 +22,12 @@ from .checks import (
     packets_time,
     pim,
     querier,
+    querier_members,
     socket,
 )
 
 _TOPICS = (interface, membership, membership_kind, mapping, delivery, socket, firewall, packets, packets_time, mdb,
-           expiry, querier, mroute, pim, kernel)
+           expiry, querier, querier_members, mroute, pim, kernel)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
 

@@ -21,6 +21,7 @@ class Settings(Check):
         "interface": expect.text,
         "state": lambda path, value: expect.choice(path, value, ("up", "down")),
         "multicast": _flag, "allmulti": _flag, "promisc": _flag,
+        "igmp_version": lambda path, value: expect.number(path, value, 1, 3),
         "mtu": lambda path, value: expect.number(path, value, 68, 65535),
     }
     REQUIRED = ("interface",)
@@ -37,7 +38,8 @@ class Settings(Check):
         if found is None:
             return False, _shown(self._wanted()), "no such interface", {"interfaces": sorted(facts["interfaces"])}
         have = {flag: flag in found["flags"] for flag in ("multicast", "allmulti", "promisc")}
-        have.update(state="up" if "up" in found["flags"] else "down", mtu=found["mtu"])
+        have.update(state="up" if "up" in found["flags"] else "down", mtu=found["mtu"],
+                    igmp_version=found["igmp_version"]["value"])
         actual = {key: have[key] for key in self._wanted()}
         return actual == self._wanted(), _shown(self._wanted()), _shown(actual), {"flags": found["flags"]}
 

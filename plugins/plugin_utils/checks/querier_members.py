@@ -1,0 +1,108 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Topic `querier`, as far as it is about members: which groups does a querier of ours keep, how does it lose them, and
+how many of them answer?"""
+from __future__ import annotations
+
+from ...module_utils import expect, group
+from ...module_utils.packet import moment
+from .base import Check, group_option
+from .packets import Packets, kinds_option, select
+
+# Seconds by which a program on a busy machine may be late.
+_LATE = 1.0
+# And by which the clocks of the kernel and of a program read one moment apart.
+_GRAIN = 0.05
+
+
+def _of(facts, interface, family):
+    """What the querier of ours on the interface says of a family, or None."""
+    for report in facts["traffic"].values():
+        if report and report.get("program") == "querier" and report.get("interface") == interface:
+            return report.get(family)
+    return None
+
+
+class Member(Check):
+    """Passes when our querier on this interface of the host keeps the group, because it has members.
+
+    Fails when it doesn't, or there is no querier of ours."""
+
+    NAME = "querier.member"
+    PARAMS = {"interface": expect.text, "group": group_option}
+    REQUIRED = ("interface", "group")
+    NEEDS = ("traffic",)
+
+    def describe(self):
+        return "the querier on %s has members of %s" % (self.interface, self.group)
+
+    def judge(self, facts):
+        told = _of(facts, self.interface, group.family(self.group))
+        if told is None:
+            return False, self.describe(), "no querier of ours", {}
+        found = [one for one in told["groups"] if one["group"] == self.group]
+        return bool(found), self.describe(), "members" if found else "none", {"groups": found}
+
+
+class Expired(Packets):
+    """Passes when our querier on this interface has dropped the group, the group membership interval after the last
+    report about it that the capture holds (RFC 9776 section 8.4), give or take what a busy machine takes.
+
+    Fails when it still has it, or dropped it sooner or later."""
+
+    NAME = "querier.expired"
+    PARAMS = {"capture": expect.text, "interface": expect.text, "group": group_option}
+    REQUIRED = ("capture", "interface", "group")
+    NEEDS = ("captures", "traffic")
+
+    def describe(self):
+        return "the querier on %s drops %s once nobody has reported it for the group membership interval" % (
+            self.interface, self.group)
+
+    def _look(self, found, facts):
+        told = _of(facts, self.interface, group.family(self.group))
+        if told is None:
+            return False, "no querier of ours", {}
+        left = [event for event in told["events"]
+                if (event["event"], event.get("group")) == ("group_left", self.group)]
+        reports = [message for message in select(found["wire"]["messages"], group=self.group)
+                   if message["kind"].endswith("_report")]
+        if not left or not reports or any(one["group"] == self.group for one in told["groups"]):
+            return False, "still there" if reports else "never reported", {}
+        due = told["in_force"]["group_membership_interval"]
+        last = max(moment.parse(message["time"], "time") for message in reports) / 1e9
+        after = left[-1]["time"] - last
+        return due - _GRAIN <= after <= due + _LATE, "%.3f s after the last report; due after %g s" % (after, due), {
+            "seconds": after, "due": due}
+
+
+class Answers(Packets):
+    """Passes when the last general query of this kind that was followed by another one had, before that, exactly so
+    many answers about the group.
+
+    Fails when it had more or fewer, or no query has been followed by another one. So the time between two queries is to
+    be longer than what the hosts may take to answer."""
+
+    NAME = "querier.answers"
+    PARAMS = {"capture": expect.text, "query": kinds_option, "group": group_option,
+              "count": lambda path, value: expect.number(path, value, 0, 10 ** 6)}
+    REQUIRED = ("capture", "query", "group", "count")
+
+    def describe(self):
+        return "%d answers to %s about %s" % (self.count, " or ".join(self.query), self.group)
+
+    def _look(self, found, facts):
+        messages = found["wire"]["messages"]
+        queries = [moment.parse(message["time"], "time") for message in messages
+                   if message["kind"] in self.query and message["query"] == "general"]
+        if len(queries) < 2:
+            return False, "%d queries" % len(queries), {}
+        answers = [moment.parse(message["time"], "time") for message in select(messages, group=self.group)
+                   if message["kind"].endswith("_report")]
+        counts = [sum(begin <= answer < end for answer in answers) for begin, end in zip(queries, queries[1:])]
+        delays = [round((answer - queries[-2]) / 1e9, 3) for answer in answers if queries[-2] <= answer < queries[-1]]
+        actual = "%d, after %s" % (counts[-1], ", ".join("%g s" % delay for delay in delays) or "no time")
+        return counts[-1] == self.count, actual, {"answers": counts, "seconds": delays}
+
+
+CHECKS = (Member, Expired, Answers)
