@@ -166,23 +166,27 @@ class _Frr(_Backend):
         daemons, folder = self.daemons, self.daemons.folder
         daemons.write("group", _group())
         daemons.write("vtysh.conf", "username root nopassword\n")
-        daemons.write("empty.conf", "")
+        # Read at the start, hello intervals hold from the first hello on; told later, from the next but one.
+        daemons.write("zebra.conf", "")
+        daemons.write("pimd.conf", router_config.frr_commands("", text))
         self._write_vtysh(folder)
         for name, ready in (("zebra", "zserv"), ("pimd", "pimd.vty")):
             self.begin(text, processes, [
-                self.paths[name], "-u", "root", "-g", "root", "-f", "/run/empty.conf", "-P", "0", "-i",
+                self.paths[name], "-u", "root", "-g", "root", "-f", "/run/%s.conf" % name, "-P", "0", "-i",
                 "/run/%s.pid" % name, "-z", "/run/zserv", "--vty_socket", "/run", "--log", "stdout"], private=True)
             for socket in (ready, name + ".vty"):
                 daemons.wait(lambda socket=socket: os.path.exists(os.path.join(folder, socket)), processes,
                              "%s listens" % name)
+        # Once more: vtysh says what is refused, the daemon's own log holds much else.
         said = self._tell(router_config.frr_commands("", text))
         if said:
             raise McastError("FRR", "refuses its configuration: %s" % said)
         self.wait_forwarding(processes)
 
     def reload(self, before, after):
-        if self._tell(router_config.frr_commands(before, after)):
-            return False  # an order of changes that it does not take, but perhaps all anew
+        changed = router_config.frr_hellos(before) != router_config.frr_hellos(after)
+        if changed or self._tell(router_config.frr_commands(before, after)):
+            return False  # what it does not take while it runs, or only up to 30 s later
         self.wait_forwarding(self.daemons.record()["processes"])
         return True
 

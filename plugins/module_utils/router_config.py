@@ -187,6 +187,12 @@ def frr_commands(before, after):
     return _text(lines)
 
 
+def frr_hellos(text):
+    """``{interface: its hello line}`` of a configuration for FRR."""
+    names = [line for line in text.splitlines() if line.startswith("interface ")]
+    return dict(zip(names, (line for line in text.splitlines() if line.startswith(" ip pim hello "))))
+
+
 def smcroute(settings):
     """For smcrouted -N (smcroute.conf(5)). It joins each group where it comes in: a switch that snoops sends it then,
     though smcroute is no router that it would notice."""

@@ -132,7 +132,8 @@ def running_config(lab, host):
 CHANGED = [dict(FRR, rp={"10.1.0.2": ["239.0.0.0/8"], "10.2.0.2": "225.0.0.0/8"}),
            dict(FRR, igmp={"version": 2, "query_interval": 20, "query_response_interval": 10}),
            dict(FRR, igmp={"query_interval": 3, "last_member_query_interval": 0.5, "query_response_interval": 0.2}),
-           dict(FRR, igmp={}), dict(FRR, hello_interval=None, dr_priority=9), dict(FRR, interfaces=["eth1"]), FRR]
+           dict(FRR, igmp={}), dict(FRR, dr_priority=9), FRR]
+ANEW = [dict(FRR, hello_interval=None), dict(FRR, interfaces=["eth1"])]
 
 
 def test_frr_is_reloaded_not_restarted(lab, router):
@@ -146,6 +147,10 @@ def test_frr_is_reloaded_not_restarted(lab, router):
         router("r1", state="stopped")
         router("r1", **options)
         assert running_config(lab, "r1") == now
+        before = processes(lab, "r1")
+    for options in ANEW:
+        assert router("r1", **options).get("changed")
+        assert processes(lab, "r1") != before
         before = processes(lab, "r1")
 
 

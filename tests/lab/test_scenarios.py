@@ -39,6 +39,10 @@ BREAKS = [
     ("fallback", "a robustness of 4, by which hosts remember the older querier for longer",
      {"asking": {"query_interval": 0.5, "query_response_interval": 0.2, "robustness": 4}},
      {"member/back/packets.delay/igmpv2", "member/back/packets.delay/mldv1", "member/ended/packets.delay/igmpv1"}),
+    ("routed", "a TTL that ends at the second router", {"lasting": {"count": 0, "interval": 0.05, "ttl": 2}}, {
+        "neighbor/sender_first/packets.datagrams/239.1.1.1/4001",
+        *("sink/receiver_first/packets.datagrams/%s/4001" % group for group in ("239.1.1.2", "232.1.1.1", "ff15::1")),
+        "sink/left/packets.delay"}),
 ]
 
 

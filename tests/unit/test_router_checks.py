@@ -33,6 +33,7 @@ SG = dict(G, source="10.1.0.1")
 ROWS = [
     ("mroute.present", G, True, "(10.1.0.1, 239.1.1.1) in eth0 out eth1, 70 packets"),
     ("mroute.present", dict(SG, incoming="eth0", outgoing=["eth1"], packets=70), True, "70 packets"),
+    ("mroute.present", dict(G, packets=1, outgoing=["eth1", "pimreg"]), True, "1 packets"),
     ("mroute.present", dict(SG, packets=71), False, "70 packets"),
     ("mroute.present", dict(SG, outgoing=[]), False, "out eth1"),
     ("mroute.present", dict(SG, outgoing=["eth1", "eth2"]), False, "out eth1"),
