@@ -135,9 +135,8 @@ class _Lab:
             return
 
         def apply():
-            for setting, value in (("accept_dad", 0), ("accept_ra", 0), ("router_solicitations", 0),
-                                   ("disable_ipv6", 0)):
-                self._inside(self.switch, sysctl.write, path + setting, value)
+            for setting in ("accept_dad", "accept_ra", "disable_ipv6"):
+                self._inside(self.switch, sysctl.write, path + setting, 0)
 
         self.changes.add(("switches", "%s link-local" % name), None, "present", apply)
 

@@ -57,7 +57,7 @@ INCLUDE = dict(EXCLUDE, filter_mode="include")
 ])
 def test_entries(group, source, wanted, has_timer, sources_with_timer):
     found, = (entry for entry in br0()["entries"] if (entry["group"], entry["source"]) == (group, source))
-    assert (found["timer"] is not None and 0 < found["timer"] <= 2.5) == has_timer
+    assert 0 < found["timer"] <= 2.5 if has_timer else found["timer"] is None
     if sources_with_timer is not None:
         assert sorted(one["source"] for one in found["sources"]) == sources_with_timer
         assert all(0 < one["timer"] <= 2.5 for one in found["sources"])
