@@ -13,7 +13,7 @@ help:
 	@echo 'make scenario NAME=...   the same for inventories/NAME'
 	@echo 'make scenarios           all of them, a verdict line each'
 	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
-	@echo 'make mcast.pyz           the sender and receiver as one file, to run by hand on any host'
+	@echo 'make mcast.pyz           sender, receiver and querier as one file, to run by hand on any host'
 	@echo 'make bench-NAME          run benchmarks/NAME.py (its options in ARGS)'
 	@echo 'make test                all checks and tests'
 
@@ -40,7 +40,7 @@ bench-%:
 	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt requirements/bench.txt
 	@.venv/bin/python benchmarks/$*.py $(ARGS)
 
-mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/traffic/*.py)
+mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/packet/*.py plugins/module_utils/traffic/*.py)
 	@$(PYTHON) -m plugins.module_utils.traffic zipapp $@
 	@echo "Try: python3 $@ receiver --help"
 
