@@ -26,9 +26,8 @@ def capture(*messages, length=10.0, interface="eth0"):
 def ours(role="querier", interface="eth0", ended=None, **other):
     own = {"address": "10.0.0.5", "role": role, "version": 3, "other": other or None,
            "settings": {"query_interval": 2.0}}
-    return {"traffic": {"lan": {"program": "querier", "interface": interface, "ended": ended, "ipv4": own,
-     "ipv6": None},
-                        "hello": {"program": "sender"}, "broken": None}, "bridges": {}}
+    lan = {"program": "querier", "interface": interface, "ended": ended, "ipv4": own, "ipv6": None}
+    return {"traffic": {"lan": lan, "hello": {"program": "sender"}, "broken": None}, "bridges": {}}
 
 
 def bridge(found, **more):
