@@ -29,16 +29,18 @@ def test_routes_and_vifs():
     assert json.loads(json.dumps(router())) == router()
 
 
+# The last row is one that the kernel has asked its daemon for (net/ipv6/ip6mr.c ip6mr_mfc_seq_show).
 IPV6 = {
     "ip6_mr_vif": """\
 Interface      BytesIn  PktsIn  BytesOut PktsOut Flags
- 0 eth0             4028      76         0       0 00000
- 1 eth1                0       0      4028      76 00000
+ 0 eth0           1749      33         0       0 00000
+ 1 eth1              0       0      1590      30 00000
 """,
     "ip6_mr_cache": """\
 Group                            Origin                           Iif      Pkts  Bytes     Wrong  Oifs
-ff15:0000:0000:0000:0000:0000:0000:0001 fd00:000b:0001:0000:0000:0000:0000:0001 0         76     4028        0   1:1
-ff15:0000:0000:0000:0000:0000:0000:0002 fd00:000b:0001:0000:0000:0000:0000:0001 -1         0        0        0
+ff15:0000:0000:0000:0000:0000:0000:0001 fd00:000b:0001:0000:0000:0000:0000:0001 0         30     1590        0  1:1
+ff15:0000:0000:0000:0000:0000:0000:0002 fd00:000b:0001:0000:0000:0000:0000:0001 0          3      159        0
+ff15:0000:0000:0000:0000:0000:0000:0003 fd00:000b:0001:0000:0000:0000:0000:0001 -1         0        0        0
 """}
 
 
@@ -46,8 +48,9 @@ def test_ipv6_and_a_route_that_waits():
     found = router(**IPV6)["mroutes"]
     shared = {"family": "ipv6", "source": "fd00:b:1::1", "wrong_interface": 0}
     assert [route for route in found["routes"] if route["family"] == "ipv6"] == [
-        dict(shared, group="ff15::1", incoming="eth0", outgoing=["eth1"], packets=76, bytes=4028),
-        dict(shared, group="ff15::2", incoming=None, outgoing=[], packets=0, bytes=0)]
+        dict(shared, group="ff15::1", incoming="eth0", outgoing=["eth1"], packets=30, bytes=1590),
+        dict(shared, group="ff15::2", incoming="eth0", outgoing=[], packets=3, bytes=159),
+        dict(shared, group="ff15::3", incoming=None, outgoing=[], packets=0, bytes=0)]
 
 
 def test_a_host_that_is_no_router_has_none():
