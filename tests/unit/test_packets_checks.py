@@ -73,6 +73,18 @@ ROWS = [
     ("messages", {"kinds": ["mld"], "count": 0}, facts(*JOINS), True, "0"),
     ("messages", {"kinds": ["igmpv2_query", "igmpv3_query"], "count": 0}, facts(query(1, "igmpv3_query")), False, "1"),
     ("messages", {"group": G, "count": 1}, facts(message(1, "igmpv2_report", None)), True, "1"),
+    ("messages", {"record": "to_ex", "groups": 2}, facts(*JOINS, message(3, group="239.0.0.10")), True, "3"),
+    ("messages", {"record": "to_ex", "groups": 2}, facts(*JOINS, message(3, record="to_in", group=G6)), False,
+     "1 groups in place of 2"),
+    ("messages", {"kinds": "igmpv2_report", "groups": 1}, facts(message(1, "igmpv2_report", None)), True, "1"),
+    ("datagrams", dict(PORT, consecutive=True), facts(flows=[flow(2)], datagrams=[
+        datagram(1, b"HELLO 9"), datagram(2, b"HELLO 10")]), True, "2"),
+    ("datagrams", dict(PORT, consecutive=True), facts(flows=[flow(2)], datagrams=[
+        datagram(1, b"HELLO 9"), datagram(2, b"HELLO 11")]), False, "11 after 9 (frame 2)"),
+    ("datagrams", dict(PORT, consecutive=True), facts(flows=[flow(2)], datagrams=[
+        datagram(1, b"HELLO 9"), datagram(2, b"HELLO 9")]), False, "9 after 9 (frame 2)"),
+    ("datagrams", dict(PORT, consecutive=True), facts(flows=[flow(2)], datagrams=[datagram(1), datagram(2)]), False,
+     "None after None (frame 2)"),
     ("messages", dict(JOIN, source="10.0.0.3", count=0), facts(*JOINS), True, "0"),
     ("messages", dict(JOIN, ttl=1, router_alert=True, destination="224.0.0.22"), facts(*JOINS), True, "2"),
     ("messages", dict(JOIN, ttl=1), facts(message(1), TTL5), False, "2; ttl 5 in place of 1 (frame 2)"),

@@ -89,12 +89,10 @@ class Receiver:
         """Join, receive until the end, leave. Returns why it ended: "count", "until", "timeout" or a signal's name."""
         room = _WHOLE if self._options.line else max(_SHOWN, len(self._until or b""))
         with contextlib.ExitStack() as stack:
-            inboxes, members = {}, []
-            for group, mode, sources in self._wanted:
-                sock = stack.enter_context(
-                    sockets.open_receiver(group, self._options.port, self._index, mode, sources))
-                inboxes[sock.fileno()] = Inbox(sock, room)
-                members.append(sock)
+            # All joins first, without a pause: then the kernel reports them together.
+            members = [stack.enter_context(sockets.open_receiver(group, self._options.port, self._index, mode, sources))
+                       for group, mode, sources in self._wanted]
+            inboxes = {sock.fileno(): Inbox(sock, room) for sock in members}
             self.facts["state"] = "joined"
             report.write()
             return self._receive(inboxes, members, signals, report)
