@@ -198,6 +198,9 @@ def test_the_elected_sets_robustness_and_interval_until_it_is_gone():
     assert made.next_time() == 6.0 + 92
     made.hear(query(robustness=0, interval=0), 7.0)
     assert (made.robustness, made.query_interval) == (2, 20.0)
+    own = machine(robustness=3)
+    own.hear(query(robustness=0, interval=0), 7.0)
+    assert own.robustness == 3
     made.advance(7.0 + OQPI)
     assert (made.role, made.robustness, made.query_interval) == ("querier", 2, 20.0)
 
@@ -354,6 +357,16 @@ def test_a_change_from_exclude_to_include_asks_for_sources_and_group():
     run(made, 12.0)
     group = made.groups[GROUP[4]]
     assert (group.mode, list(group.sources)) == (INCLUDE, ["10.0.0.8"])
+
+
+def test_beside_a_query_for_the_group_none_is_sent_for_sources_that_were_reported_since():
+    made = machine()
+    made.hear(report(4, "is_ex"), 6.0)
+    made.hear(report(4, "allow", "10.0.0.7"), 7.0)
+    made.hear(report(4, "to_in", "10.0.0.8"), 10.0)
+    made.outgoing.clear()
+    made.hear(report(4, "is_in", "10.0.0.7"), 10.5)
+    assert [(when, each.kind) for when, each in run(made, 12.0)] == [(11.0, "group")]
 
 
 def test_many_sources_are_asked_for_in_several_queries():
