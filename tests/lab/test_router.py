@@ -15,6 +15,8 @@ import sys
 import time
 
 import pytest
+import yaml
+from verify_lab import playbook
 
 DAEMONS = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "daemons"
 pytestmark = pytest.mark.skipif(not all((DAEMONS / name).exists() for name in ("frr", "smcroute", "pimd")),
@@ -263,3 +265,22 @@ def test_what_a_daemon_said_is_in_the_error(lab, module, tmp_path, options, prog
     done = module("router", dict(options, daemons=daemons), namespace=lab + ".r1")
     assert done.get("msg", done) == message
     assert not processes(lab, "r1") and not folder(lab, "r1").exists()
+
+
+def test_streams_over_routers_are_verified_with_routes_of_their_own(tmp_path, new_lab_name):
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    hosts = {name: dict(body, **({"router": {"backend": "smcroute"}} if "router" in body else {}))
+             for name, body in HOSTS.items()}
+    streams = {"x": {"group": "239.1.1.1", "port": 4001, "from": "s", "to": ["t"], "ttl": 3},
+               "y": {"group": "ff15::1", "port": 4001, "from": "s", "to": ["t"], "ttl": 3}}
+    document = {"plugin": "mcast.lab.topology", "name": new_lab_name(), "segments": SEGMENTS, "hosts": hosts,
+                "streams": streams}
+    (folder / "topology.yml").write_text(yaml.safe_dump(document))
+    ran = playbook(folder, "verify")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 38 checks"), ran.stdout
+    streams["y"]["ttl"] = 2
+    (folder / "topology.yml").write_text(yaml.safe_dump(document))
+    ran = playbook(folder, "verify")
+    assert ran.returncode != 0
+    assert "streams.y.ttl: is 2, and each of the 2 routers between s and t takes one" in ran.stdout
