@@ -73,7 +73,8 @@ options:
       - C(querier.expired) with the same and C(capture). It has dropped the group, the group membership interval after
         the last report in that capture.
       - C(querier.answers) with C(capture), C(query) (kinds of queries), C(group) and C(count). The last general query
-        that was followed by another one had so many answers about the group before that.
+        that was followed by another one had so many answers about the group before that, those that begin within
+        C(apart) seconds after another counted as one with it.
       - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
         while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
         C(at_most), or by default at least one.

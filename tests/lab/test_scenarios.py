@@ -19,6 +19,39 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # scenario, name of the break, what is changed by it (variables, which go before those of the inventory), and the
 # planned checks that are not passed then
 BREAKS = [
+    ("source_filter", "a list that isn't exchanged", {"exchanged": {
+        "receiver-news": {"receiver": {"group": "239.0.15.1", "port": 5001, "interface": "eth0",
+                                       "source": ["10.15.0.2"]}},
+        "receiver-news6": {"receiver": {"group": "ff15::15:1", "port": 5001, "interface": "eth0",
+                                        "source": ["fd00:15::2"]}}}}, {
+            "receiver/exchanged/packets.messages/block", "receiver/exchanged/packets.messages/block6",
+            *("receiver/exchanged/delivery.received/" + stream for stream in (
+                "news/239.0.15.1/eth0", "news6/ff15::15:1/eth0")),
+            *("receiver/exchanged/membership.present/%s/eth0" % group for group in ("239.0.15.1", "ff15::15:1")),
+            *("receiver/%s/packets.messages/%s" % (phase, group) for phase in ("exchanged", "left")
+              for group in ("239.0.15.1", "ff15::15:1"))}),
+    ("source_filter", "a host that speaks the newest versions", {"mcast_host_settings": {"state": "up"}}, {
+        "older/excluding/packets.messages",
+        *("older/%s/packets.messages/%s" % (phase, group) for phase in ("excluding", "left")
+          for group in ("239.0.15.1", "ff15::15:1"))}),
+    ("many_groups", "a group too few", {"five_hundred": ["239.1.%d.%d" % divmod(number, 250) for number in range(499)]},
+     {"many/%s/packets.messages" % phase for phase in ("both", "alone", "left")}),
+    ("many_groups", "two pairs in one group", {"two": {"group": "239.0.10.1", "port": 5002, "interface": "eth0"}}, {
+        "receiver_two/both/membership.present/239.0.10.2/eth0",
+        "receiver_two/both/delivery.received/two/239.0.10.2/eth0",
+        "receiver_one/both/packets.delay", "receiver_one/alone/packets.delay",
+        "receiver_one/alone/packets.messages/239.0.10.2"}),
+    ("reserved", "a host that reports groups of 224.0.0.0/24", {"link_local_reports": 1},
+     {"quiet/joined/packets.messages/224.0.0.251"}),
+    ("igmp_versions", "IGMPv2 in place of IGMPv1", {"slow": {
+        "interface": "eth1", "igmp_version": 2, "mld_version": 0, "query_interval": 0.5, "query_response_interval": 0.4,
+        "last_member_query_interval": 0.1, "robustness": 3}}, {
+            "host/asked/packets.messages", "host/asked/interface.settings/eth1",
+            "host/joined/packets.messages/239.0.21.1", "host/joined/packets.messages/others",
+            "querier/gone/packets.messages", "querier/gone/querier.expired/239.0.21.1/eth1"}),
+    ("suppression", "newer versions, in which all answer", {"by_two": {
+        "interface": "eth2", "igmp_version": 3, "mld_version": 2}},
+     {"querier/asked/querier.answers/igmpv2", "querier/asked/querier.answers/mldv1"}),
     ("snooping", "a switch that doesn't snoop", {"mcast_bridges": {"lan": {"snooping": False}, "unqueried": {
         "snooping": True}}}, {
             "switch/snooped/mdb.querier/ipv4", "switch/snooped/mdb.querier/ipv6",

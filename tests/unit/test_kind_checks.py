@@ -72,6 +72,10 @@ ROWS = [
     ("querier.answers", ANSWERS, querier(ONE, TWO), False, "0, after no time"),
     ("querier.answers", ANSWERS, querier(ONE, EARLY, TWO, LATE, LATER), True, "1, after 1 s"),
     ("querier.answers", ANSWERS, querier(ONE, EARLY, TWO, LATE, LATER, THREE), False, "2, after 1 s, 2.5 s"),
+    ("querier.answers", dict(ANSWERS, apart=0.02), querier(TWO, LATE, message(5.01, "igmpv2_report"), THREE), True,
+     "1, after 1 s, 1.01 s"),
+    ("querier.answers", ANSWERS, querier(TWO, LATE, message(5.01, "igmpv2_report"), THREE), False, "2, after 1 s"),
+    ("querier.answers", dict(ANSWERS, count=2), querier(TWO, LATE, LATE, THREE), True, "2, after 1 s, 1 s"),
 ]
 
 

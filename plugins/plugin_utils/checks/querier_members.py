@@ -7,7 +7,7 @@ from __future__ import annotations
 from ...module_utils import expect, group
 from ...module_utils.packet import moment
 from .base import Check, group_option
-from .packets import Packets, kinds_option, select
+from .packets import Packets, kinds_option, seconds_option, select
 
 # Seconds by which a program on a busy machine may be late.
 _LATE = 1.0
@@ -78,14 +78,15 @@ class Expired(Packets):
 
 class Answers(Packets):
     """Passes when the last general query of this kind that was followed by another one had, before that, exactly so
-    many answers about the group.
+    many answers about the group. Those that begin within `apart` seconds after another count as one with it: who
+    reports at the same moment can't have heard the other.
 
     Fails when it had more or fewer, or no query has been followed by another one. So the time between two queries is to
     be longer than what the hosts may take to answer."""
 
     NAME = "querier.answers"
     PARAMS = {"capture": expect.text, "query": kinds_option, "group": group_option,
-              "count": lambda path, value: expect.number(path, value, 0, 10 ** 6)}
+              "count": lambda path, value: expect.number(path, value, 0, 10 ** 6), "apart": seconds_option}
     REQUIRED = ("capture", "query", "group", "count")
 
     def describe(self):
@@ -99,7 +100,9 @@ class Answers(Packets):
             return False, "%d queries" % len(queries), {}
         answers = [moment.parse(message["time"], "time") for message in select(messages, group=self.group)
                    if message["kind"].endswith("_report")]
-        counts = [sum(begin <= answer < end for answer in answers) for begin, end in zip(queries, queries[1:])]
+        alone = [answer for before, answer in zip([0] + answers, answers)
+                 if answer - before > (self.apart or -1) * 1e9]
+        counts = [sum(begin <= answer < end for answer in alone) for begin, end in zip(queries, queries[1:])]
         delays = [round((answer - queries[-2]) / 1e9, 3) for answer in answers if queries[-2] <= answer < queries[-1]]
         actual = "%d, after %s" % (counts[-1], ", ".join("%g s" % delay for delay in delays) or "no time")
         return counts[-1] == self.count, actual, {"answers": counts, "seconds": delays}
