@@ -19,6 +19,9 @@ from ..module_utils.kernel import sources
 
 # What a host may say before we no longer listen: a thousand times what a busy host has to say.
 MOST_OUTPUT = 64 << 20
+# How long a signal may go unnoticed, in seconds: Python handles it in the main thread alone, which another may have
+# kept from being woken up.
+_NOTICE = 0.2
 # A host that has not answered for so long no longer counts as one of those that are being asked, in seconds.
 PATIENCE = 2.0
 
@@ -72,7 +75,7 @@ class _Asking:
             while self.waiting or self.asked:
                 self._begin()
                 try:
-                    question, result = self.done.get(timeout=max(0, self._until() - time.monotonic()))
+                    question, result = self.done.get(timeout=min(_NOTICE, max(0, self._until() - time.monotonic())))
                 except queue.Empty:
                     if time.monotonic() < self.deadline:
                         continue

@@ -186,6 +186,31 @@ def test_through_a_jump_host_and_a_proxy_command(run, fleet):
     assert set(found["hosts"]) == {"jump", "jump_again", "command"}
 
 
+def test_facts_are_merged_into_the_cache(run, fleet, tmp_path):
+    """By the plugin jsonfile: of what it had, all stays; a later run asks nobody."""
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "cache")}
+    hosts = {name: fleet.variables(name) for name in ("good", "second", "refused")}
+    first = fleet.command(tmp_path, {"good": hosts["good"]}, [{"ansible.builtin.set_fact": {
+        "before": 1, "mcast": {"old": True}, "cacheable": True}}])
+    subprocess.run(first, capture_output=True, check=True, cwd=tmp_path, env=fleet.environment(**cache))
+    found, unused = run(hosts, {"gather_subset": ["memberships"], "cache": True}, **cache)
+    again = fleet.command(tmp_path, hosts, [{"ansible.builtin.debug": {
+        "msg": "{{ inventory_hostname }} {{ before | default(0) }} {{ (mcast | default({})).keys() | sort }}"}}])
+    printed = subprocess.run(again, capture_output=True, text=True, check=True, cwd=tmp_path,
+                             env=fleet.environment(**cache)).stdout
+    for line in ("good 1 ['kernel', 'memberships', 'sources']", "second 0 ['kernel', 'memberships', 'sources']",
+                 "refused 0 []"):
+        assert line in printed, printed
+    assert len(found["hosts"]["good"]["memberships"]) > 1
+
+
+def test_a_cache_that_keeps_nothing_is_refused(fleet, tmp_path):
+    command = fleet.command(tmp_path, {"good": fleet.variables("good")}, [
+        {"mcast.lab.fleet_info": {"cache": True}, "run_once": True}])
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=fleet.environment())
+    assert ran.returncode != 0 and "fact_caching = jsonfile" in ran.stdout + ran.stderr
+
+
 def test_the_interrupt_ends_all_connections(fleet, tmp_path):
     hosts = {"h%d" % number: fleet.variables("hang_command") for number in range(4)}
     hosts.update(openssh=fleet.variables("hang_command", ansible_ssh_extra_args="-4"))
