@@ -22,6 +22,7 @@ from .fleet_login import Files, NotUnderstood, login
 
 _SSH = ("ssh", "ansible.builtin.ssh", "ansible.legacy.ssh", "smart")
 _SUDO = ("sudo", "ansible.builtin.sudo", "ansible.legacy.sudo")
+_NETNS = "mcast.lab.netns"
 _COMMON = ("ansible_connection", "ansible_become", "ansible_become_method")
 # Which word for what OpenSSH and others say; the first that fits.
 _SAID = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in (
@@ -179,6 +180,22 @@ class Hosts:
         return self._options[key]
 
     def _by_plugin(self, host, kind, raw, templar):
+        """Namespaces come by the thousand, and their connections differ in one option: one is made, the rest copied."""
+        become = raw.get("ansible_become")
+        if kind != _NETNS or self.task.become if become is None else become:
+            return self._made(host, kind, raw, templar)
+        names = [name for plugin in (("connection", _NETNS), ("shell", "sh"))
+                 for name in C.config.get_plugin_vars(*plugin) if name not in ("inventory_hostname", "mcast_netns")]
+        key = (_NETNS, repr(sorted(self._values(raw, templar, (*names, "ansible_shell_type")).items())))
+        if not names or key not in self._options:
+            self._options[key] = self._made(host, kind, raw, templar).action
+        mine = copy.copy(self._options[key])
+        mine._connection = copy.copy(mine._connection)
+        namespace = self._values(raw, templar, ("mcast_netns",)).get("mcast_netns", host)
+        mine._connection._options = dict(mine._connection._options, namespace=namespace)
+        return Plugin(host, kind, mine, self.script)
+
+    def _made(self, host, kind, raw, templar):
         """As Ansible's own executor makes the connection of a host and its options."""
         action = self.action
         context = action._play_context.copy()

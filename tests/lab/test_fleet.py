@@ -101,6 +101,7 @@ def test_hosts_that_keep_silent_do_not_keep_the_others_waiting(run, fleet, forks
 def test_a_mixed_fleet_says_what_host_facts_says(run, fleet, tmp_path):
     hosts = {"paramiko": fleet.variables("good"), "openssh": fleet.variables("second", ansible_ssh_extra_args="-4"),
              "netns": {"ansible_connection": "mcast.lab.netns", "mcast_netns": fleet.host},
+             "other": {"ansible_connection": "mcast.lab.netns", "mcast_netns": fleet.controller},
              "local": {"ansible_connection": "local"}}
     facts = [{"mcast.lab.host_facts": {}, "register": "told"},
              {"ansible.builtin.copy": {"content": "{{ told.ansible_facts.mcast | to_json }}",
@@ -109,11 +110,12 @@ def test_a_mixed_fleet_says_what_host_facts_says(run, fleet, tmp_path):
     found, unused = run(hosts, {"gather_subset": list(sources.SUBSETS)}, more=facts)
     assert found["failures"] == {}
     assert found["how"] == {"paramiko": "paramiko", "openssh": "ansible.builtin.ssh", "netns": "mcast.lab.netns",
-                            "local": "local"}
+                            "other": "mcast.lab.netns", "local": "local"}
     for name in hosts:
         # JSON of both: Ansible's own types of text are none of it.
         told = json.loads((tmp_path / "out" / (name + ".json")).read_text())
         assert found["hosts"][name] == told, name
+    assert found["hosts"]["other"]["interfaces"] != found["hosts"]["netns"]["interfaces"]
 
 
 BECOME = {"ansible_user": fleet_hosts.USER, "ansible_become": True}
