@@ -53,10 +53,10 @@ options:
         optionally C(source) and C(neighbor), from where the group's packets are expected. They ask FRR.
       - C(kernel.prerequisites), and optionally C(options), names of the kernel's configuration without C(CONFIG_). The
         default is what an IPv4 multicast router needs. An option of which nothing tells is no pass.
-      - The checks C(mdb.*) and C(expiry.*) are about a C(bridge) of this host, named by its segment or as the kernel has
-        it. A C(port) is C(HOST~INTERFACE), or what the kernel calls it.
-      - C(mdb.present) with C(bridge), C(group), and optionally C(port), C(source) (an entry of this source), and what the
-        entry must have, C(filter_mode), C(sources), C(permanent). C(mdb.absent) with the first four.
+      - The checks C(mdb.*) and C(expiry.*) are about a C(bridge) of this host, named by its segment or as the kernel
+        has it. A C(port) is C(HOST~INTERFACE), or what the kernel calls it.
+      - C(mdb.present) with C(bridge), C(group), and optionally C(port), C(source) (an entry of this source), and what
+        the entry must have, C(filter_mode), C(sources), C(permanent). C(mdb.absent) with the first four.
       - C(mdb.ports) with C(bridge), C(group) and C(ports), exactly those to which the group goes, routers left out.
       - C(mdb.router_port) with C(bridge) and C(port).
       - C(mdb.querier) with C(bridge), C(family) (V(ipv4), which is the default, or V(ipv6)), and optionally C(address),

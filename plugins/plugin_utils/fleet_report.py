@@ -120,8 +120,8 @@ def table(fleet, changed):
         lines.append("failed  %s: %s: %s" % (host, failure["reason"], failure["detail"]))
     for finding in fleet["findings"]:
         if finding["basis"] != "unknown":
-            lines.append("%s  %s: %s: %s; %s" % (finding["kind"], _some(finding["hosts"]), finding["subject"],
-                                                  finding["evidence"], finding["remedy"]))
+            lines.append("%s  %s: %s: %s; %s" % (
+                finding["kind"], _some(finding["hosts"]), finding["subject"], finding["evidence"], finding["remedy"]))
     for kind in ("joined", "left", "moved"):
         lines += ["%s  %s" % (kind, _change(each)) for each in changed[kind]]
     lines += ["%s  %s" % (kind, _some(changed[kind])) for kind in ("appeared", "vanished") if changed[kind]]

@@ -99,8 +99,8 @@ def test_what_follows_from_a_query_interval(lan):
 
 def test_ports_as_bridge_shows_them(lan):
     namespace, bridge = lan
-    want = {"h1~eth0": {"router": "always", "fast_leave": True, "flood": False}, "h2~eth0": {"router": "never",
-                                                                                              "to_unicast": True}}
+    want = {"h1~eth0": {"router": "always", "fast_leave": True, "flood": False},
+            "h2~eth0": {"router": "never", "to_unicast": True}}
     assert bridge(check=True, ports=want)["changed"]
     assert {row["mcast_router"] for row in tell(namespace, "bridge", "link")} == {1}
     result = bridge(ports=want)

@@ -124,8 +124,8 @@ SUDO = {
     "a wrong one": ({"ansible_become_password": "incorrect donkey"}, "become", "not accepted"),
     "the right one": ({"ansible_become_password": PASS}, None, None),
     "no become": ({"ansible_become": False}, None, None),
-    "another way, which is not understood": ({"ansible_become_method": "su", "ansible_become_password": "wrong"},
-                                              "become", ""),
+    "another way, which is not understood": (
+        {"ansible_become_method": "su", "ansible_become_password": "wrong"}, "become", ""),
 }
 
 

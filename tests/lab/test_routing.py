@@ -26,8 +26,8 @@ ROUTES = {
 FORWARDING = ("net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
 
 
-def lab_of(name, hosts=HOSTS):
-    return {"name": name, "segments": SEGMENTS, "hosts": hosts}
+def lab_of(name, hosts=None):
+    return {"name": name, "segments": SEGMENTS, "hosts": hosts or HOSTS}
 
 
 def routes(namespace, ip):

@@ -23,13 +23,13 @@ BREAKS = [
         "receiver-news": {"receiver": {"group": "239.0.15.1", "port": 5001, "interface": "eth0",
                                        "source": ["10.15.0.2"]}},
         "receiver-news6": {"receiver": {"group": "ff15::15:1", "port": 5001, "interface": "eth0",
-                                        "source": ["fd00:15::2"]}}}}, {
-            "receiver/exchanged/packets.messages/block", "receiver/exchanged/packets.messages/block6",
-            *("receiver/exchanged/delivery.received/" + stream for stream in (
-                "news/239.0.15.1/eth0", "news6/ff15::15:1/eth0")),
-            *("receiver/exchanged/membership.present/%s/eth0" % group for group in ("239.0.15.1", "ff15::15:1")),
-            *("receiver/%s/packets.messages/%s" % (phase, group) for phase in ("exchanged", "left")
-              for group in ("239.0.15.1", "ff15::15:1"))}),
+                                        "source": ["fd00:15::2"]}}}},
+     {"receiver/exchanged/packets.messages/block", "receiver/exchanged/packets.messages/block6",
+      *("receiver/exchanged/delivery.received/" + stream for stream in (
+          "news/239.0.15.1/eth0", "news6/ff15::15:1/eth0")),
+      *("receiver/exchanged/membership.present/%s/eth0" % group for group in ("239.0.15.1", "ff15::15:1")),
+      *("receiver/%s/packets.messages/%s" % (phase, group) for phase in ("exchanged", "left")
+        for group in ("239.0.15.1", "ff15::15:1"))}),
     ("source_filter", "a host that speaks the newest versions", {"mcast_host_settings": {"state": "up"}}, {
         "older/excluding/packets.messages",
         *("older/%s/packets.messages/%s" % (phase, group) for phase in ("excluding", "left")
