@@ -5,6 +5,7 @@ else by the connection plugin that the host has."""
 from __future__ import annotations
 
 import copy
+import os
 import re
 
 from ansible import constants as C
@@ -34,6 +35,18 @@ _SAID = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason i
     (r"permission denied \(|too many authentication|invalid/incorrect password", "authentication"),
     (r"sudo:|become|incorrect .*password", "become"),
 ))
+
+
+_SECRET = re.compile(r"_pass(word|phrase)?$|key_file$|_args$")
+
+
+def _secrets(values):
+    """values: {name: value} of variables that _SECRET finds. Returns the texts that no output may have."""
+    found = set()
+    for name, value in values.items():
+        texts = re.findall(r"[~/][^\s\"']+", str(value)) if name.endswith("_args") else [str(value)]
+        found.update(form for text in texts if text for form in (text, os.path.expanduser(text)))
+    return found
 
 
 class Plugin:
@@ -205,7 +218,5 @@ class Hosts:
         executor._set_connection_options(raw, templar)
         mine = copy.copy(action)
         mine._connection, mine._play_context = executor._connection, context
-        self._secrets[host] = {str(value) for name, value in self._values(
-            raw, templar, [each for each in raw if re.search(r"_pass(word|phrase)?$|key_file$|_args$", each)]).items()
-            if value}
+        self._secrets[host] = _secrets(self._values(raw, templar, [name for name in raw if _SECRET.search(name)]))
         return Plugin(host, kind, mine, self.script)

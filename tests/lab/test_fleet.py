@@ -147,7 +147,8 @@ def test_sudo(run, fleet, case):
 
 
 @pytest.mark.parametrize("name", ["good", "wrong_key", "refused", "changed_key", "cut_off"])
-@pytest.mark.parametrize("extra", [{}, {"ansible_ssh_extra_args": "-4"}], ids=["paramiko", "openssh"])
+@pytest.mark.parametrize("extra", [{}, {"ansible_ssh_extra_args": "-4 -i /nowhere/my-key"}],
+                         ids=["paramiko", "openssh"])
 def test_no_secret_is_shown(run, fleet, name, extra):
     """With a password and a key, whatever fails, and with all that Ansible can be made to tell."""
     hosts = {"host": fleet.variables(name, ansible_ssh_private_key_passphrase="open sesame", **extra)}
@@ -155,7 +156,7 @@ def test_no_secret_is_shown(run, fleet, name, extra):
         hosts["host"]["ansible_password"] = "let me in"
     found, printed = run(hosts, {"timeout": 10}, "-vvvv", ANSIBLE_DEBUG="0")
     for text in (printed, json.dumps(found)):
-        for secret in (str(fleet.folder / "id"), "open sesame", "let me in", "PRIVATE KEY"):
+        for secret in (str(fleet.folder / "id"), "open sesame", "let me in", "PRIVATE KEY", "my-key"):
             assert secret not in text
 
 
