@@ -24,11 +24,12 @@ from ansible_collections.mcast.lab.plugins.module_utils import netns
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NUMBERS = itertools.count()
+_LONGEST = ("test_scenarios", "test_verify", "test_verify_wire", "test_fleet", "test_router", "test_querier", "test_bridge")
 
 
 def pytest_collection_modifyitems(items):
     # The longest files first: beside all the others they take no time of their own.
-    items.sort(key=lambda item: not item.path.name.startswith("test_verify"))
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
     if os.geteuid() != 0:
         for item in items:
             if pathlib.Path(__file__).parent in item.path.parents:

@@ -39,7 +39,7 @@ class Settings(Check):
             return False, _shown(self._wanted()), "no such interface", {"interfaces": sorted(facts["interfaces"])}
         have = {flag: flag in found["flags"] for flag in ("multicast", "allmulti", "promisc")}
         have.update(state="up" if "up" in found["flags"] else "down", mtu=found["mtu"],
-                    igmp_version=found["igmp_version"]["value"])
+                    igmp_version=found.get("igmp_version", {}).get("value"))
         actual = {key: have[key] for key in self._wanted()}
         return actual == self._wanted(), _shown(self._wanted()), _shown(actual), {"flags": found["flags"]}
 
