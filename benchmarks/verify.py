@@ -1,11 +1,18 @@
-"""The playbook `mcast.lab.verify` for two hosts: wall time, and how much of it is waiting for the protocol.
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Scenarios again and again: do their verdicts differ, how long does each take, and how much of it is waiting?
 
-Waiting is what the checks take, from the first look to the last decision of each phase: most of it is the window over
-which an absence must hold. The peer is Ansible itself: a playbook of one task that does nothing, on the same inventory.
-Each figure is the median of 5 runs, in turn. Needs root; every run builds the lab and takes it down.
+    make bench-verify ARGS='two_hosts two_hosts_ssh --runs 20'
+
+Waiting for the protocol is what the checks take, from the first look to the last decision of each phase: most of it are
+the windows over which an absence must hold, and the timers of hosts and queriers. The peer is Ansible itself: a
+playbook of one task that does nothing, on the same inventory, once per run. Needs root; every run builds the lab and
+takes it down.
 """
 from __future__ import annotations
 
+import argparse
+import collections
 import json
 import os
 import pathlib
@@ -16,8 +23,6 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PLAYBOOK = [os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", str(ROOT / "inventories" / "two_hosts")]
-RUNS = 5
 NOTHING = """
 - hosts: localhost
   gather_facts: false
@@ -25,36 +30,56 @@ NOTHING = """
 """
 
 
-def timed(arguments, folder):
+def timed(argv):
+    """Returns (seconds, standard output)."""
     begin = time.monotonic()
-    subprocess.run(PLAYBOOK + arguments, check=True, stdout=subprocess.DEVNULL, cwd=folder,
-                   env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg")))
-    return time.monotonic() - begin
+    ran = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+                         env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"))
+    return time.monotonic() - begin, ran.stdout
 
 
-def waiting(folder):
-    """Seconds that the newest run of `folder` waited: the longest check of each phase and host, phases added up."""
-    newest = max(pathlib.Path(folder).glob("results/*/*/results.json"), key=lambda path: path.stat().st_mtime)
+def result(output):
+    """Of a run: ("pass", seconds that it waited: the longest check of each phase, added up), or (why there is no
+    verdict, 0)."""
+    last = output.strip().splitlines()[-1]
+    if not last.startswith("verdict: "):
+        return last, 0
     longest = {}
-    for result in json.loads(newest.read_text())["results"]:
-        longest[result["phase"]] = max(longest.get(result["phase"], 0), result["elapsed"])
-    return sum(longest.values())
+    for each in json.loads((ROOT / last.split(", ")[-1] / "results.json").read_text())["results"]:
+        longest[each["phase"]] = max(longest.get(each["phase"], 0), each["elapsed"])
+    return last.split(": ")[1].split(", ")[0], sum(longest.values())
+
+
+def measure(scenario, runs, nothing):
+    walls, waits, floors, verdicts = [], [], [], collections.Counter()
+    for _run in range(runs):
+        wall, output = timed(["scripts/scenario.sh", scenario])
+        verdict, wait = result(output)
+        verdicts[verdict] += 1
+        if verdict != "pass":
+            print(output, flush=True)
+        walls.append(wall)
+        waits.append(wait)
+        floors.append(timed([os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i",
+                             str(ROOT / "inventories" / scenario), nothing])[0])
+    told = ", ".join("%d %s" % (count, verdict) for verdict, count in verdicts.items())
+    print("%-14s %-10s wall %5.1f s (%.1f to %.1f), waiting %4.1f s, empty playbook %.1f s" % (
+        scenario, told, statistics.median(walls), min(walls), max(walls), statistics.median(waits),
+        statistics.median(floors)), flush=True)
+    return {"verdicts": dict(verdicts), "vs_empty_playbook": round(statistics.median(walls) / statistics.median(
+        floors), 1), "waiting_share": round(statistics.median(waits) / statistics.median(walls), 2)}
 
 
 def main():
-    walls, waits, floors = [], [], []
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("scenarios", nargs="*", default=["two_hosts"])
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         nothing = pathlib.Path(folder, "nothing.yml")
         nothing.write_text(NOTHING)
-        for _run in range(RUNS):
-            walls.append(timed(["mcast.lab.verify"], folder))
-            waits.append(waiting(folder))
-            floors.append(timed([str(nothing)], folder))
-    wall, wait, floor = (statistics.median(figures) for figures in (walls, waits, floors))
-    print("%-38s %6.2f s   (median of %d, %.2f to %.2f)" % ("mcast.lab.verify", wall, RUNS, min(walls), max(walls)))
-    print("%-38s %6.2f s" % ("of it waiting for the protocol", wait))
-    print("%-38s %6.2f s" % ("ansible-playbook with an empty task", floor))
-    print(json.dumps({"verify_vs_empty_playbook": round(wall / floor, 1), "waiting_share": round(wait / wall, 2)}))
+        told = {scenario: measure(scenario, options.runs, str(nothing)) for scenario in options.scenarios}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

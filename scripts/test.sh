@@ -34,7 +34,7 @@ suite() { # VENV PYTEST-ARGUMENTS...
     sanity_and_units "$venv"
     say "$venv: pytest"
     # By file: within one, tests may look at what the others of it left behind.
-    "$venv/bin/python" -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 8 "$@"
+    "$venv/bin/python" -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --durations 8 "$@"
     say "$venv: molecule"
     PATH="$PWD/$venv/bin:$PATH" "$venv/bin/molecule" test --all
 }
@@ -61,7 +61,6 @@ if [ -z "$interpreter" ]; then
     exit 1
 fi
 scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" requirements/test.txt
-# What knows nothing of Ansible has been tested above, and its units have just been on this Python. Nor are the scenarios
-# broken once more: what a break turns red is decided by our checks alone, and molecule runs each scenario as it is.
-suite ".venv-$other" tests/lab --ignore-glob='*/test_packet_*' --ignore-glob='*/test_traffic_[pu]*' \
-    --ignore=tests/lab/test_netlink.py --ignore-glob='*/test_verify*' --ignore=tests/lab/test_scenarios.py
+# Once more what touches Ansible: connections, actions, the edge of modules. What knows nothing of it has been tested above,
+# its units have just been on this Python, and molecule runs each scenario.
+suite ".venv-$other" tests/lab/test_{change_modules,fleet,host_facts,netns_connection,ssh}.py

@@ -10,10 +10,33 @@ import sys
 
 from ..error import McastError
 from . import program, supervise, zipapp
-from .capture import Capture
-from .querier import OneQuery, Querier
-from .receiver import Receiver
-from .sender import Sender
+
+
+# Each program is read when it is asked for: on the way to a host nothing is compiled beforehand, and the querier alone
+# takes longer than all the others.
+def _make_receiver(options):
+    from .receiver import Receiver
+    return Receiver(options)
+
+
+def _make_sender(options):
+    from .sender import Sender
+    return Sender(options)
+
+
+def _make_capture(options):
+    from .capture import Capture
+    return Capture(options)
+
+
+def _make_querier(options):
+    from .querier import Querier
+    return Querier(options)
+
+
+def _make_query(options):
+    from .querier import OneQuery
+    return OneQuery(options)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,7 +86,7 @@ def _number_of(least, most):
 
 def _querier(commands):
     querier = commands.add_parser("querier", help="ask the hosts of a segment for their groups, by IGMP and MLD")
-    _common(querier, Querier)
+    _common(querier, _make_querier)
     for protocol, newest in (("igmp", 3), ("mld", 2)):
         querier.add_argument("--%s-version" % protocol, type=_number_of(0, newest), default=newest, metavar="VERSION",
                              help="version of %s, 1 to %d; 0: none (default: %d)" % (protocol.upper(), newest, newest))
@@ -83,7 +106,7 @@ def _querier(commands):
         querier.add_argument("--" + name, type=_number_of(1, 7), default=default, metavar="NUMBER", help=said)
 
     query = commands.add_parser("query", help="send one query")
-    query.set_defaults(make=OneQuery, report=None)
+    query.set_defaults(make=_make_query, report=None)
     query.add_argument("--interface", required=True, metavar="NAME|ADDRESS",
                        help="the interface, by its name or by one of its addresses")
     query.add_argument("--family", type=int, choices=(4, 6), default=4, help="4: IGMP, 6: MLD (default: 4)")
@@ -106,7 +129,7 @@ def _parser():
     receiver = commands.add_parser("receiver", help="join groups and print what arrives")
     receiver.add_argument("--group", action="append", required=True, help="group to join; may be repeated")
     _port(receiver)
-    _common(receiver, Receiver)
+    _common(receiver, _make_receiver)
     receiver.add_argument("--source", action="append", default=[], metavar="ADDRESS",
                           help="source of the filter; may be repeated")
     receiver.add_argument("--filter-mode", choices=("include", "exclude"),
@@ -118,7 +141,7 @@ def _parser():
     sender = commands.add_parser("sender", help="send datagrams to a group")
     sender.add_argument("--group", required=True, help="group to send to")
     _port(sender)
-    _common(sender, Sender)
+    _common(sender, _make_sender)
     sender.add_argument("--payload", default="HELLO", help="text of each datagram (default: HELLO)")
     sender.add_argument("--sequence", action="store_true", help="add a space and the datagram's number, from 1")
     sender.add_argument("--ttl", type=_number(int, 0, 255, "TTL"), default=1,
@@ -133,7 +156,7 @@ def _parser():
                              '"--until ."')
 
     capture = commands.add_parser("capture", help="keep the packets of an interface in a file, with tcpdump")
-    _common(capture, Capture)
+    _common(capture, _make_capture)
     capture.add_argument("--file", required=True, help="the capture file, in pcap format")
     capture.add_argument("--filter", help="pcap filter (default: IGMP, MLD and PIM)")
     capture.add_argument("--promiscuous", action="store_true",
