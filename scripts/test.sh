@@ -14,24 +14,22 @@ python() {
 
 sanity_and_units() { # VENV: ansible-test wants its own tree, and a PATH with real interpreters instead of shims
     local root tree bins
-    root=$(mktemp -d)
+    root=$(mktemp -d -p "$scratch")
     tree=$root/ansible_collections/mcast/lab
     mkdir -p "$tree"
     git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$tree"
     bins=$(find "$HOME"/.pyenv/versions/*/bin -maxdepth 0 2>/dev/null | tr '\n' ':')
     git -C "$tree" init -q && git -C "$tree" add -A # ansible-test asks git which files there are
+    say "$("$1/bin/ansible" --version | head -n 1): ansible-test"
     for what in sanity "units --venv --python $("$1/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; do
         # shellcheck disable=SC2086
-        env -C "$tree" PATH="$PWD/$1/bin:$bins$PATH" ansible-test $what --color no
+        env -C "$tree" PATH="$PWD/$1/bin:$bins$PATH" ansible-test $what --color no || return
     done
-    rm -rf "$root"
 }
 
 suite() { # VENV PYTEST-ARGUMENTS...
     local venv=$1
     shift
-    say "$("$venv/bin/ansible" --version | head -n 1): ansible-test"
-    sanity_and_units "$venv"
     say "$venv: pytest"
     # By file: within one, tests may look at what the others of it left behind.
     "$venv/bin/python" -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --durations 8 "$@"
@@ -39,17 +37,11 @@ suite() { # VENV PYTEST-ARGUMENTS...
     PATH="$PWD/$venv/bin:$PATH" "$venv/bin/molecule" test --all
 }
 
-default=$("$1" -c 'import sys; print("newest" if sys.version_info >= (3, 12) else "2.19")')
-scripts/setup.sh .venv "$1" requirements/run.txt requirements/test.txt
+scratch=$(mktemp -d)
+ansible_test=
+trap 'rm -rf "$scratch"; [ -z "$ansible_test" ] || kill -- "-$ansible_test" 2>/dev/null || true' EXIT
 
-say "linters"
-.venv/bin/ruff check .
-.venv/bin/yamllint --strict .
-PATH="$PWD/.venv/bin:$PATH" .venv/bin/ansible-lint --offline --profile production
-
-suite .venv tests
-
-if [ "$default" = 2.19 ]; then
+if [ "$("$1" -c 'import sys; print(sys.version_info >= (3, 12))')" = False ]; then
     other=newest
     interpreter=$(python 3.13 || true)
     [ -n "$interpreter" ] || interpreter=$(python 3.12 || true)
@@ -60,7 +52,27 @@ if [ -z "$interpreter" ]; then
     echo "mcast.lab: the newest ansible-core needs Python 3.12 or newer, and there is none here: not tested with it" >&2
     exit 1
 fi
+scripts/setup.sh .venv "$1" requirements/run.txt requirements/test.txt
 scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" requirements/test.txt
-# Once more what touches Ansible: connections, actions, the edge of modules. What knows nothing of it has been tested above,
-# its units have just been on this Python, and molecule runs each scenario.
+
+say "linters"
+.venv/bin/ruff check .
+.venv/bin/yamllint --strict .
+PATH="$PWD/.venv/bin:$PATH" .venv/bin/ansible-lint --offline --profile production
+
+# ansible-test keeps one core busy, and waits a lot; meanwhile the others go on.
+set -m
+{ sanity_and_units .venv && sanity_and_units ".venv-$other"; } >"$scratch/ansible-test.log" 2>&1 &
+ansible_test=$!
+set +m
+
+suite .venv tests
+# Once more what touches Ansible: connections, actions, the edge of modules. What knows nothing of it has been tested
+# above, its units are on this Python too, and molecule runs each scenario.
 suite ".venv-$other" tests/lab/test_{change_modules,fleet,host_facts,netns_connection,ssh}.py
+
+status=0
+wait "$ansible_test" || status=$?
+ansible_test=
+cat "$scratch/ansible-test.log"
+exit "$status"
