@@ -24,7 +24,8 @@ from ansible_collections.mcast.lab.plugins.module_utils import netns
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NUMBERS = itertools.count()
-_LONGEST = ("test_scenarios", "test_verify", "test_verify_wire", "test_fleet", "test_router", "test_querier", "test_bridge")
+_LONGEST = ("test_scenarios", "test_verify", "test_verify_wire", "test_router", "test_fleet", "test_querier",
+            "test_bridge")
 
 
 def pytest_collection_modifyitems(items):
