@@ -47,7 +47,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("connection", EVERY)
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", BREAKS if len(EVERY) > 1 else ["wrong TTL", "firewall closed"])
 def test_exactly_the_checks_that_a_break_concerns_fail(inventory, connection, name):
     client, server, expected = BREAKS[name]
     folder = inventory(connection, client=client, server=server)
