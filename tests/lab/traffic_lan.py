@@ -31,11 +31,17 @@ class Lan:
             lines.append("link add %s netns %s type veth peer name %s netns %s" % (eth, self.client, eth, self.server))
         self.ip(*lines)
         for name, last in ((self.client, (1, 2, 3)), (self.server, (10,))):
+            # Address detection would join the link-local address's group at a moment of its own, and the kernel lists
+            # no sources before an interface whose newest membership has none.
+            self.run(name, ["sysctl", "-qw"] + ["net.ipv6.conf.eth%d.accept_dad=0" % i for i in (0, 1)])
             self.ip("link set lo up", "link set eth0 up", "link set eth1 up",
                     *("address add 10.9.%d.%d/24 dev eth%d" % (i, n, i) for i in (0, 1) for n in last),
                     # In hexadecimal ::10 is another number, but the same text.
                     *("address add fd00:9%s::%d/64 dev eth%d nodad" % ("" if i == 0 else ":1", n, i)
                       for i in (0, 1) for n in last), namespace=name)
+        for name in (self.client, self.server):
+            until(lambda name=name: self.run(
+                name, ["ip", "-6", "address", "show", "scope", "link", "-tentative"]).stdout.count("inet6 fe80:") == 2)
         return self
 
     def __exit__(self, *unused):
