@@ -27,6 +27,8 @@ if action == "send":
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex(interface))
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
+    print("ready", flush=True)
+    sys.stdin.readline()
     for payload in sys.argv[5:]:
         sock.sendto(payload.encode(), (group, port))
 else:
@@ -37,8 +39,7 @@ else:
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
                         socket.inet_aton(group) + socket.inet_aton(interface))
-    sys.stdout.write("ready\\n")
-    sys.stdout.flush()
+    print("ready", flush=True)
     data, peer = sock.recvfrom(2000)
     sys.stdout.write("%s from %s to %s\\n" % (data.decode(), peer[0], group))
 """
@@ -67,14 +68,17 @@ def receiver(lan, version=4, **options):
 
 
 def plain(lan, version, action, *payloads, group=None):
+    """A program that has joined, or that sends at once as soon as it is told to (`tell`)."""
     host = "client" if action == "send" else "server"
     process = lan.popen(getattr(lan, host), [sys.executable, "-c", PLAIN, group or GROUPS[version], str(PORT),
                                              INTERFACE[version](host), action, *payloads])
-    if action == "receive":
-        assert process.stdout.readline() == "ready\n"
-    else:
-        assert process.wait(5) == 0
+    assert process.stdout.readline() == "ready\n"
     return process
+
+
+def tell(sender):
+    sender.communicate("\n", timeout=5)
+    assert sender.returncode == 0
 
 
 def pythons():
@@ -107,7 +111,7 @@ def test_plain_sockets_understand_ours_and_ours_them(lan, version):
     lan.send(version)
     assert other.communicate(timeout=5)[0] == "HELLO from %s to %s\n" % (SOURCES[version][0], GROUPS[version])
     got = receiver(lan, version, count=2)
-    plain(lan, version, "send", "eins", "zwei")
+    tell(plain(lan, version, "send", "eins", "zwei"))
     assert got.process.wait(5) == 0
     assert [(flow["payload"], flow["datagrams"], flow["bytes"]) for flow in got.report()["flows"]] == [("eins", 2, 8)]
 
@@ -271,13 +275,14 @@ def test_interrupting_the_sender_ends_its_receivers_too(lan):
 @pytest.mark.parametrize(("options", "sent", "reason", "status"), [
     ({"count": 2}, 5, "count", 0),
     ({"until": "."}, 0, None, None),
-    ({"count": 3, "timeout": 0.3}, 2, "timeout", 1),
-    ({"timeout": 0.3}, 2, "timeout", 0),
+    ({"count": 3, "timeout": 1}, 2, "timeout", 1),
+    ({"timeout": 1}, 2, "timeout", 0),
 ])
 def test_the_end_of_a_receiver(lan, options, sent, reason, status):
+    sender = plain(lan, 4, "send", *["HELLO"] * sent)  # stands ready: the receiver's time runs from its own start
     got = receiver(lan, **options)
     if sent:
-        lan.send(count=sent, interval=0.001)
+        tell(sender)
         assert got.process.wait(5) == status
         assert got.report()["ended"]["reason"] == reason
         assert got.report()["datagrams"] == min(sent, options.get("count") or sent)
