@@ -12,9 +12,6 @@ from ..plugin_utils.bundle import Bundle, timestamp
 from ..plugin_utils.captures import Captures
 from ..plugin_utils.gather import gather
 
-_ALL = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall", "bridges",
-        "mroutes", "prerequisites", "pim")
-
 
 class ActionModule(ActionBase):
     _supports_check_mode = True
@@ -73,7 +70,7 @@ class ActionModule(ActionBase):
         for result in self._judge(planned, since, within, window, lambda name: bundle.capture(self._host, name)):
             bundle.add_result(result)
             results.append(result)
-        bundle.add_facts(self._host, phase, gather(self, _ALL, self._task_vars))
+        bundle.add_facts(self._host, phase, gather(self, task_vars=self._task_vars))
         return results
 
     def _judge(self, planned, since, within, window, path_of=None):

@@ -45,6 +45,26 @@ class Check:
         raise NotImplementedError
 
 
+def port_option(path, value):
+    return expect.number(path, value, 1, 65535)
+
+
+def count_option(path, value):
+    return expect.number(path, value, 0, 10 ** 9)
+
+
+def flag_option(path, value):
+    return expect.choice(path, value, (True, False))
+
+
+def family_option(path, value):
+    return expect.choice(path, value, ("ipv4", "ipv6"))
+
+
+def mode_option(path, value):
+    return expect.choice(path, value, ("include", "exclude"))
+
+
 def group_option(path, value):
     value = expect.text(path, value)
     try:

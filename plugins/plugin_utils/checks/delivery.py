@@ -4,15 +4,7 @@
 from __future__ import annotations
 
 from ...module_utils import expect
-from .base import Check, group_option
-
-
-def _port(path, value):
-    return expect.number(path, value, 1, 65535)
-
-
-def _count(path, value):
-    return expect.number(path, value, 0, 10 ** 9)
+from .base import Check, count_option, group_option, port_option
 
 
 def _senders(path, value):
@@ -44,8 +36,8 @@ class Sent(_Delivery):
     Fails when there is no sender, or it sent fewer, more, or elsewhere."""
 
     NAME = "delivery.sent"
-    PARAMS = {"stream": expect.text, "group": group_option, "port": _port, "interface": expect.text,
-              "datagrams": _count}
+    PARAMS = {"stream": expect.text, "group": group_option, "port": port_option, "interface": expect.text,
+              "datagrams": count_option}
     PROGRAM = "sender"
 
     def describe(self):
@@ -73,7 +65,7 @@ class Received(_Delivery):
     else's come. A sender whose address is not known beforehand is any source."""
 
     NAME = "delivery.received"
-    PARAMS = dict(Sent.PARAMS, sources=_senders, at_least=_count)
+    PARAMS = dict(Sent.PARAMS, sources=_senders, at_least=count_option)
     PROGRAM = "receiver"
     ABSENCE = True  # "exactly" says that no copy and no stranger follows
 

@@ -4,11 +4,7 @@
 from __future__ import annotations
 
 from ...module_utils import expect
-from .base import Check
-
-
-def _flag(path, value):
-    return expect.choice(path, value, (True, False))
+from .base import Check, flag_option
 
 
 class Settings(Check):
@@ -20,7 +16,7 @@ class Settings(Check):
     PARAMS = {
         "interface": expect.text,
         "state": lambda path, value: expect.choice(path, value, ("up", "down")),
-        "multicast": _flag, "allmulti": _flag, "promisc": _flag,
+        "multicast": flag_option, "allmulti": flag_option, "promisc": flag_option,
         "igmp_version": lambda path, value: expect.number(path, value, 1, 3),
         "mtu": lambda path, value: expect.number(path, value, 68, 65535),
     }

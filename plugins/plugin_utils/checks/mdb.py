@@ -6,21 +6,7 @@ from __future__ import annotations
 
 from ...module_utils import expect
 from ...module_utils.topology import kernel_name
-from .base import Check, group_option
-
-FAMILIES = ("ipv4", "ipv6")
-
-
-def flag(path, value):
-    return expect.choice(path, value, (True, False))
-
-
-def _family(path, value):
-    return expect.choice(path, value, FAMILIES)
-
-
-def _mode(path, value):
-    return expect.choice(path, value, ("include", "exclude"))
+from .base import Check, family_option, flag_option, group_option, mode_option
 
 
 def _is(name, have):
@@ -81,7 +67,7 @@ class Present(OnBridge):
 
     NAME = "mdb.present"
     PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text, "source": expect.text,
-              "filter_mode": _mode, "sources": expect.texts, "permanent": flag}
+              "filter_mode": mode_option, "sources": expect.texts, "permanent": flag_option}
     REQUIRED = ("bridge", "group")
 
     def describe(self):
@@ -161,28 +147,25 @@ class RouterPort(OnBridge):
 
 
 class _Querier(OnBridge):
-    def _family_of(self, bridge):
-        """Returns the querier of the family, None where there is none that can send."""
-        found = bridge["queriers"][self.family or "ipv4"]
-        return None if found and found["self"] and found["address"] == "::" else found
-
     def look(self, bridge):
         if not bridge["snooping"]:
             return False, "unknown: the bridge doesn't snoop, and so knows no querier", {}
         if bridge["queriers"] is None:
             return False, "unknown: this kernel, or the lack of /usr/bin/python3, leaves the querier open", {}
         found = bridge["queriers"][self.family or "ipv4"]
+        sends = not (found and found["self"] and found["address"] == "::")
         if found is None:
             actual = "no querier"
-        elif found["self"] and found["address"] == "::":
+        elif not sends:
             actual = "no querier: the bridge has no link-local address to send MLD queries from"
         elif found["self"]:
             actual = "the bridge itself, as %s" % found["address"]
         else:
             actual = "%s at %s" % (found["address"], found["port"])
-        return self.decide(self._family_of(bridge)), actual, {"querier": found}
+        return self.decide(found if sends else None), actual, {"querier": found}
 
     def decide(self, found):
+        """found: the querier that the bridge knows of and that can send, or None."""
         raise NotImplementedError
 
 
@@ -193,7 +176,8 @@ class Querier(_Querier):
     Fails when there is none, another, or when nothing tells."""
 
     NAME = "mdb.querier"
-    PARAMS = {"bridge": expect.text, "family": _family, "address": expect.text, "port": expect.text, "self": flag}
+    PARAMS = {"bridge": expect.text, "family": family_option, "address": expect.text, "port": expect.text,
+              "self": flag_option}
 
     def describe(self):
         about = ["the bridge itself" if self.params.get("self") else None, self.address,
@@ -213,7 +197,7 @@ class NoQuerier(_Querier):
     Fails when there is one, or when nothing tells."""
 
     NAME = "mdb.no_querier"
-    PARAMS = {"bridge": expect.text, "family": _family}
+    PARAMS = {"bridge": expect.text, "family": family_option}
     ABSENCE = True
 
     def describe(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
-from .base import Check, find_membership, group_option
+from .base import Check, find_membership, group_option, mode_option
 
 
 def _places(path, value):
@@ -32,7 +32,7 @@ class Present(Check):
     NAME = "membership.present"
     PARAMS = {
         "interface": expect.text, "group": group_option, "sources": expect.texts,
-        "filter_mode": lambda path, value: expect.choice(path, value, ("include", "exclude")),
+        "filter_mode": mode_option,
     }
     REQUIRED = ("interface", "group")
     NEEDS = ("memberships",)

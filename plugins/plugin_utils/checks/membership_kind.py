@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ...module_utils import expect, group
-from .base import Check, find_membership, group_option
+from .base import Check, find_membership, flag_option, group_option
 
 
 class Range(Check):
@@ -15,7 +15,7 @@ class Range(Check):
 
     NAME = "membership.range"
     PARAMS = {"interface": expect.text, "group": group_option, "scope": expect.text, "name": expect.text,
-              "source_specific": lambda path, value: expect.choice(path, value, (True, False))}
+              "source_specific": flag_option}
     REQUIRED = ("interface", "group")
     NEEDS = ("memberships",)
 

@@ -11,7 +11,7 @@ from ...module_utils import expect, group
 from ...module_utils.packet import moment
 from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
-from .base import Check, group_option
+from .base import Check, count_option, flag_option, group_option, mode_option, port_option
 
 _RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
 _EVIDENCE = 20
@@ -22,20 +22,8 @@ def kinds_option(path, value):
     return [expect.choice(path, kind, known) for kind in expect.texts(path, value)]
 
 
-def _count(path, value):
-    return expect.number(path, value, 0, 10 ** 9)
-
-
 def seconds_option(path, value):
     return expect.number(path, value, 0, 10 ** 6, float)
-
-
-def _flag(path, value):
-    return expect.choice(path, value, (True, False))
-
-
-def port_option(path, value):
-    return expect.number(path, value, 1, 65535)
 
 
 def _ttl(path, value):
@@ -46,7 +34,7 @@ def record_option(path, value):
     return expect.choice(path, value, _RECORDS)
 
 
-_NUMBER = {"count": _count, "at_least": _count, "at_most": _count}
+_NUMBER = {"count": count_option, "at_least": count_option, "at_most": count_option}
 
 
 class Packets(Check):
@@ -122,8 +110,8 @@ class Messages(_Counted):
     NAME = "packets.messages"
     PARAMS = dict(_NUMBER, **{
         "capture": expect.text, "kinds": kinds_option, "group": group_option, "record": record_option,
-        "source": expect.text, "destination": expect.text, "ttl": _ttl, "router_alert": _flag,
-        "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts, "groups": _count,
+        "source": expect.text, "destination": expect.text, "ttl": _ttl, "router_alert": flag_option,
+        "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts, "groups": count_option,
         "within": seconds_option, "apart": seconds_option})
     _EACH = ("destination", "ttl", "router_alert", "source_mac", "destination_mac")
 
@@ -180,7 +168,7 @@ class Datagrams(_Counted):
     PARAMS = dict(_NUMBER, **{
         "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
         "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text,
-        "consecutive": _flag})
+        "consecutive": flag_option})
 
     def describe(self):
         origin = " from %s" % ", ".join(self.sources) if self.sources else ""
@@ -268,8 +256,8 @@ class Reports(Packets):
     PARAMS = {
         "capture": expect.text, "interface": expect.text, "group": group_option,
         "change": lambda path, value: expect.choice(path, value, ("join", "leave")),
-        "filter_mode": lambda path, value: expect.choice(path, value, ("include", "exclude")),
-        "sources": expect.texts, "exact": _flag}
+        "filter_mode": mode_option,
+        "sources": expect.texts, "exact": flag_option}
     ABSENCE = True
 
     def describe(self):

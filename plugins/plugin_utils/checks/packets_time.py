@@ -6,8 +6,8 @@ from __future__ import annotations
 from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.packet import moment
-from .base import group_option
-from .packets import Packets, kinds_option, port_option, record_option, seconds_option, select
+from .base import group_option, port_option
+from .packets import Packets, kinds_option, record_option, seconds_option, select
 
 _SELECTOR = {"kinds": kinds_option, "group": group_option, "record": record_option, "source": expect.text,
              "port": port_option}

@@ -13,17 +13,13 @@ from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.packet import moment
 from ...module_utils.traffic.querier_message import said_interval
-from .base import Check
+from .base import Check, family_option
 
 _PROTOCOLS = {"ipv4": "IGMP", "ipv6": "MLD"}
 # RFC 9776 and 9777: what queriers go by that were told nothing, the other querier present interval with it.
 _INTERVAL, _RESPONSE, _ROBUSTNESS = 125, 10, 2
 # How far the time between two queries may be from the interval, in parts of it and seconds: nobody keeps it exactly.
 _SLACK, _LEAST_SLACK = 0.1, 0.3
-
-
-def _family(path, value):
-    return expect.choice(path, value, tuple(_PROTOCOLS))
 
 
 def _version(path, value):
@@ -50,7 +46,7 @@ class Present(Check):
     shorter than a query interval; no querier of ours runs here; no bridge knows."""
 
     NAME = "querier.present"
-    PARAMS = {"interface": expect.text, "family": _family, "address": _address, "version": _version,
+    PARAMS = {"interface": expect.text, "family": family_option, "address": _address, "version": _version,
               "interval": _interval, "capture": expect.text}
     REQUIRED = ("interface", "family")
 

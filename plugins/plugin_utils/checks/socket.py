@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...module_utils import expect
 from ...module_utils import group as groups
-from .base import Check, group_option
+from .base import Check, group_option, port_option
 
 _WILDCARDS = ("0.0.0.0", "::")
 
@@ -20,7 +20,7 @@ class Listening(Check):
 
     NAME = "socket.listening"
     PARAMS = {
-        "port": lambda path, value: expect.number(path, value, 1, 65535),
+        "port": port_option,
         "group": group_option, "process": expect.text,
     }
     REQUIRED = ("port",)
