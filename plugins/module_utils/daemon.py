@@ -6,12 +6,8 @@ They live in a unit's folder (see `unit`), so that they end with a lab like its 
 unpacked side by side, a folder each below one; then their libraries are found there too."""
 from __future__ import annotations
 
-import contextlib
 import glob
-import json
 import os
-import shutil
-import signal
 import subprocess
 import time
 
@@ -21,7 +17,6 @@ from .traffic.program import write_json
 from .traffic.supervise import identity
 
 _POLL = 0.01
-_LOG_LINES = 5
 # A daemon that has one place below /run for itself sees there the folder of its unit, and nothing in /var/tmp. FRR
 # wants its user, here root, in a group of its own.
 _PRIVATE = """
@@ -72,12 +67,9 @@ class Daemons:
         self._log = os.devnull
 
     def record(self):
-        """What was noted at the start: ``{"argv", "processes", ...}``, or None where there is no such unit."""
-        try:
-            with open(self.folder + "/unit.json", encoding="utf-8") as file:
-                return json.load(file)
-        except FileNotFoundError:
-            return None
+        """What was noted at the start, or None where there is no such unit."""
+        noted = unit.record(self.folder)
+        return noted if noted["processes"] else None
 
     def running(self):
         """Whether it was started and all of its processes live."""
@@ -86,18 +78,12 @@ class Daemons:
 
     def living(self):
         """Its processes that live."""
-        record = self.record()
-        return [process for process in record["processes"] if _alive(process)] if record else []
+        return unit.living(unit.record(self.folder)["processes"])
 
     def make(self):
         """A folder for it, empty."""
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self.folder)
-        try:
-            os.makedirs(self.folder, mode=0o755)
-        except OSError as error:
-            raise McastError(unit.ROOT, "cannot be written (%s): run this as root, with become: true" % (
-                error.strerror)) from None
+        unit.remove(self.folder)
+        unit.make(self.folder)
 
     def write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
@@ -122,7 +108,7 @@ class Daemons:
         """Until ready() is true; McastError with the log's last lines once a process has ended, or too late."""
         end = time.monotonic() + deadline
         while not ready():
-            if not all(map(_alive, processes)):
+            if unit.living(processes) != processes:
                 raise McastError(self.name, "ended before %s: %s" % (what, self.log()))
             if time.monotonic() >= end:
                 raise McastError(self.name, "has not come so far within %g s that %s: %s" % (
@@ -131,37 +117,9 @@ class Daemons:
 
     def log(self):
         """The last lines that the program printed which was started last."""
-        try:
-            with open(self._log, encoding="utf-8", errors="replace") as file:
-                lines = [line.strip() for line in file if line.strip()]
-        except FileNotFoundError:  # its folder is gone
-            lines = []
-        return " / ".join(lines[-_LOG_LINES:]) or "it said nothing"
+        return unit.last_words(self._log)
 
     def stop(self, processes=None, deadline=5.0):
-        """End its processes, all at once, and remove what it had."""
-        record = self.record()
-        processes = processes or (record["processes"] if record else [])
-        end, number = time.monotonic() + deadline, signal.SIGTERM
-        told = set()
-        while True:
-            left = [process for process in processes if _alive(process)]
-            for pid, _start in left:
-                if (pid, number) not in told:
-                    told.add((pid, number))
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, number)
-            if not left:
-                break
-            if time.monotonic() >= end:
-                number = signal.SIGKILL
-            time.sleep(_POLL)
-        if os.path.isdir(self.folder):
-            shutil.rmtree(self.folder)
-        for parent in (os.path.dirname(self.folder), unit.ROOT):
-            with contextlib.suppress(OSError):
-                os.rmdir(parent)
-
-
-def _alive(process):
-    return identity(process[0]) == process
+        """End its processes, or those given, all at once, and remove what it had."""
+        unit.end([[process] for process in processes or unit.record(self.folder)["processes"]], deadline)
+        unit.remove(self.folder)

@@ -67,7 +67,7 @@ def start(name, argv, deadline=5.0):
     longer; then nothing of it is left."""
     stop(name, deadline)
     directory = folder(name)
-    _make(directory)
+    make(directory)
     with _cleared_on_error(name):
         zipapp.build(directory + "/mcast.pyz")
         with open(directory + "/log", "wb") as log:
@@ -91,9 +91,9 @@ def _await(name, deadline, begun):
         if report.get("state") == "failed":
             raise McastError(name, report["error"])
         if found["exit"] or not found["running"]:
-            raise McastError(name, "ended before it began: %s" % _log(directory))
+            raise McastError(name, "ended before it began: %s" % last_words(directory + "/log"))
         if time.monotonic() >= end:
-            raise McastError(name, "did not begin within %g s: %s" % (deadline, _log(directory)))
+            raise McastError(name, "did not begin within %g s: %s" % (deadline, last_words(directory + "/log")))
         time.sleep(_POLL)
 
 
@@ -107,9 +107,9 @@ def adapt(name, argv, deadline=5.0):
     directory = folder(name)
     with _cleared_on_error(name):
         before = (_json(directory, "report.json") or {}).get("changed")
-        record = dict(_json(directory, "unit.json"), argv=argv)
-        write_json(directory + "/unit.json", record)
-        _signal(_alive(record)[1:], signal.SIGHUP)
+        noted = dict(record(directory), argv=argv)
+        write_json(directory + "/unit.json", noted)
+        _signal(living(noted["processes"])[1:], signal.SIGHUP)
         return _await(name, deadline, lambda report: report.get("changed") != before)
 
 
@@ -158,7 +158,8 @@ def folder(name):
     return "%s/%d/%s" % (ROOT, os.stat("/proc/self/ns/net").st_ino, name)
 
 
-def _make(directory):
+def make(directory):
+    """A folder for a unit, which must not be there yet. McastError where it is, or can't be made."""
     for _attempt in range(100):
         try:
             os.makedirs(os.path.dirname(directory), mode=0o755, exist_ok=True)
@@ -182,9 +183,14 @@ def _cleared_on_error(name):
 
 
 def _read(directory):
-    record = _json(directory, "unit.json") or {"argv": [], "processes": []}
-    return {"argv": record["argv"], "running": bool(_alive(record)), "report": _json(directory, "report.json"),
-            "exit": _json(directory, "exit.json")}
+    noted = record(directory)
+    return {"argv": noted["argv"], "running": bool(living(noted["processes"])),
+            "report": _json(directory, "report.json"), "exit": _json(directory, "exit.json")}
+
+
+def record(directory):
+    """What was noted of a unit at its start: ``{"argv", "processes", ...}``, both empty where nothing was."""
+    return _json(directory, "unit.json") or {"argv": [], "processes": []}
 
 
 def _json(directory, name):
@@ -195,33 +201,43 @@ def _json(directory, name):
         return None
 
 
-def _alive(record):
-    return [process for process in record["processes"] if process and identity(process[0]) == process]
+def living(processes):
+    """Which of them still run. processes: of what `identity` returned when each began, or None."""
+    return [process for process in processes if process and identity(process[0]) == process]
 
 
-def _log(directory):
-    with open(directory + "/log", encoding="utf-8", errors="replace") as handle:
-        lines = [line.strip() for line in handle if line.strip()]
+def last_words(log):
+    """The last lines of what a program printed, as one."""
+    try:
+        with open(log, encoding="utf-8", errors="replace") as handle:
+            lines = [line.strip() for line in handle if line.strip()]
+    except FileNotFoundError:  # its folder is gone
+        lines = []
     return " / ".join(lines[-_LOG_LINES:]) or "it said nothing"
 
 
 def _stop(directories, deadline):
     """Returns the last reports."""
     _end(directories, deadline)
-    return [_remove(directory) for directory in directories]
+    return [remove(directory) for directory in directories]
 
 
 def _end(directories, deadline):
-    """All at once: the wait is that of the slowest."""
-    records = [_json(directory, "unit.json") or {"processes": []} for directory in directories]
-    for record in records:
-        # The supervisor passes it on, and then still notes how the program ended.
-        _signal(_alive(record)[:1], signal.SIGTERM)
-    end = time.monotonic() + deadline
-    while any(map(_alive, records)):
-        if time.monotonic() >= end:
-            for record in records:
-                _signal(_alive(record), signal.SIGKILL)
+    end([record(directory)["processes"] for directory in directories], deadline)
+
+
+def end(groups, deadline):
+    """End processes, all at once: the wait is that of the slowest.
+
+    groups: lists of identities. The first of each that lives is asked to end (a supervisor passes it on, and then still
+    notes how the program ended); after `deadline` seconds all are killed. McastError without the right to."""
+    for group in groups:
+        _signal(living(group)[:1], signal.SIGTERM)
+    limit = time.monotonic() + deadline
+    while any(map(living, groups)):
+        if time.monotonic() >= limit:
+            for group in groups:
+                _signal(living(group), signal.SIGKILL)
         time.sleep(_POLL)
 
 
@@ -235,7 +251,8 @@ def _signal(processes, number):
             raise McastError("process %d" % process[0], "cannot be stopped: " + _BECOME) from None
 
 
-def _remove(directory):
+def remove(directory):
+    """Remove all that a unit has, and what nobody else needs above it. Returns its last report, or None."""
     report = _json(directory, "report.json")
     if report:
         report["exit"] = _json(directory, "exit.json")
