@@ -46,6 +46,21 @@ SetEnv SHLVL=1
 # It takes connections and says nothing.
 _SILENT = ("import socket, time; s = socket.create_server((%r, %d)); kept = []\n"
            "while True: kept.append(s.accept())")
+# $0: a folder for the layer; the next two: folders that are to be seen inside; the rest: what is run. Devices and
+# settings of the kernel are no files of the layer: they can't be written.
+_LAYERED = """
+mount -t tmpfs none "$0"
+mkdir "$0/upper" "$0/work" "$0/root"
+mount -t overlay none -o "lowerdir=/,upperdir=$0/upper,workdir=$0/work" "$0/root"
+cd "$0/root"
+for path in /proc /sys /dev /dev/shm "$1" "$2"; do
+  mkdir -p ".$path"
+  mount --bind "$path" ".$path"
+  mount -o remount,bind,ro ".$path"
+done
+shift 2
+exec chroot . "$@"
+"""
 
 
 def key(path):
@@ -106,11 +121,14 @@ class Fleet:
                     file.write("ForceCommand %s\n" % FORCED[name])
             self._run(*wrapped, SSHD, "-D", "-e", "-f", config)
         self._run(sys.executable, "-c", _SILENT % (ADDRESS, PORTS["hang_connected"]))
+        self._listening(len(PORTS) - 1)
+
+    def _listening(self, ports):
         deadline = time.monotonic() + 20
         while True:
             said = subprocess.run(["ip", "netns", "exec", self.host, "ss", "-Htln"], capture_output=True, text=True,
                                   check=True).stdout
-            if said.count("\n") >= len(PORTS) - 1:
+            if said.count("\n") >= ports:
                 return
             assert time.monotonic() < deadline, said
             time.sleep(0.05)
@@ -138,6 +156,27 @@ class Fleet:
                          for name in ("passwd", "shadow", "group", "sudoers.d"))
         return ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', etc]
 
+    def watched(self, name, port):
+        """One more host, whose files are a layer over the machine's own. Returns files(): all that was written there,
+        as lines of path and times."""
+        known = " ".join(key(self.folder / (name + ".host")))
+        with (self.folder / "known_hosts").open("a") as file:
+            file.write("[%s]:%d %s\n" % (ADDRESS, port, known))
+        config, layer = self.folder / (name + ".conf"), self.folder / name
+        config.write_text(_CONFIG.format(port=port, address=ADDRESS, folder=self.folder, public=self.public, name=name,
+                                         keys="id"))
+        layer.mkdir()
+        self._run("unshare", "--mount", "sh", "-ec", _LAYERED, layer, self.folder, self.public, SSHD, "-D", "-e", "-f",
+                  config)
+        process = self.processes[-1]
+        self._listening(len(PORTS))
+
+        def files():
+            return set(subprocess.run(
+                ["nsenter", "--mount=/proc/%d/ns/mnt" % process.pid, "find", layer / "upper", "-printf",
+                 "%p %T@ %C@\\n"], capture_output=True, text=True, check=True).stdout.splitlines())
+        return files
+
     def remove(self):
         shutil.rmtree(self.public, ignore_errors=True)
         for process in self.processes:
@@ -157,11 +196,11 @@ class Fleet:
                      "ansible_ssh_common_args": "-F /dev/null -o IdentitiesOnly=yes -o UserKnownHostsFile=%s"
                      % (self.folder / "known_hosts")}, **more)
 
-    def command(self, work, hosts, tasks, *words):
-        """The argv of a play with the tasks, over hosts {name: variables}, from the controller."""
+    def command(self, work, hosts, tasks, *words, **play):
+        """The argv of a play with the tasks, over hosts {name: variables}, from the controller; play: its keywords."""
         (work / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
         (work / "play.yml").write_text(yaml.safe_dump([
-            {"hosts": "all", "gather_facts": False, "tasks": tasks}], sort_keys=False))
+            dict(play, hosts="all", gather_facts=False, tasks=tasks)], sort_keys=False))
         return ["ip", "netns", "exec", self.controller, os.path.join(sys.prefix, "bin", "ansible-playbook"),
                 "-i", str(work / "hosts.yml"), str(work / "play.yml"), *words]
 

@@ -34,8 +34,8 @@ def fleet(tmp_path_factory):
 @pytest.fixture
 def run(fleet, tmp_path):
     """run(HOSTS, OPTIONS, WORD, ...): returns what fleet_info returned, and what was printed. HOSTS: {name: variables};
-    further tasks in `more`, each registered as t0, t1, ... by host."""
-    def run(hosts, options=None, *words, more=(), **environment):
+    further tasks in `more`; the play's own keywords in `play`."""
+    def run(hosts, options=None, *words, more=(), play=(), **environment):
         out = tmp_path / "out"
         out.mkdir(exist_ok=True)
         tasks = [{"mcast.lab.fleet_info": dict({"timeout": TIMEOUT}, **(options or {})), "run_once": True,
@@ -44,8 +44,8 @@ def run(fleet, tmp_path):
                   "delegate_to": "localhost", "connection": "local", "become": False, "run_once": True,
                   "no_log": True, "vars": {"ansible_connection": "local"}},
                  *more]
-        ran = subprocess.run(fleet.command(tmp_path, hosts, tasks, *words), capture_output=True, text=True, check=False,
-                             env=fleet.environment(**environment), cwd=tmp_path, timeout=300)
+        ran = subprocess.run(fleet.command(tmp_path, hosts, tasks, *words, **dict(play)), capture_output=True,
+                             text=True, check=False, env=fleet.environment(**environment), cwd=tmp_path, timeout=300)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return json.loads((out / "fleet.json").read_text()), ran.stdout + ran.stderr
     return run
@@ -144,6 +144,82 @@ def test_sudo(run, fleet, case):
     assert found["elapsed"] < 15 + AFTER
     for secret in (PASS, "incorrect donkey"):
         assert secret not in printed
+
+
+@pytest.fixture
+def agent(fleet, tmp_path):
+    """An agent that holds two keys, of which the hosts accept the second. Returns its socket."""
+    path = str(tmp_path / "agent")
+    running = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not os.path.exists(path):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        subprocess.run(["ssh-add", "-q", fleet.folder / "other", fleet.folder / "id"], check=True,
+                       env=dict(os.environ, SSH_AUTH_SOCK=path))
+        yield path
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_ways_to_log_in(run, fleet, agent):
+    locked = fleet.folder / "locked"
+    locked.write_bytes((fleet.folder / "id").read_bytes())
+    locked.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", locked], check=True)
+    known = "-F /dev/null -o UserKnownHostsFile=%s" % (fleet.folder / "known_hosts")
+    only = known + " -o IdentitiesOnly=yes"
+
+    def host(arguments, **more):
+        return fleet.variables("good", **{"ansible_ssh_private_key_file": "/nowhere/my-key",
+                                          "ansible_ssh_common_args": arguments, **more})
+
+    hosts = {
+        "agent": host(known), "no_agent": host(only),
+        "password": host(only, ansible_user=fleet_hosts.USER, ansible_password=PASS),
+        "wrong_password": host(only, ansible_user=fleet_hosts.USER, ansible_password="incorrect donkey"),
+        "password_of_root": host(only, ansible_password=PASS),
+        "passphrase": host(only, ansible_ssh_private_key_file=str(locked),
+                           ansible_ssh_private_key_passphrase="open sesame"),
+        "wrong_passphrase": host(only, ansible_ssh_private_key_file=str(locked),
+                                 ansible_ssh_private_key_passphrase="close sesame")}
+    found, printed = run(hosts, {"gather_subset": ["memberships"]}, "-vvvv", SSH_AUTH_SOCK=agent)
+    assert set(found["how"].values()) == {"paramiko"}
+    assert set(found["hosts"]) == {"agent", "password", "passphrase"}
+    assert {failure["reason"] for failure in found["failures"].values()} == {"authentication"}
+    assert found["failures"]["wrong_password"]["detail"].endswith("0 keys and the password were not accepted")
+    for text in (printed, json.dumps(found)):
+        for secret in (PASS, "incorrect donkey", "open sesame", "close sesame", str(fleet.folder), "my-key", agent):
+            assert secret not in text
+
+
+def test_with_serial_it_runs_once_a_batch(run, fleet, tmp_path):
+    hosts = {name: fleet.variables(name) for name in ("good", "refused", "second")}
+    keep = {"ansible.builtin.copy": {"content": "{{ fleet | to_json }}",
+                                     "dest": str(tmp_path / "out") + "/{{ ansible_play_batch | join('+') }}.json"},
+            "run_once": True, "delegate_to": "localhost", "vars": {"ansible_connection": "local"}}
+    run(hosts, {"gather_subset": ["memberships"]}, more=[keep], play={"serial": 2})
+    batches = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").glob("*.json")}
+    del batches["fleet"]
+    assert {name: (set(one["hosts"]), set(one["failures"])) for name, one in batches.items()} == {
+        "good+refused": ({"good"}, {"refused"}), "second": ({"second"}, set())}
+
+
+def test_nothing_is_written_on_a_host(run, fleet):
+    port = max(fleet_hosts.PORTS.values()) + 1
+    files = fleet.watched("watched", port)
+    before = files()
+    host = fleet.variables("good", ansible_port=port)
+    hosts = {"paramiko": host, "openssh": dict(host, ansible_ssh_extra_args="-4")}
+    found, unused = run(hosts, {"gather_subset": list(sources.SUBSETS)})
+    assert found["failures"] == {} and set(found["how"].values()) == {"paramiko", "ansible.builtin.ssh"}
+    assert files() == before
+    # What is written there is seen.
+    fleet.inside(fleet.controller, "ssh", "-i", str(fleet.folder / "id"), *host["ansible_ssh_common_args"].split(),
+                 "-p", str(port), "root@" + fleet_hosts.ADDRESS, "touch /var/tmp/written")
+    assert {line.split()[0].rpartition("/upper")[2] for line in files() - before} >= {"/var/tmp/written"}
 
 
 @pytest.mark.parametrize("name", ["good", "wrong_key", "refused", "changed_key", "cut_off"])
