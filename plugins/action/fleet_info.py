@@ -10,7 +10,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel.sources import SUBSETS, script
-from ..plugin_utils import findings, fleet, fleet_cache, fleet_groups, settled
+from ..plugin_utils import findings, fleet, fleet_cache, fleet_groups, fleet_listen, settled
 from ..plugin_utils.fleet_hosts import Hosts
 
 DEFAULT_SUBSETS = ["interfaces", "memberships", "sockets", "limits"]
@@ -28,6 +28,7 @@ class ActionModule(ActionBase):
             "gather_subset": {"type": "list", "elements": "str", "choices": list(SUBSETS), "default": DEFAULT_SUBSETS},
             "forks": {"type": "int", "default": 16},
             "timeout": {"type": "float", "default": 20},
+            "listen": {"type": "int", "default": 0},
             "streams": {"type": "dict"},
             "cache": {"type": "bool", "default": False},
         })
@@ -37,6 +38,8 @@ class ActionModule(ActionBase):
             for name in ("forks", "timeout"):
                 if args[name] <= 0:
                     raise McastError(name, "expected a number above 0, not %s" % args[name])
+            if args["listen"] < 0:
+                raise McastError("listen", "expected seconds, or 0, not %s" % args["listen"])
             result.update(changed=False, **self._ask(args, task_vars))
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
@@ -48,8 +51,8 @@ class ActionModule(ActionBase):
         """Returns {hosts, failures, how, groups}."""
         names = task_vars["ansible_play_batch"]
         found = {"hosts": {}, "failures": {}, "how": {}}
-        begun = time.monotonic()
-        hosts = Hosts(self, task_vars, script(args["gather_subset"]), args["timeout"])
+        begun, timeout = time.monotonic(), args["timeout"] + args["listen"]
+        hosts = Hosts(self, task_vars, script(args["gather_subset"], fleet_listen.script(args["listen"])), timeout)
         questions = []
         for name in names:
             try:
@@ -58,7 +61,7 @@ class ActionModule(ActionBase):
             except fleet.Failure as failure:
                 found["failures"][name] = {"reason": failure.reason, "detail": failure.detail}
         try:
-            for question, answer in fleet.ask(questions, args["forks"], args["timeout"] - time.monotonic() + begun):
+            for question, answer in fleet.ask(questions, args["forks"], timeout - time.monotonic() + begun):
                 if isinstance(answer, fleet.Failure):
                     found["failures"][question.host] = {"reason": answer.reason, "detail": hosts.without_secrets(
                         question.host, answer.detail)}
@@ -73,4 +76,5 @@ class ActionModule(ActionBase):
         stated = args["streams"] or task_vars.get("mcast_streams")
         streams = settled.streams_of(stated, task_vars["groups"], task_vars["hostvars"]) if stated else None
         return dict(found, groups=fleet_groups.groups(found["hosts"]),
-                    findings=findings.findings(found["hosts"], found["failures"], streams, hosts.segments))
+                    findings=findings.findings(found["hosts"], found["failures"], streams, hosts.segments,
+                                               args["listen"]))

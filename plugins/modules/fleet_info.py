@@ -39,10 +39,21 @@ options:
     default: 16
   timeout:
     description:
-      - Seconds after which all of it ends. Hosts that have not answered by then are in RV(failures).
+      - Seconds after which all of it ends, besides those of O(listen). Hosts that have not answered by then are in
+        RV(failures).
       - The timeouts of connection plugins play no part.
     type: float
     default: 20
+  listen:
+    description:
+      - Seconds for which each host listens for queries of IGMP and MLD, on every interface that is up and carries
+        multicast but C(lo); V(0), not at all. C(queriers) in RV(hosts) says what was heard, and RV(findings) on which
+        segments nothing was.
+      - V(125) is the query interval of RFC 9776 and RFC 9777. Where queriers have a shorter one, so much is enough.
+      - Takes root (C(become=true)), and C(tcpdump), C(timeout) and C(base64) on the host. It captures 20 queries on an
+        interface at most, and no other packets. Where the connection ends before, it goes on for the time given.
+    type: int
+    default: 0
   streams:
     description:
       - What shall flow, as in C(mcast_streams), which is the default where it is set. RV(findings) say what is missing
@@ -90,11 +101,21 @@ EXAMPLES = r"""
     forks: 32
     timeout: 60
   run_once: true
+
+- name: Ask all hosts, and listen for queriers
+  mcast.lab.fleet_info:
+    listen: 125
+  become: true
+  run_once: true
 """
 
 RETURN = r"""
 hosts:
-  description: By host, what M(mcast.lab.host_facts) returns as C(ansible_facts.mcast).
+  description:
+    - By host, what M(mcast.lab.host_facts) returns as C(ansible_facts.mcast).
+    - With O(listen) also C(queriers), by interface that could be listened on, a list of those heard; C(family), C(ipv4)
+      or C(ipv6); C(address); C(version) of IGMP or MLD; C(interval), the seconds between its last two general queries,
+      null where fewer were heard.
   returned: always
   type: dict
   sample: {server: {memberships: [], sources: {}, kernel: {}}}
@@ -164,9 +185,9 @@ findings:
       description:
         - V(member_missing) and V(member_unexpected), against the streams. V(shared_mac), several groups on one segment
           that one Ethernet address carries. V(older_version), a host speaks an older IGMP or MLD than its neighbours.
-          V(no_querier), a bridge snoops without one. V(no_process), a membership that no process holds that can be
-          seen. V(near_limit), memberships or sources near a limit. V(rp_filter), strict where the source is not on
-          that interface.
+          V(no_querier), a bridge snoops without one, or with O(listen) none was heard on a segment. V(no_process), a
+          membership that no process holds that can be seen. V(near_limit), memberships or sources near a limit.
+          V(rp_filter), strict where the source is not on that interface.
       type: str
     basis:
       description: V(exact), V(inferred), or V(unknown) where it can not be told whether there is such a thing.

@@ -9,16 +9,17 @@ from __future__ import annotations
 import ipaddress
 
 from .fleet_groups import holder, of_kernel
+from .fleet_listen import QUERY_INTERVAL
 
 # From which part of a limit on it is near.
 NEAR = 0.8
 
 
-def findings(hosts, failures=(), streams=None, segments=None):
+def findings(hosts, failures=(), streams=None, segments=None, listened=0):
     """hosts: {name: facts}; failures: names that gave none; streams: settled, or None where none are stated; segments:
     ``{host: {interface: segment}}`` as far as an inventory says it; of the others the network of the interface's first
-    address counts. Returns the list of findings, by kind."""
-    fleet = _Fleet(hosts, failures, streams or [], segments or {})
+    address counts; listened: for how many seconds hosts listened for queries. Returns the list of findings, by kind."""
+    fleet = _Fleet(hosts, failures, streams or [], segments or {}, listened)
     return [finding for search in _SEARCHES for finding in search(fleet)]
 
 
@@ -28,9 +29,9 @@ def finding(kind, basis, hosts, subject, evidence, remedy):
 
 
 class _Fleet:
-    def __init__(self, hosts, failures, streams, segments):
+    def __init__(self, hosts, failures, streams, segments, listened):
         self.hosts, self.failures, self.streams = hosts, set(failures), streams
-        self._segments = segments
+        self._segments, self.listened = segments, listened
 
     def memberships(self, besides_kernel=True):
         """Yields (host, facts, membership)."""
@@ -154,11 +155,39 @@ def _queriers(fleet):
                     yield finding("no_querier", "exact", [host], "bridge %s, %s" % (name, protocol),
                                   "bridge %s of %s snoops, and knows of no %s querier" % (name, host, protocol),
                                   "turn a querier on: mcast_querier 1 on the bridge, or a router on the segment")
-    yield from fleet.unknown("no_querier", blind, "the kernel does not tell which querier a bridge knows",
-                             "Linux 5.15 or newer tells; or capture one query interval")
-    yield from fleet.unknown("no_querier", fleet.lacking("bridges"),
+    yield from _unheard(fleet)
+    deaf = [host for host, facts in fleet.hosts.items() if facts.get("queriers") == {}]
+    yield from fleet.unknown("no_querier", deaf, "could not listen for queries",
+                             "it takes root (become: true), and tcpdump, timeout and base64 on the host")
+    silent = fleet.lacking("queriers")
+    yield from fleet.unknown("no_querier", [host for host in blind if host in silent],
+                             "the kernel does not tell which querier a bridge knows",
+                             "Linux 5.15 or newer tells; or listen for one query interval (`listen: %d`)"
+                             % QUERY_INTERVAL)
+    yield from fleet.unknown("no_querier", [host for host in fleet.lacking("bridges") if host in silent],
                              "a host keeps no record of a querier, and bridges were not asked",
-                             "ask with the subset bridges where hosts are bridges; or capture one query interval")
+                             "ask with the subset bridges where hosts are bridges; or listen for one query interval "
+                             "(`listen: %d`)" % QUERY_INTERVAL)
+
+
+def _unheard(fleet):
+    """Segments on which hosts have listened, and none heard a query."""
+    places = {}  # (segment, family): {host: whether it heard one}
+    for host, facts in fleet.hosts.items():
+        for name, rows in (facts.get("queriers") or {}).items():
+            if ((facts.get("bridges") or {}).get(name) or {}).get("queriers") is not None:
+                continue  # the bridge itself tells
+            for family in ("ipv4", "ipv6"):
+                heard = places.setdefault((fleet.segment(host, name) or "%s of %s" % (name, host), family), {})
+                heard[host] = heard.get(host, False) or any(row["family"] == family for row in rows)
+    long = fleet.listened >= QUERY_INTERVAL
+    for (segment, family), heard in sorted(places.items()):
+        protocol = {"ipv4": "IGMP", "ipv6": "MLD"}[family]
+        if not any(heard.values()):
+            yield finding("no_querier", "inferred" if long else "unknown", heard, "%s on %s" % (protocol, segment),
+                          "no %s query was heard within %d s" % (protocol, fleet.listened),
+                          "turn a querier on, if a switch on the segment snoops" if long else
+                          "listen for one query interval, %d s if nobody has set another" % QUERY_INTERVAL)
 
 
 # who holds it

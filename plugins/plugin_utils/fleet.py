@@ -16,6 +16,7 @@ import time
 from ..module_utils.error import McastError
 from ..module_utils.kernel import facts as kernel_facts
 from ..module_utils.kernel import sources
+from . import fleet_listen
 
 # What a host may say before we no longer listen: a thousand times what a busy host has to say.
 MOST_OUTPUT = 64 << 20
@@ -45,7 +46,8 @@ def answer(output):
     except McastError as error:
         raise Failure("cut_off", str(error)) from None
     try:
-        return kernel_facts.facts(texts)
+        facts, queriers = kernel_facts.facts(texts), fleet_listen.queriers(output)
+        return facts if queriers is None else dict(facts, queriers=queriers)
     except McastError as error:
         raise Failure("facts", str(error)) from None
 

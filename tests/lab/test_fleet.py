@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -220,6 +221,51 @@ def test_nothing_is_written_on_a_host(run, fleet):
     fleet.inside(fleet.controller, "ssh", "-i", str(fleet.folder / "id"), *host["ansible_ssh_common_args"].split(),
                  "-p", str(port), "root@" + fleet_hosts.ADDRESS, "touch /var/tmp/written")
     assert {line.split()[0].rpartition("/upper")[2] for line in files() - before} >= {"/var/tmp/written"}
+
+
+@pytest.fixture
+def querier(fleet):
+    """A bridge whose only port leads to the host, as lan0, and which asks it each second."""
+    def of_controller(*words):
+        subprocess.run(["ip", "-n", fleet.controller, *words], check=True)
+
+    bridge = "type bridge mcast_query_interval 100 mcast_startup_query_interval 100 mcast_query_response_interval 50 " \
+             "mcast_igmp_version 3"
+    of_controller("link", "add", "br0", *bridge.split())
+    try:
+        of_controller("link", "add", "port", "master", "br0", "type", "veth", "peer", "name", "lan0", "netns",
+                      fleet.host)
+        subprocess.run(["ip", "-n", fleet.host, "link", "set", "lan0", "up"], check=True)
+        for name in ("port", "br0"):
+            of_controller("link", "set", name, "up")
+        of_controller("link", "set", "br0", "type", "bridge", "mcast_querier", "1")
+        yield
+    finally:
+        of_controller("link", "delete", "br0")
+        of_controller("link", "delete", "port")
+
+
+@pytest.mark.skipif(not shutil.which("tcpdump"), reason="no tcpdump")
+def test_listening_for_queriers(run, fleet, querier):
+    hosts = {"paramiko": fleet.variables("good"), "sudo": fleet.variables(
+                 "good", **BECOME, ansible_become_password=PASS),
+             "netns": {"ansible_connection": "mcast.lab.netns", "mcast_netns": fleet.host},
+             "not_root": fleet.variables("second", ansible_user=fleet_hosts.USER)}
+    found, unused = run(hosts, {"gather_subset": ["interfaces", "memberships", "bridges"], "listen": 6})
+    assert found["failures"] == {}
+    assert found["hosts"]["not_root"]["queriers"] == {}
+    for name in ("paramiko", "sudo", "netns"):
+        told = found["hosts"][name]["queriers"]
+        assert told["eth0"] == [] and set(told) == {"eth0", "lan0"}
+        ipv4, ipv6 = told["lan0"]
+        assert (ipv4["family"], ipv4["address"], ipv4["version"]) == ("ipv4", "0.0.0.0", 3)
+        assert (ipv6["family"], ipv6["address"][:6], ipv6["version"]) == ("ipv6", "fe80::", 1)
+        assert 0.9 < ipv4["interval"] < 2 and 0.9 < ipv6["interval"] < 2
+    told = [(each["basis"], each["subject"], each["hosts"]) for each in found["findings"]
+            if each["kind"] == "no_querier"]
+    listened = ["netns", "paramiko", "sudo"]
+    assert told == [("unknown", "IGMP on 10.77.0.0/24", listened), ("unknown", "MLD on 10.77.0.0/24", listened),
+                    ("unknown", None, ["not_root"])]
 
 
 @pytest.mark.parametrize("name", ["good", "wrong_key", "refused", "changed_key", "cut_off"])

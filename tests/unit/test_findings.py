@@ -98,6 +98,20 @@ CASES = {
     "a kernel that does not tell": ({"a": host(bridges={"br0": dict(BRIDGE, queriers=None)})}, {},
                                     [("no_querier", "unknown", ["a"], "does not tell")]),
     "bridges not asked": ({"a": host(bridges=None)}, {}, [("no_querier", "unknown", ["a"], "not asked")]),
+    "no query heard": ({"a": host(queriers={"eth0": []}), "b": host(queriers={"eth0": [{"family": "ipv4"}]}),
+                        "c": host(queriers={"eth0": []}, interfaces={"eth0": interface("10.9.9.1")})},
+                       {"listened": 125}, [("no_querier", "inferred", ["a", "b"], "no MLD query was heard within 125"),
+                                           ("no_querier", "inferred", ["c"], "no IGMP query was heard within 125 s"),
+                                           ("no_querier", "inferred", ["c"], "no MLD query")]),
+    "not heard for a while": ({"a": host(queriers={"eth0": [{"family": "ipv6"}]})}, {"listened": 124}, [
+        ("no_querier", "unknown", ["a"], "no IGMP query was heard within 124 s")]),
+    "a bridge tells more than listening": ({"a": host(queriers={"br0": []}, bridges={"br0": BRIDGE})},
+                                           {"listened": 125}, [("no_querier", "exact", ["a"], "knows of no IGMP")]),
+    "a bridge that tells nothing": (
+        {"a": host(queriers={"br0": [{"family": "ipv4"}, {"family": "ipv6"}]}, bridges={"br0": dict(
+            BRIDGE, queriers=None)})}, {"listened": 125}, []),
+    "could not listen": ({"a": host(queriers={}, bridges=None)}, {"listened": 125},
+                         [("no_querier", "unknown", ["a"], "could not listen")]),
     # without a process
     "autojoin": ({"a": host(member(), interfaces={"eth0": interface(more=[(GROUP, 32)])})}, {},
                  [("no_process", "exact", ["a"], "autojoin")]),

@@ -200,6 +200,7 @@ done
 %(fragments)s
 echo "$m files"
 grep -aH '' $files %(globs)s $more /dev/null 2>/dev/null </dev/null
+%(more)s
 echo "$m end"
 """
 
@@ -215,8 +216,9 @@ def _asked(subsets):
     return [source for source in SOURCES if parts.intersection(source.parts)]
 
 
-def script(subsets=SUBSETS):
-    """subsets: some of SUBSETS (McastError for others). Returns the text of a script for `/bin/sh -s`."""
+def script(subsets=SUBSETS, more=""):
+    """subsets: some of SUBSETS (McastError for others); more: of a script, what is to be done last; split() passes over
+    what it prints in lines that begin with `$m`. Returns the text of a script for `/bin/sh -s`."""
     asked = _asked(subsets)
     return _SCRIPT % {
         "mark": MARK,
@@ -224,6 +226,7 @@ def script(subsets=SUBSETS):
         "files": " ".join(source.path for source in asked if source.kind == "file"),
         "globs": " ".join(source.path for source in asked if source.kind == "glob"),
         "fragments": "".join(_FRAGMENTS[source.name] for source in asked if source.kind == "shell"),
+        "more": more,
     }
 
 
