@@ -249,6 +249,8 @@ class _Connection:
             told += channel.recv_stderr(4096)
         told = told.decode("utf-8", "replace").strip()[-300:]
         status = channel.recv_exit_status() if channel.exit_status_ready() or channel.eof_received else None
+        if status in (None, -1):  # no shell that says so: what has been printed may have been lost with the connection
+            raise Failure("cut_off", "the connection ended before the command had ended: %s" % (told or "no output"))
         raise Failure("become" if become and become.success not in output else "shell",
                       "exit status %s: %s" % (status, told or output.strip()[-300:] or "no output"))
 

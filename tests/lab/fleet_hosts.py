@@ -23,6 +23,7 @@ FORCED = {
     "no_shell": "/bin/false",
     "cut_off": "/bin/sh -s | head -c 300",
     "killed": "/bin/sh -s | head -c 300; kill -9 $PPID",
+    "killed_at_once": "kill -9 $PPID",
     "strange": "/bin/sh -s | sed '/^.proc.net.igmp:[0-9]/s/:.*/:what is this/'",
     "hang_command": "exec sleep 1000",
     "noisy": "echo Welcome to the machine; echo on standard error >&2; /bin/sh -s",
