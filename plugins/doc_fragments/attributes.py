@@ -14,3 +14,27 @@ attributes:
   diff_mode:
     description: Shows in diff mode what changed or would change.
 """
+
+    # Of modules that change a host.
+    FULL = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change, and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows what changed or would change, before and after.
+"""
+
+    # Of those that only read.
+    READS = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing at all.
+  diff_mode:
+    support: none
+    description: There is nothing to differ.
+"""

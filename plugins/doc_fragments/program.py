@@ -10,11 +10,7 @@ class ModuleDocFragment:
 requirements:
   - Linux, Python 3.8 or newer, and root on the host.
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
   diff_mode:
-    support: full
     description: Shows the program's arguments and whether it runs, before and after.
 options:
   name:

@@ -11,23 +11,8 @@ description:
 author:
   - The mcast.lab authors (!UNKNOWN)
 positional: host, groups, hostvars
-options:
-  _input:
-    description: The streams by name, that is C(mcast_streams).
-    type: dict
-    required: true
-  host:
-    description: Name of the host.
-    type: str
-    required: true
-  groups:
-    description: Ansible's variable C(groups).
-    type: dict
-    required: true
-  hostvars:
-    description: Ansible's variable C(hostvars).
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - mcast.lab.streams
 """
 
 EXAMPLES = r"""

@@ -99,13 +99,8 @@ options:
     description: Remove the static entries that O(entries) does not name.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.full
 seealso:
   - module: mcast.lab.host_facts
 """

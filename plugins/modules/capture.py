@@ -14,21 +14,11 @@ description:
   - The file is bounded in size and time, and is in C(/run/mcast) unless O(file) says otherwise. Only O(state=absent)
     takes it away, so that it can be fetched after the stop.
 requirements:
-  - Linux, Python 3.8 or newer, C(tcpdump), and root on the host.
-attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
-  diff_mode:
-    support: full
-    description: Shows the program's arguments and whether it runs, before and after.
+  - The program C(tcpdump) on the host.
+extends_documentation_fragment:
+  - mcast.lab.program
+  - mcast.lab.attributes.full
 options:
-  name:
-    description:
-      - Name of the capture on this host, 1 to 64 letters, digits, C(_), C(-) and C(.), not beginning with C(.).
-      - Receivers, senders and captures share these names.
-    type: str
-    required: true
   state:
     description:
       - With V(started), the capture runs with exactly these options. One that has ended, or runs with others, is
@@ -69,10 +59,6 @@ options:
     description: End once the file has so many bytes, 1024 or more. The last packet in it is whole.
     type: int
     default: 33554432
-  timeout:
-    description: End after so many seconds, so that none that was forgotten stays; V(0) is never.
-    type: float
-    default: 3600
   file:
     description:
       - Path of the capture file. What was there before is replaced.

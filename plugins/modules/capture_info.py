@@ -58,20 +58,13 @@ options:
       - This is several times slower than counting them.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    details: Changes nothing at all.
-  diff_mode:
-    support: none
-    details: There is nothing to differ.
 seealso:
   - plugin: mcast.lab.messages
     plugin_type: filter
   - plugin: mcast.lab.sequence
     plugin_type: filter
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.reads
 """
 
 EXAMPLES = r"""

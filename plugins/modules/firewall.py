@@ -22,11 +22,7 @@ description:
 requirements:
   - nftables 0.9.3 or newer and root on the host.
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
   diff_mode:
-    support: full
     description: Shows what is open before and after.
 options:
   state:
@@ -79,7 +75,7 @@ options:
 notes:
   - C(nft list table inet mcast_lab) shows what was added; the comments of the rules say why.
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.full
 seealso:
   - module: mcast.lab.check
   - module: mcast.lab.host_facts

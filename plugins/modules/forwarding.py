@@ -21,13 +21,8 @@ options:
   ipv6:
     description: Forward IPv6.
     type: bool
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.full
 """
 
 EXAMPLES = r"""

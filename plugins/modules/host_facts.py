@@ -32,12 +32,7 @@ options:
     default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges, mroutes,
       prerequisites, pim]
 extends_documentation_fragment:
-  - mcast.lab.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
+  - mcast.lab.attributes.reads
 notes:
   - Without root the processes of other users' sockets are not seen; C(sources.sockets.note) says how many.
   - Reads hosts of little-endian byte order, as C(/proc) prints some addresses in the order of the host.

@@ -65,13 +65,8 @@ options:
       - The kernel uses the larger of this and the setting of C(all); RV(effective) tells which is in force.
     type: str
     choices: ['off', strict, loose]
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.full
 """
 
 EXAMPLES = r"""

@@ -14,12 +14,10 @@ description:
 requirements:
   - Linux, Python 3.8 or newer, and root on the host; C(tcpdump) for captures.
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
   diff_mode:
-    support: full
     description: Shows the programs' arguments and whether they run, before and after.
+extends_documentation_fragment:
+  - mcast.lab.attributes.full
 options:
   started:
     description:

@@ -16,6 +16,7 @@ description:
   - Its files are in C(/run/mcast), from the start to the stop.
 extends_documentation_fragment:
   - mcast.lab.program
+  - mcast.lab.attributes.full
 options:
   name:
     description:

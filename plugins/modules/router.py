@@ -99,14 +99,10 @@ options:
     description: Folder with unpacked packages, C(frr), C(smcroute) and C(pimd) below it, for what is not installed.
     type: path
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change, and changes nothing.
   diff_mode:
-    support: full
     description: Shows the daemon's configuration, before and after.
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.full
 seealso:
   - module: mcast.lab.forwarding
   - module: mcast.lab.host_facts

@@ -15,6 +15,7 @@ description:
   - Its files are in C(/run/mcast), from the start to the stop.
 extends_documentation_fragment:
   - mcast.lab.program
+  - mcast.lab.attributes.full
 options:
   group:
     description: Group to send to, IPv4 or IPv6. Needed where O(state=started).

@@ -21,18 +21,11 @@ options:
   group:
     description: Return only the sockets that are members of this group, with their membership of it alone.
     type: str
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing at all.
-  diff_mode:
-    support: none
-    description: There is nothing to differ.
 seealso:
   - module: mcast.lab.host_facts
   - module: mcast.lab.check
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.reads
 """
 
 EXAMPLES = r"""

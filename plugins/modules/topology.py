@@ -51,14 +51,10 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change and changes nothing.
   diff_mode:
-    support: full
     description: Shows the namespaces, switches and interfaces before and after.
 extends_documentation_fragment:
-  - mcast.lab.attributes
+  - mcast.lab.attributes.full
 """
 
 EXAMPLES = r"""
