@@ -157,8 +157,8 @@ class Hosts:
 
     def _by_paramiko(self, host, raw, templar, common):
         if fleet_ssh.paramiko is None:
-            raise McastError("paramiko", "is not installed for the Python that runs Ansible; install it: "
-                                         "python3 -m pip install paramiko")
+            raise McastError("paramiko", "is not installed for the Python that runs Ansible, or is older than 3.4; "
+                                         "install it: python3 -m pip install --upgrade paramiko")
         address = self._values(raw, templar, ("ansible_ssh_host", "ansible_host"))
         names = ("inventory_hostname", "ansible_host", "ansible_ssh_host", "delegated_vars['ansible_host']",
                  "delegated_vars['ansible_ssh_host']")

@@ -21,6 +21,8 @@ try:
 except ImportError:
     paramiko = None
 else:
+    if not hasattr(paramiko.PKey, "from_path"):  # older ones can't tell what kind of key a file has
+        paramiko = None
     # A connection that fails is told in our own words; the log of the library would show paths and addresses.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
