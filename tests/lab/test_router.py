@@ -1,9 +1,6 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module router with the real daemons, which scripts/setup.sh unpacks.
-
-    s -- a -- r1 -- b -- r2 -- c -- t
-"""
+"""The module router with the real daemons, which scripts/setup.sh unpacks."""
 from __future__ import annotations
 
 import os
@@ -16,19 +13,12 @@ import time
 
 import pytest
 import yaml
+from two_routers import HOSTS, SEGMENTS
 from verify_lab import playbook
 
 DAEMONS = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "daemons"
 pytestmark = pytest.mark.skipif(not all((DAEMONS / name).exists() for name in ("frr", "smcroute", "pimd")),
                                 reason="needs the daemons in %s" % DAEMONS)
-SEGMENTS = {name: {"ipv4": "10.%d.0.0/24" % number, "ipv6": "fd00:%d::/64" % number}
-            for number, name in enumerate("abc", 1)}
-HOSTS = {
-    "s": {"interfaces": {"eth0": {"segment": "a"}}},
-    "r1": {"interfaces": {"eth0": {"segment": "a"}, "eth1": {"segment": "b"}}, "router": {}},
-    "r2": {"interfaces": {"eth0": {"segment": "b"}, "eth1": {"segment": "c"}}, "router": {}},
-    "t": {"interfaces": {"eth0": {"segment": "c"}}},
-}
 IGMP = {"query_interval": 1, "query_response_interval": 0.5}
 FRR = {"backend": "frr", "rp": "10.1.0.2", "igmp": IGMP, "hello_interval": 1, "daemons": str(DAEMONS)}
 PIMD = {"backend": "pimd", "rp": "10.1.0.2", "daemons": str(DAEMONS)}
