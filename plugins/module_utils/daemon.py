@@ -11,7 +11,7 @@ import os
 import subprocess
 import time
 
-from . import unit
+from . import systemd, unit
 from .error import McastError
 from .traffic.program import write_json
 from .traffic.supervise import identity
@@ -93,16 +93,26 @@ class Daemons:
         write_json(self.folder + "/unit.json", record)
 
     def start(self, argv, env, private=False):
-        """Start a program in a session of its own; what it prints goes to a log in the unit's folder. private: it sees
-        the unit's folder as /run. Returns what identifies the process."""
-        self._log = os.path.join(self.folder, os.path.basename(argv[0]) + ".log")
+        """Start a program in a session of its own, as a service where systemd is used; what it prints goes to a log in
+        the unit's folder. private: it sees the unit's folder as /run. Returns what identifies the process."""
+        program = os.path.basename(argv[0])
+        self._log = os.path.join(self.folder, program + ".log")
         if private:
             argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _PRIVATE, "sh", self.folder] + argv
+        if systemd.used():
+            return self._start_service("%s-%s" % (self.name, program), argv, env)
         with open(self._log, "ab") as log:
             # run_command waits for whatever holds the output: this stays.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         return identity(process.pid) or [process.pid, 0]
+
+    def _start_service(self, service, argv, env):
+        unused, said = run(systemd.command(service, argv, self._log, "exec", env))
+        with open(self._log, "a", encoding="utf-8") as log:
+            log.write(said)  # why systemd did not start it
+        pid = int(run(systemd.main_process(service))[1])
+        return identity(pid) or [pid, 0]
 
     def wait(self, ready, processes, what, deadline=10.0):
         """Until ready() is true; McastError with the log's last lines once a process has ended, or too late."""

@@ -4,7 +4,7 @@
 
 A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
 machine never meet: mcast.pyz (the programs), log, unit.json, report.json and exit.json (see traffic/supervise.py), and
-what the program itself leaves there."""
+what the program itself leaves there. Where systemd runs the host, it is a service too (see `systemd`)."""
 from __future__ import annotations
 
 import contextlib
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+from . import systemd
 from .change import Changes
 from .error import McastError
 from .traffic import cli, zipapp
@@ -70,12 +71,14 @@ def start(name, argv, deadline=5.0):
     make(directory)
     with _cleared_on_error(name):
         zipapp.build(directory + "/mcast.pyz")
-        with open(directory + "/log", "wb") as log:
+        supervise = [sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv
+        if systemd.used():
+            supervise = systemd.command(name, supervise, directory + "/log", "forking")
+        with open(directory + "/log", "ab") as log:
             # run_command belongs to a module, and waits for whatever holds the output: this is no module, and what it
             # starts stays.
-            subprocess.run([  # pylint: disable=ansible-bad-function
-                sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv, cwd="/",
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+            subprocess.run(  # pylint: disable=ansible-bad-function
+                supervise, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         return _await(name, deadline, lambda report: report.get("state") in _BEGUN)
 
 
