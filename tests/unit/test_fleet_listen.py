@@ -11,7 +11,7 @@ from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.plugin_utils import fleet_listen
 
 HEAD = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 128, 1)
-ETHERNET = bytes.fromhex("01005e000001" "020000000001" "0800")
+ETHERNET = bytes.fromhex("01005e0000010200000000010800")
 # An IPv4 header with Router Alert, of 24 bytes, from 10.0.0.254 to 224.0.0.1.
 IPV4 = "4600%04x00000000010200000a0000fee000000194040000"
 GENERAL3, GENERAL2 = "1164ec1e00000000027d0000", "1164ee9b00000000"
