@@ -79,28 +79,10 @@ def nothing_is_left(name):
     assert not [each for each in netns.names() if each.split(".")[0] == name]
 
 
-def test_the_scenario_over_ssh(inventory, lab_name, verify):
-    ran, judged = verify(inventory())
-    assert not_passed(judged) == {} and ran.returncode == 0, ran.stdout + ran.stderr
-    assert judged["verdict"] == "pass" and len(judged["results"]) >= 20
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, ")
-    nothing_is_left(lab_name)
-
-
 def test_the_two_inventories_are_one_lab():
     def read(name):
         return yaml.safe_load((ROOT / "inventories" / name / "topology.yml").read_text())
     assert read("two_hosts_ssh") == dict(read("two_hosts"), connection="ssh")
-
-
-def test_a_break_fails_over_ssh_too(inventory, verify):
-    ran, judged = verify(inventory(server={"mcast_receiver_streams": [HELLO]}), "-e", "mcast_evidence_within=1s")
-    assert ran.returncode != 0 and judged["verdict"] == "fail"
-    failed = not_passed(judged)
-    assert "server/during/delivery.received/hello6/ff15::100/eth0" in failed
-    assert {verdict for verdict, unused in failed.values()} == {"fail"}
-    assert all("hello6" in each or "ff15::100" in each or each == "server/during/membership.difference"
-               or "socket" in each for each in failed), failed
 
 
 def test_each_host_is_its_own(inventory, lab_name, ansible):

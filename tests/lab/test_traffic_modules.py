@@ -1,43 +1,21 @@
-"""The modules receiver and sender, as Ansible runs them."""
+"""The modules receiver and sender."""
 from __future__ import annotations
 
 import json
 import os
-import sys
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import unit
-from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan
+from traffic_lan import GROUPS, PORT, SERVER, SOURCES, inode
 from waiting import until
 
 
 @pytest.fixture
-def lan(tmp_path):
-    with Lan(tmp_path) as made:
-        try:
-            yield made
-        finally:
-            for name in (made.client, made.server):
-                unit.clean(os.stat("/run/netns/" + name).st_ino)
-
-
-def play(lan, host, *tasks, options=()):
-    """Run tasks, each ``(module, its options)``, on a host; returns their results."""
-    names = ["result%d" % number for number in range(len(tasks))]
-    book = [{"name": module, "mcast.lab." + module: given, "register": name, "ignore_errors": True}
-            for (module, given), name in zip(tasks, names)]
-    out = lan.path / "results.json"
-    book.append({"name": "Keep", "ansible.builtin.copy": {
-        "content": "{{ [%s] | to_json }}" % ", ".join(names), "dest": str(out), "mode": "0644"}, "check_mode": False})
-    (lan.path / "play.json").write_text(json.dumps([{"name": "Play", "hosts": "localhost", "gather_facts": False,
-                                                     "tasks": book}]))
-    (lan.path / "ansible.cfg").write_text("[defaults]\n")
-    done = lan.run(getattr(lan, host), [
-        os.path.join(os.path.dirname(sys.executable), "ansible-playbook"), "-i", "localhost,", "-c", "local",
-        "-e", "ansible_python_interpreter=/usr/bin/python3", *options, str(lan.path / "play.json")],
-        env=dict(os.environ, ANSIBLE_CONFIG=str(lan.path / "ansible.cfg"), ANSIBLE_STDOUT_CALLBACK="default"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(out.read_text())
+def play(lan, module):
+    """play(HOST, (MODULE, its options), ..., check=): run modules on a host; returns their results."""
+    def run(host, *tasks, check=False):
+        return [module(name, options, check=check, namespace=getattr(lan, host)) for name, options in tasks]
+    return run
 
 
 def stream(version=4, **options):
@@ -48,48 +26,51 @@ STOP = {"name": "hello", "state": "stopped"}
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_a_stream_from_start_to_stop(lan, version):
-    first, again = play(lan, "server", *[("receiver", stream(version, interface=SERVER[version]))] * 2)
+def test_a_stream_from_start_to_stop(lan, play, version):
+    first, again = play("server", *[("receiver", stream(version, interface=SERVER[version]))] * 2)
     assert (first["changed"], again["changed"]) == (True, False)
     assert (first["name"], first["state"], first["report"]["state"]) == ("hello", "started", "joined")
     assert again["report"]["pid"] == first["report"]["pid"]
     assert lan.memberships(GROUPS[version]) == ["eth0"]
-    sent, again, stopped = play(
-        lan, "client", *[("sender", stream(version, interface=SOURCES[version][0], payload="--grüß dich =", ttl=3,
-                                           source_port=4000))] * 2, ("sender", STOP))
+    once = ("sender", stream(version, interface=SOURCES[version][0], payload="--grüß dich =", ttl=3, source_port=4000))
+    sent, = play("client", once)
+    ended = "%s/%d/hello/exit.json" % (unit.ROOT, os.stat("/run/netns/" + lan.client).st_ino)
+    until(lambda: os.path.exists(ended))
+    again, = play("client", once)
+    until(lambda: os.path.exists(ended))
+    stopped, = play("client", ("sender", STOP))
     assert (sent["changed"], again["changed"], stopped["changed"]) == (True, True, True)
     assert (stopped["report"]["datagrams"], stopped["report"]["exit"]["code"]) == (1, 0)
-    stopped, again = play(lan, "server", ("receiver", STOP), ("receiver", STOP))
+    stopped, again = play("server", ("receiver", STOP), ("receiver", STOP))
     assert (stopped["changed"], again["changed"], again["report"]) == (True, False, None)
     flow = stopped["report"]["flows"][0]
     assert (flow["source"], flow["source_port"], flow["ttl"], flow["payload"], flow["datagrams"]) == (
         SOURCES[version][0], 4000, 3, "--grüß dich =", 2)
-    assert not os.path.exists("%s/%d" % (unit.ROOT, os.stat("/run/netns/" + lan.server).st_ino))
+    assert not os.path.exists("%s/%d" % (unit.ROOT, inode(lan.server)))
 
 
-def test_check_mode_and_diff_change_nothing(lan):
-    result, stopped = play(lan, "server", ("receiver", stream(sources=[SOURCES[4][0]])), ("receiver", STOP),
-                           options=["--check", "--diff"])
+def test_check_mode_and_diff_change_nothing(lan, play):
+    result, stopped = play("server", ("receiver", stream(sources=[SOURCES[4][0]])), ("receiver", STOP), check=True)
     assert result["changed"] and result["report"] is None and not stopped["changed"]
     assert result["diff"]["before"] == {}
     assert "--source=" + SOURCES[4][0] in result["diff"]["after"]["hello"]["arguments"]
     assert lan.memberships(GROUPS[4]) == []
-    play(lan, "server", ("receiver", stream()))
-    same, other, stopped = play(lan, "server", ("receiver", stream()), ("receiver", stream(timeout=0)),
-                                ("receiver", STOP), options=["--check"])
+    play("server", ("receiver", stream()))
+    same, other, stopped = play("server", ("receiver", stream()), ("receiver", stream(timeout=0)),
+                                ("receiver", STOP), check=True)
     assert (same["changed"], other["changed"], stopped["changed"]) == (False, True, True)
     assert stopped["report"]["state"] == "joined" and lan.memberships(GROUPS[4]) == ["eth0"]
 
 
-def test_a_source_filter(lan):
-    result, unused = play(lan, "server", ("receiver", stream(sources=SOURCES[4][:2], filter_mode="exclude")),
+def test_a_source_filter(lan, play):
+    result, unused = play("server", ("receiver", stream(sources=SOURCES[4][:2], filter_mode="exclude")),
                           ("receiver", stream(name="ssm", group="232.1.1.1", sources=SOURCES[4][:2])))
     assert (result["report"]["memberships"][0]["filter_mode"], unused["report"]["memberships"][0]["filter_mode"]) == (
         "exclude", "include")
     for source in range(3):
         lan.send(source=source)
         lan.send(source=source, group="232.1.1.1")
-    status = "%s/%d/%%s/report.json" % (unit.ROOT, os.stat("/run/netns/" + lan.server).st_ino)
+    status = "%s/%d/%%s/report.json" % (unit.ROOT, inode(lan.server))
 
     def heard(name):
         with open(status % name, encoding="utf-8") as handle:
@@ -98,11 +79,11 @@ def test_a_source_filter(lan):
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_a_source_filter_is_changed_in_place(lan, version):
+def test_a_source_filter_is_changed_in_place(lan, play, version):
     first, second, third = SOURCES[version]
     shared = {"group": GROUPS[version], "interface": "eth0"}
     filters = [{"sources": [first]}, {"sources": [first, second]}, {"sources": [first], "filter_mode": "exclude"}]
-    begun, more, other, same, checked = play(lan, "server", *[
+    begun, more, other, same, checked = play("server", *[
         ("receiver", stream(**dict(shared, **given))) for given in filters + filters[-1:]] + [("socket_info", {})])
     assert [one["changed"] for one in (begun, more, other, same)] == [True, True, True, False]
     assert begun["report"]["changed"] is None and begun["report"]["changed"] != more["report"]["changed"]
@@ -111,13 +92,13 @@ def test_a_source_filter_is_changed_in_place(lan, version):
     assert (member["filter_mode"], member["sources"]) == ("exclude", [first])
     for source in range(3):
         lan.send(version, source=source)
-    path = "%s/%d/hello/report.json" % (unit.ROOT, os.stat("/run/netns/" + lan.server).st_ino)
+    path = "%s/%d/hello/report.json" % (unit.ROOT, inode(lan.server))
 
     def heard():
         with open(path, encoding="utf-8") as handle:
             return {flow["source"] for flow in json.load(handle)["flows"]}
     until(lambda: heard() == {second, third})
-    anew, = play(lan, "server", ("receiver", stream(**dict(shared, port=PORT + 1))))
+    anew, = play("server", ("receiver", stream(**dict(shared, port=PORT + 1))))
     assert anew["report"]["pid"] != begun["report"]["pid"]
 
 
@@ -140,9 +121,9 @@ BAD = [
 ]
 
 
-def test_bad_input_is_refused_and_changes_nothing(lan):
-    begun = play(lan, "server", ("receiver", stream()))[0]
-    results = play(lan, "server", *[
+def test_bad_input_is_refused_and_changes_nothing(play):
+    begun = play("server", ("receiver", stream()))[0]
+    results = play("server", *[
         (module, {key: value for key, value in stream(**given).items() if value is not None})
         for module, given, unused in BAD], ("receiver", stream()))
     for (_module, given, says), result in zip(BAD, results):
