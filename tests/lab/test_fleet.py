@@ -248,8 +248,8 @@ def querier(fleet):
 
 @pytest.mark.skipif(not shutil.which("tcpdump"), reason="no tcpdump")
 def test_listening_for_queriers(run, fleet, querier):
-    hosts = {"paramiko": fleet.variables("good"), "sudo": fleet.variables(
-                 "good", **BECOME, ansible_become_password=PASS),
+    hosts = {"paramiko": fleet.variables("good"),
+             "sudo": fleet.variables("good", **BECOME, ansible_become_password=PASS),
              "netns": {"ansible_connection": "mcast.lab.netns", "mcast_netns": fleet.host},
              "not_root": fleet.variables("second", ansible_user=fleet_hosts.USER)}
     found, unused = run(hosts, {"gather_subset": ["interfaces", "memberships", "bridges"], "listen": 6})
