@@ -21,6 +21,7 @@ import yaml
 from ansible.module_utils import _internal
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mcast.lab.plugins.module_utils import netns
+from traffic_lan import Lan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NUMBERS = itertools.count()
@@ -176,3 +177,9 @@ def inventory(tmp_path):
     yield with_variables
     left = [name for name in verify_lab.namespaces() if name.split(".")[0] == verify_lab.LAB]
     assert not left, "the lab was left behind"
+
+
+@pytest.fixture
+def lan(tmp_path):
+    with Lan(tmp_path) as made:
+        yield made

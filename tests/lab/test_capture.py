@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
 from ansible_collections.mcast.lab.plugins.module_utils.traffic.supervise import identity
-from traffic_lan import GROUPS, PORT, Lan
+from traffic_lan import GROUPS, PORT, inode
 from waiting import until
 
 STREAMS = [{"group": GROUPS[4], "port": PORT}, {"group": GROUPS[6], "port": PORT}]
@@ -24,14 +24,10 @@ GONE = {"name": "wire", "state": "absent"}
 
 
 @pytest.fixture
-def lan(tmp_path):
-    with Lan(tmp_path) as made:
-        try:
-            yield made
-        finally:
-            for name in (made.client, made.server):
-                unit.clean(inode(name))
-            assert not tcpdumps(made.server)
+def lan(lan):
+    yield lan
+    lan.clean()
+    assert not tcpdumps(lan.server)
 
 
 @pytest.fixture
@@ -43,10 +39,6 @@ def capture(lan, module):
             options.update(part)
         return module("capture", dict(options, **more.pop("options", {})), namespace=lan.server, **more)
     return run
-
-
-def inode(namespace):
-    return os.stat("/run/netns/" + namespace).st_ino
 
 
 def tcpdumps(namespace):

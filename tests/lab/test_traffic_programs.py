@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from traffic_lan import GROUPS, PORT, SERVER, SOURCES, Lan
+from traffic_lan import GROUPS, PORT, SERVER, SOURCES
 from waiting import until
 
 # What a program in C would do; argv: group, port, address of the interface or its index, what to do.
@@ -54,12 +54,6 @@ select.select([sock], [], [])
 print(sock.recv(2000).decode())
 """
 INTERFACE = {4: lambda host: "10.9.0.10" if host == "server" else "10.9.0.1", 6: lambda unused: "eth0"}
-
-
-@pytest.fixture
-def lan(tmp_path):
-    with Lan(tmp_path) as made:
-        yield made
 
 
 def receiver(lan, version=4, **options):

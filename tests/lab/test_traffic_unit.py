@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.traffic.supervise import identity
-from traffic_lan import GROUPS, PORT, Lan
+from traffic_lan import GROUPS, PORT, inode
 from waiting import until
 
 RECEIVER = ["receiver", "--group=" + GROUPS[4], "--port=%d" % PORT, "--interface=eth0"]
@@ -33,20 +33,6 @@ except McastError as error:
     result = {"refused": str(error)}
 print(json.dumps(result))
 """
-
-
-@pytest.fixture
-def lan(tmp_path):
-    with Lan(tmp_path) as made:
-        try:
-            yield made
-        finally:
-            for name in (made.client, made.server):
-                unit.clean(inode(name))
-
-
-def inode(namespace):
-    return os.stat("/run/netns/" + namespace).st_ino
 
 
 def call(lan, function, *arguments, host="server"):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.traffic import zipapp
 from waiting import until
 
@@ -13,6 +14,10 @@ SOURCES = {4: ["10.9.0.1", "10.9.0.2", "10.9.0.3"], 6: ["fd00:9::1", "fd00:9::2"
 SERVER = {4: "10.9.0.10", 6: "fd00:9::10"}
 GROUPS = {4: "239.0.0.100", 6: "ff15::64"}
 PORT = 11111
+
+
+def inode(namespace):
+    return os.stat("/run/netns/" + namespace).st_ino
 
 
 class Lan:
@@ -45,11 +50,19 @@ class Lan:
         return self
 
     def __exit__(self, *unused):
-        for process in self._processes:
-            with process:  # closes its pipes, and waits
-                process.kill()
+        try:
+            self.clean()
+        finally:
+            for process in self._processes:
+                with process:  # closes its pipes, and waits
+                    process.kill()
+            for name in (self.client, self.server):
+                subprocess.run(["ip", "netns", "del", name], check=False)
+
+    def clean(self):
+        """End the programs that were started under a name."""
         for name in (self.client, self.server):
-            subprocess.run(["ip", "netns", "del", name], check=False)
+            unit.clean(inode(name))
 
     @staticmethod
     def ip(*lines, namespace=None):
