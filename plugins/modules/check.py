@@ -66,8 +66,8 @@ options:
       - C(expiry.gone) with the same. The group has gone no later than that interval after the first look.
       - C(querier.present) with C(interface), C(family) (V(ipv4), V(ipv6)), and optionally C(address), C(version),
         C(interval) (seconds) and C(capture). A querier lives on the segment, and is this one. The capture of that name
-        tells, or a querier of M(mcast.lab.querier) that runs here, or a bridge (C(interface) is the bridge or a port of
-        it). Where none of these knows, the check fails and says that it is unknown.
+        tells, or a querier of M(mcast.lab.querier) that runs here, a bridge (C(interface) is the bridge or a port of
+        it), or FRR. Where none of these knows, the check fails and says that it is unknown.
       - C(querier.member) with C(interface) and C(group). A querier of M(mcast.lab.querier) that runs here keeps the
         group.
       - C(querier.expired) with the same and C(capture). It has dropped the group, the group membership interval after

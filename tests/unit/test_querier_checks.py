@@ -1,13 +1,20 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who is the querier, by what a capture, a querier of ours or a bridge tells."""
+"""Who is the querier, by what a capture, a querier of ours, a bridge or FRR tells."""
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
+from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
+from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge
 
 START = 1700000000
+NO_FRR = {"interfaces": None}
+# A router between two others, as FRR 8.4 really answered: on eth0 another one queries, on eth1 itself.
+ROUTER = facts(sources.split((Path(__file__).parents[1] / "fixtures" / "kernel" / "router.txt").read_text()))
 
 
 def query(at, source="10.0.0.1", version=3, interval=2, family="igmp", kind="general", max_response=1.0, robustness=2):
@@ -20,20 +27,24 @@ def query(at, source="10.0.0.1", version=3, interval=2, family="igmp", kind="gen
 def capture(*messages, length=10.0, interface="eth0"):
     ended = {"time": START + length, "reason": "SIGTERM"}
     wire = {"report": {"interface": interface, "started": START, "ended": ended}, "wire": {"messages": list(messages)}}
-    return {"captures": {"wire": wire}, "traffic": {}, "bridges": {}}
+    return {"captures": {"wire": wire}, "traffic": {}, "bridges": {}, "pim": NO_FRR}
 
 
 def ours(role="querier", interface="eth0", ended=None, **other):
     own = {"address": "10.0.0.5", "role": role, "version": 3, "other": other or None,
            "settings": {"query_interval": 2.0}}
     lan = {"program": "querier", "interface": interface, "ended": ended, "ipv4": own, "ipv6": None}
-    return {"traffic": {"lan": lan, "hello": {"program": "sender"}, "broken": None}, "bridges": {}}
+    return {"traffic": {"lan": lan, "hello": {"program": "sender"}, "broken": None}, "bridges": {}, "pim": NO_FRR}
 
 
 def bridge(found, **more):
     lan = {"ports": {"p1": {}}, "queriers": {"ipv4": found, "ipv6": None}, "igmp_version": 3, "mld_version": 2,
            "query_interval": 1.0}
-    return {"traffic": {}, "bridges": {"lan": dict(lan, **more)}}
+    return {"traffic": {}, "bridges": {"lan": dict(lan, **more)}, "pim": NO_FRR}
+
+
+def frr(**traffic):
+    return {"traffic": traffic, "bridges": {}, "pim": ROUTER["pim"]}
 
 
 SELF = {"address": "0.0.0.0", "self": True, "port": None, "timer": None}
@@ -88,16 +99,32 @@ ON_BRIDGE = [
      "unknown: no capture was named, no querier of ours runs here, bridge"),
     ("lan", {}, bridge(SELF, ports=None), True, ""),
 ]
+IN_FRR = [
+    ("eth1", {"address": "10.3.0.1", "version": 3}, frr(), True, "IGMPv3 querier 10.3.0.1 (as FRR knows)"),
+    ("eth0", {"address": "10.2.0.1"}, frr(), True, "IGMP querier 10.2.0.1 (as FRR knows)"),
+    ("eth0", {"address": "10.2.0.2"}, frr(), False, "address not 10.2.0.2"),
+    ("eth0", {"version": 3}, frr(), False, "unknown version"),
+    ("eth1", {"interval": 2}, frr(), False, "unknown interval"),
+    ("eth2", {}, frr(), False, "no bridge here, FRR knows none on eth2"),
+    ("eth0", {}, frr(**ours()["traffic"]), True, "10.0.0.5 every 2 s (as the querier of ours"),
+    ("eth0", {}, bridge(None), False, "no bridge here, no FRR answers here"),
+]
 
 
 @pytest.mark.parametrize(("interface", "options", "facts", "passed", "found"),
-                         [("eth0",) + row for row in ROWS] + ON_BRIDGE)
+                         [("eth0",) + row for row in ROWS] + ON_BRIDGE + IN_FRR)
 def test_who_is_the_querier(interface, options, facts, passed, found):
     check = judge.make("querier.present", dict(options, interface=interface, family="ipv4"))
     assert ("captures" in check.NEEDS) == ("capture" in options)
     result, expected, actual, unused = check.judge(facts)
     assert (result, found in actual) == (passed, True), actual
     assert interface in expected
+
+
+def test_frr_tells_nothing_of_mld():
+    check = judge.make("querier.present", {"interface": "eth1", "family": "ipv6"})
+    assert check.judge(frr())[::2] == (
+        False, "unknown: no capture was named, no querier of ours runs here, no bridge here, FRR has no MLD")
 
 
 def test_of_mld_too():

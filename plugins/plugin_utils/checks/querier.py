@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Topic `querier`: who asks the hosts of a segment for their groups, in which version, and how often?
 
-What tells is a capture on this host, the report of a querier of ours that runs here, or a bridge; in this order, the
-first that knows."""
+What tells is a capture on this host, the report of a querier of ours that runs here, a bridge, or FRR; in this order,
+the first that knows."""
 from __future__ import annotations
 
 import ipaddress
@@ -43,7 +43,7 @@ class Present(Check):
     other querier present interval.
 
     Fails when there is none, or another one, and, saying "unknown", when nothing tells: no capture was named, or it is
-    shorter than a query interval; no querier of ours runs here; no bridge knows."""
+    shorter than a query interval; no querier of ours runs here; neither a bridge nor FRR knows."""
 
     NAME = "querier.present"
     PARAMS = {"interface": expect.text, "family": family_option, "address": _address, "version": _version,
@@ -52,7 +52,7 @@ class Present(Check):
 
     @property
     def NEEDS(self):
-        return ("traffic", "bridges") + (("captures",) if self.capture else ())
+        return ("traffic", "bridges", "pim") + (("captures",) if self.capture else ())
 
     @property
     def _protocol(self):
@@ -70,7 +70,7 @@ class Present(Check):
 
     def judge(self, facts):
         silent = []
-        for look in (self._captured, self._reported, self._bridged):
+        for look in (self._captured, self._reported, self._bridged, self._routed):
             found, why = look(facts)
             if found:
                 wrong = self._differences(found)
@@ -154,6 +154,18 @@ class Present(Check):
             return {"address": found["address"], "version": bridge[self._protocol.lower() + "_version"],
                     "interval": bridge["query_interval"]}, why
         return None, "no bridge here"
+
+    def _routed(self, facts):
+        if self.family != "ipv4":
+            return None, "FRR has no MLD"
+        if facts["pim"]["interfaces"] is None:
+            return None, "no FRR answers here"
+        for entry in facts["pim"]["interfaces"]:
+            if entry["interface"] == self.interface and entry["querier"]:
+                # It tells the version that it was set to, not that of another's queries.
+                version = {"version": entry["igmp_version"]} if entry["querier_itself"] else {}
+                return dict(version, address=entry["querier"]), "as FRR knows"
+        return None, "FRR knows none on %s" % self.interface
 
 
 def _seconds(query):
