@@ -186,9 +186,10 @@ def _cleared_on_error(name):
 
 
 def _read(directory):
-    noted = record(directory)
-    return {"argv": noted["argv"], "running": bool(living(noted["processes"])),
-            "report": _json(directory, "report.json"), "exit": _json(directory, "exit.json")}
+    noted, ended = record(directory), _json(directory, "exit.json")
+    # Whoever noted the end of the program lives on for a moment.
+    return {"argv": noted["argv"], "running": not ended and bool(living(noted["processes"])),
+            "report": _json(directory, "report.json"), "exit": ended}
 
 
 def record(directory):
