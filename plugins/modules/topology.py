@@ -74,6 +74,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+made:
+  description: Whether the lab was not there before. One that stood and was mended is changed, and not made.
+  returned: if O(state=present)
+  type: bool
 topology:
   description: The topology with every address and kernel name settled.
   returned: if O(state=present)
@@ -96,7 +100,7 @@ topology:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import change, lab, ssh, topology
+from ..module_utils import change, lab, netns, ssh, topology
 
 
 def plan(params):
@@ -107,10 +111,11 @@ def plan(params):
         return changes, dict
     keys = ("name", "connection", "segments", "hosts")
     settled = topology.settle({key: params[key] for key in keys}, params["name"])
+    made = settled["name"] not in netns.names()
     changes = lab.building(settled)
     by_ssh = settled["connection"] == "ssh"
     ssh.plan(changes, settled["name"], [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
-    return changes, lambda: {"topology": settled}
+    return changes, lambda: {"topology": settled, "made": made}
 
 
 def main():

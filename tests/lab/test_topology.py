@@ -91,7 +91,7 @@ def stands(module, ip):
         assert flat(have) ^ flat(want) == set()
         again = module("topology", lab)
         assert again.pop("topology") == settle(lab, lab["name"])
-        assert again == {"changed": False, "diff": {"before": {}, "after": {}}}
+        assert again == {"changed": False, "made": False, "diff": {"before": {}, "after": {}}}
     return look
 
 
@@ -99,12 +99,13 @@ def stands(module, ip):
 def changed(module, ip):
     """changed(OPTIONS): run the module, after check mode has foretold the same and changed nothing."""
     def run(options):
-        before = state(options["name"], ip)
+        before, stood = state(options["name"], ip), options["name"] in netns.names()
         foretold = module("topology", options, check=True)
         assert state(options["name"], ip) == before
         done = module("topology", options)
         assert done.get("changed"), done
         assert foretold == done
+        assert options.get("state") == "absent" or done["made"] != stood
         return done["diff"]
     return run
 
