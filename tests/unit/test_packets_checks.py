@@ -136,6 +136,10 @@ ROWS = [
     ("reports", V3, facts(message(1, "igmpv1_report", None, destination=G), version=1), True, "1 igmpv1_report"),
     ("reports", V6, facts(*(message(n, "mldv2_report", group=G6) for n in (1, 2))), True, "2 mldv2_report to_ex"),
     ("reports", V6, facts(message(1, "mldv2_report", group=G6)), False, "1 mldv2_report"),
+    # The query that made it fall back came before the capture.
+    ("reports", V6, facts(message(1, "mldv1_report", None, G6, destination=G6)), True, "1 mldv1_report"),
+    ("reports", V6, facts(message(1, "mldv1_report", None, G6, destination=G6, source_mac=MAC)), False,
+     "0 mldv2_report to_ex"),
     ("reports", V6, facts(message(1, "mldv1_report", None, G6, destination=G6), force_mld=1), True, "1 mldv1_report"),
     ("reports", V6,
      facts(message(1, "mldv1_report", None, G6, destination=G6), query(2, "mldv1_query")), True, "1 mld"),

@@ -275,12 +275,16 @@ class Reports(Packets):
         family = group.family(self.group)
         interface = facts["interfaces"].get(self.interface, {})
         found = facts["captures"].get(self.capture)
-        queries = [message for message in found["wire"]["messages"] if message["query"]
-                   and (message["protocol"] == "igmp") == (family == "ipv4")] if found else []
+        messages = found["wire"]["messages"] if found else []
+        queries = [message for message in messages if message["query"]
+                   and (message["protocol"] == "igmp") == (family == "ipv4")]
         if family == "ipv4":
             version = interface.get("igmp_version", {}).get("value") or 3
         else:
-            old = any(query["kind"] == "mldv1_query" for query in queries)
+            # The kernel does not tell to which version of MLD an older querier has made it fall back. Such a querier is
+            # seen, or what the host answers it.
+            old = any(message["kind"] == "mldv1_query" or message["kind"] == "mldv1_report"
+                      and message["source_mac"] == interface.get("mac") for message in messages)
             version = interface.get("force_mld_version") or (1 if old else 2)
         kind, records, destination, amount = _REPORTS[family, version, self.change]
         destination = destination or self.group
