@@ -63,7 +63,7 @@ FAULTS = {
     "no_shell": ("shell", "exit status 1"),
     "cut_off": ("cut_off", "is cut off"),
     "killed": ("cut_off", ""),
-    "killed_at_once": ("cut_off", "before the command had ended"),
+    "killed_at_once": ("cut_off", "the connection ended"),
     "strange": ("facts", "/proc/net/igmp: has a line of an unknown form: 'what is this'"),
 }
 
