@@ -21,7 +21,7 @@ sanity_and_units() { # VENV: ansible-test wants its own tree, and a PATH with re
     git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$tree"
     bins=$(find "$HOME"/.pyenv/versions/*/bin -maxdepth 0 2>/dev/null | tr '\n' ':')
     git -C "$tree" init -q && git -C "$tree" add -A # ansible-test asks git which files there are
-    say "$("$1/bin/ansible" --version | head -n 1): ansible-test"
+    say "$("$1/bin/ansible" --version | sed -n 1p): ansible-test" # not head, which would leave ansible talking to nobody
     for what in sanity "units --venv --python $("$1/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; do
         # shellcheck disable=SC2086
         env -C "$tree" PATH="$PWD/$1/bin:$bins$PATH" ansible-test $what --color no || return

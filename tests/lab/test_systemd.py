@@ -62,7 +62,7 @@ def host(tmp_path_factory, new_lab_name):
         _boot(stack, folder, name)
         login = [folder / "ssh", *_options(folder), "root@127.0.0.1"]
         until(lambda: subprocess.run([*login, "systemctl", "is-system-running", "--wait"], capture_output=True,
-                                     check=False).stdout.strip(), 60)
+                                     check=False).stdout != b"", 60)
         yield folder
     assert not [path for path in HIERARCHIES if (path / name).exists()]
 
