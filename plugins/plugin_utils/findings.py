@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 
+from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
 from .fleet_groups import holder, of_kernel
-from .fleet_listen import QUERY_INTERVAL
 
 # From which part of a limit on it is near.
 NEAR = 0.8
+_LISTEN = "listen for one query interval (`listen: %d`)" % QUERY_INTERVAL
 
 
 def findings(hosts, failures=(), streams=None, segments=None, listened=0):
@@ -162,12 +163,10 @@ def _queriers(fleet):
     silent = fleet.lacking("queriers")
     yield from fleet.unknown("no_querier", [host for host in blind if host in silent],
                              "the kernel does not tell which querier a bridge knows",
-                             "Linux 5.15 or newer tells; or listen for one query interval (`listen: %d`)"
-                             % QUERY_INTERVAL)
+                             "Linux 5.15 or newer tells; or " + _LISTEN)
     yield from fleet.unknown("no_querier", [host for host in fleet.lacking("bridges") if host in silent],
                              "a host keeps no record of a querier, and bridges were not asked",
-                             "ask with the subset bridges where hosts are bridges; or listen for one query interval "
-                             "(`listen: %d`)" % QUERY_INTERVAL)
+                             "ask with the subset bridges where hosts are bridges; or " + _LISTEN)
 
 
 def _unheard(fleet):

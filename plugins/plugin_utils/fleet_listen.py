@@ -12,8 +12,6 @@ from ..module_utils.kernel.sources import MARK
 from ..module_utils.packet import moment
 from ..module_utils.packet.capture import read
 
-# Query Interval (RFC 9776 section 8.2, RFC 9777 section 9.2), in seconds.
-QUERY_INTERVAL = 125
 _HEARD, _DONE = MARK + " heard ", MARK + " listened"
 # A part of the script of sources.py, in whose variables it speaks. It listens on the interfaces that have a link-layer
 # group or one of IPv6: those that are up and carry multicast. MLD comes behind a hop-by-hop header of 8 bytes. So few

@@ -10,6 +10,7 @@ import sys
 
 from ..error import McastError
 from . import program, supervise, zipapp
+from .querier_defaults import QUERY_INTERVAL
 
 
 # Each program is read when it is asked for: on the way to a host nothing is compiled beforehand, and the querier alone
@@ -91,7 +92,7 @@ def _querier(commands):
         querier.add_argument("--%s-version" % protocol, type=_number_of(0, newest), default=newest, metavar="VERSION",
                              help="version of %s, 1 to %d; 0: none (default: %d)" % (protocol.upper(), newest, newest))
     for name, default, said in (
-        ("query-interval", 125, "time between two general queries (default: 125)"),
+        ("query-interval", QUERY_INTERVAL, "time between two general queries (default: %(default)s)"),
         ("query-response-interval", None,
          "time that hosts have to answer them (default: 10, or half of the query interval if that is less)"),
         ("startup-query-interval", None, "time between the first ones (default: a quarter of the query interval)"),
@@ -117,8 +118,8 @@ def _querier(commands):
     query.add_argument("--max-response", type=_SECONDS, default=1, metavar="SECONDS",
                        help="time that hosts have to answer (default: 1)")
     query.add_argument("--robustness", type=_number_of(0, 7), default=2, help="the QRV, 0 to 7 (default: 2)")
-    query.add_argument("--query-interval", type=_SECONDS, default=125, metavar="SECONDS",
-                       help="the QQIC: what to say of the time between two general queries (default: 125)")
+    query.add_argument("--query-interval", type=_SECONDS, default=QUERY_INTERVAL, metavar="SECONDS",
+                       help="the QQIC: what to say of the time between two general queries (default: %(default)s)")
     query.add_argument("--suppress", action="store_true", help="set the S flag: routers leave their timers as they are")
 
 

@@ -12,6 +12,7 @@ from ..packet import igmp, ip, mld
 from ..packet.checksum import is_good, pseudo_header, remainder
 from ..packet.malformed import Malformed, Snapped
 from ..packet.membership import decode_code
+from .querier_defaults import QUERY_INTERVAL
 
 ALL_SYSTEMS = {4: "224.0.0.1", 6: "ff02::1"}
 PROTOCOLS = {4: "IGMP", 6: "MLD"}
@@ -39,7 +40,7 @@ class Query(NamedTuple):
     sources: tuple = ()
     suppress: bool = False
     robustness: int = 2
-    interval: float = 125.0
+    interval: float = QUERY_INTERVAL
 
     @property
     def kind(self):

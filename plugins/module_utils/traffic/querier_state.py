@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..error import McastError
 from . import querier_message as messages
+from .querier_defaults import QUERY_INTERVAL
 from .querier_group import EXCLUDE, Group
 from .querier_message import MOST_SOURCES, PROTOCOLS, VERSIONS, Query, newest
 
@@ -34,7 +35,7 @@ class Settings(NamedTuple):
     family: int
     version: int
     robustness: int = 2
-    query_interval: float = 125.0
+    query_interval: float = QUERY_INTERVAL
     query_response_interval: float | None = None
     startup_query_interval: float | None = None
     startup_query_count: int | None = None

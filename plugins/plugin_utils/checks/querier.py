@@ -12,12 +12,13 @@ import time
 from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.packet import moment
+from ...module_utils.traffic.querier_defaults import QUERY_INTERVAL
 from ...module_utils.traffic.querier_message import said_interval
 from .base import Check, family_option
 
 _PROTOCOLS = {"ipv4": "IGMP", "ipv6": "MLD"}
 # RFC 9776 and 9777: what queriers go by that were told nothing, the other querier present interval with it.
-_INTERVAL, _RESPONSE, _ROBUSTNESS = 125, 10, 2
+_RESPONSE, _ROBUSTNESS = 10, 2
 # How far the time between two queries may be from the interval, in parts of it and seconds: nobody keeps it exactly.
 _SLACK, _LEAST_SLACK = 0.1, 0.3
 
@@ -118,10 +119,10 @@ class Present(Check):
             return _elected(living, queries), why
         length = end - found["report"]["started"]
         silence = end - _seconds(queries[-1]) if queries else length
-        if queries or length > _ROBUSTNESS * _INTERVAL + _RESPONSE / 2:
+        if queries or length > _ROBUSTNESS * QUERY_INTERVAL + _RESPONSE / 2:
             return {}, "%s: no general query for %.1f s" % (why, silence)
         return None, "no general query in the %.1f s of capture %s; a query interval is %d s by default" % (
-            length, self.capture, _INTERVAL)
+            length, self.capture, QUERY_INTERVAL)
 
     def _reported(self, facts):
         for report in facts["traffic"].values():
@@ -177,7 +178,8 @@ def _patience(query, queries):
     say theirs: then the longest time between two of its queries."""
     response = _RESPONSE if query["max_response"] is None else query["max_response"]
     times = [_seconds(each) for each in queries if each["source"] == query["source"]]
-    interval = query["interval"] or max((after - before for before, after in zip(times, times[1:])), default=_INTERVAL)
+    interval = query["interval"] or max(
+        (after - before for before, after in zip(times, times[1:])), default=QUERY_INTERVAL)
     return (query["robustness"] or _ROBUSTNESS) * interval + response / 2
 
 
