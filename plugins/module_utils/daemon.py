@@ -74,7 +74,7 @@ class Daemons:
     def running(self):
         """Whether it was started and all of its processes live."""
         record = self.record()
-        return bool(record) and self.living() == record["processes"]
+        return bool(record) and unit.living(record["processes"]) == record["processes"]
 
     def living(self):
         """Its processes that live."""
@@ -108,10 +108,11 @@ class Daemons:
         return identity(process.pid) or [process.pid, 0]
 
     def _start_service(self, service, argv, env):
-        unused, said = run(systemd.command(service, argv, self._log, "exec", env))
+        status, said = run(systemd.command(service, argv, self._log, "exec", env))
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(said)  # why systemd did not start it
-        pid = int(run(systemd.main_process(service))[1])
+        # Without it there may be nobody to ask either.
+        pid = 0 if status else int(run(systemd.main_process(service))[1])
         return identity(pid) or [pid, 0]
 
     def wait(self, ready, processes, what, deadline=10.0):
