@@ -16,8 +16,6 @@ import yaml
 from ansible_collections.mcast.lab.plugins.module_utils import netns, ssh
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HELLO = {"name": "hello", "group": "239.0.0.100", "port": 11111, "interface": "eth0", "filter_mode": "exclude",
-         "sources": []}
 USER = "mct-operator"
 
 pytestmark = pytest.mark.skipif(not os.path.exists(ssh.SSHD), reason="openssh-server is not here")
