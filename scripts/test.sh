@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be green: linters once, then the tests on the oldest and the newest ansible-core.
 # usage: scripts/test.sh PYTHON   (further Pythons are looked for on the PATH and below ~/.pyenv)
-# With MCAST_ALL=1 in the environment, every break is tried, and every scenario on both: that takes twice as long.
+# With MCAST_ALL=1 in the environment, every break is tried, and every scenario on both, which takes longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
