@@ -8,11 +8,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import fleet_hosts
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
+from waiting import until
 
 pytest.importorskip("paramiko")
 pytestmark = pytest.mark.skipif(not os.path.exists(fleet_hosts.SSHD), reason="openssh-server is not here")
@@ -154,10 +154,7 @@ def agent(fleet, tmp_path):
     path = str(tmp_path / "agent")
     running = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while not os.path.exists(path):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: os.path.exists(path), 20)
         subprocess.run(["ssh-add", "-q", fleet.folder / "other", fleet.folder / "id"], check=True,
                        env=dict(os.environ, SSH_AUTH_SOCK=path))
         yield path
@@ -349,17 +346,11 @@ def test_the_interrupt_ends_all_connections(fleet, tmp_path):
                                ":%d" % fleet_hosts.PORTS["hang_command"]], capture_output=True, text=True, check=True)
         return len(said.stdout.splitlines())
 
-    def until(reached):
-        deadline = time.monotonic() + 60
-        while not reached():
-            assert time.monotonic() < deadline, open_connections()
-            time.sleep(0.05)
-
     try:
-        until(lambda: open_connections() == 5)
+        until(lambda: open_connections() == 5, 60)
         os.killpg(running.pid, signal.SIGINT)
         running.wait(30)
-        until(lambda: open_connections() == 0)
+        until(lambda: open_connections() == 0, 60)
         left = subprocess.run(["ip", "netns", "pids", fleet.controller], capture_output=True, text=True, check=True)
         assert left.stdout == ""
     finally:
