@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import shutil
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
@@ -98,6 +99,8 @@ class Hosts:
         for name in load_extra_vars(action._loader):
             self.over.pop(name, None)
         self._names, self._options, self._secrets = {}, {}, {}
+        # The script reads /sys where there is no `ip` alone.
+        self.reads_sys = shutil.which("ip", path="%s:/usr/sbin:/sbin" % os.environ.get("PATH", "")) is None
         self.segments = {}  # {host: {interface: segment}}, as far as the inventory says it
 
     def close(self):
@@ -206,6 +209,7 @@ class Hosts:
         mine._connection = copy.copy(mine._connection)
         namespace = self._values(raw, templar, ("mcast_netns",)).get("mcast_netns", host)
         mine._connection._options = dict(mine._connection._options, namespace=namespace)
+        mine._connection.mounts = self.reads_sys
         return Plugin(host, kind, mine, self.script)
 
     def _made(self, host, kind, raw, templar):

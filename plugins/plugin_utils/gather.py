@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import shlex
 
+from ansible.plugins.connection.local import Connection as LocalConnection
+
 from ..module_utils.error import McastError
 from ..module_utils.kernel import sources
 from ..module_utils.kernel.facts import facts
@@ -26,9 +28,11 @@ def run(action, script):
     """Run a script of a POSIX shell that prints sources.MARK; returns what it printed. McastError if it doesn't.
 
     The script travels on standard input, or where that can't be (su waits for a password there, some connections
-    have none) as an argument."""
+    have none) as an argument. A local connection has a shell of its own, which is spared another."""
     connection = action._connection
-    if connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled()):
+    if isinstance(connection, LocalConnection) and not connection.become:
+        command, data = script, None
+    elif connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled()):
         command, data = "/bin/sh -s", script.encode()
     else:
         command, data = "/bin/sh -c " + shlex.quote(script), None

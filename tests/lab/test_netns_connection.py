@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -156,6 +160,45 @@ def test_any_namespace_by_its_name(new_lab_name, tmp_path, play, ip):
         assert {host: results[0]["stdout"].strip() for host, results in seen.items()} == dict.fromkeys(hosts, expected)
     finally:
         ip("netns", "delete", name)
+
+
+# Without the numbers of each, and the namespaces that come and go.
+MOUNTS = "cut -d' ' -f4- /proc/self/mountinfo | grep -v /run/netns/"
+
+
+def test_the_mounts_are_those_of_ip_netns_exec(lab, lab_name, tmp_path, play):
+    """The namespace's own /sys, and what is in /etc/netns over /etc; the machine's own mounts stay as they are."""
+    folder = Path("/etc/netns", lab_name + ".client")
+    folder.mkdir(parents=True)
+    command = MOUNTS + "; cat /etc/hosts; ls /sys/class/net"
+
+    def mounts():
+        return subprocess.run(MOUNTS, shell=True, check=True, capture_output=True, text=True).stdout
+
+    before = mounts()
+    try:
+        (folder / "hosts").write_text("203.0.113.1 only.here\n")
+        (folder / "not-in-etc").write_text("")
+        seen = play(tmp_path, lab, [{"ansible.builtin.raw": command}])
+        expected = {host: subprocess.run(["ip", "netns", "exec", "%s.%s" % (lab_name, host), "/bin/sh", "-c", command],
+                                         check=True, capture_output=True, text=True).stdout
+                    for host in ("client", "server")}
+    finally:
+        shutil.rmtree(folder)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+    assert {host: seen[host][0]["stdout"] for host in expected} == expected
+    assert "203.0.113.1 only.here" in expected["client"] and "only.here" not in expected["server"]
+    assert "only-client" in expected["client"] and "only-client" not in expected["server"]
+    assert mounts() == before
+
+
+def test_a_task_that_takes_too_long_is_ended(lab, tmp_path, play):
+    begin = time.monotonic()
+    seen = play(tmp_path, lab, [{"ansible.builtin.raw": "sleep 300", "timeout": 1},
+                                {"ansible.builtin.raw": "echo on"}], hosts="server")
+    assert [result.get("stdout", "").strip() for result in seen["server"]] == ["", "on"]
+    assert "Timed out after 1 second" in seen["server"][0]["msg"] and time.monotonic() - begin < 30
 
 
 # the inventory
