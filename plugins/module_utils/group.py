@@ -72,11 +72,13 @@ def parse(group):
     return address
 
 
+@lru_cache(maxsize=4096)
 def family(group):
     """Returns ``"ipv4"`` or ``"ipv6"``."""
     return "ipv%d" % parse(group).version
 
 
+@lru_cache(maxsize=4096)
 def mac(group):
     """The link-layer group: the low 23 bits of an IPv4 group (RFC 1112 section 6.4), the low 32 of an IPv6 one
     (RFC 2464 section 7). Returns ``"01:00:5e:00:00:64"``."""
@@ -100,6 +102,7 @@ def groups_of_mac(link_group):
     return [str(ipaddress.IPv4Address(0xe0000000 | high << 23 | low)) for high in range(32)]
 
 
+@lru_cache(maxsize=4096)
 def scope(group):
     """The range that the group lies in: IPv4 by RFC 5771, IPv6 by its scope nibble (RFC 7346).
 
@@ -145,6 +148,7 @@ def is_kernel_own(group):
         address.version == 6 and address in _SOLICITED_NODE)
 
 
+@lru_cache(maxsize=4096)
 def iana_name(group):
     """The group's registered name where it is well known, else None: ``"ntp"`` for 224.0.1.1 and ff05::101."""
     address = parse(group)

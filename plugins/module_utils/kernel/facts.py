@@ -11,6 +11,7 @@ from . import bridges, firewall, frr, interfaces, memberships, mroutes, routes, 
 from .sources import KERNEL, LIMITS, SOURCES, SUBSETS
 
 _UNKNOWN = {"value": None, "basis": "unknown"}
+_SOURCES_OF = {part: [source for source in SOURCES if part in source.parts] for part in SUBSETS}
 
 
 def facts(texts):
@@ -21,7 +22,7 @@ def facts(texts):
     found = {KERNEL: {"release": texts["release"].strip(), "hostname": (texts["hostname"] or "").strip()},
              "sources": {}}
     for part, build in _PARTS.items():
-        asked = [source for source in SOURCES if part in source.parts]
+        asked = _SOURCES_OF[part]
         if not all(source.name in texts for source in asked):
             continue
         found[part], note = build(texts)

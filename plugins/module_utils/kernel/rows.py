@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from ..error import McastError
 
@@ -35,6 +36,7 @@ def ipv4_network(digits):
     return ".".join(str(byte) for byte in bytes.fromhex(digits))
 
 
+@lru_cache(maxsize=4096)  # hosts are members of the same groups
 def ipv6_network(digits):
     """32 hexadecimal digits in network order, as ``"ff15::100"``."""
     return str(ipaddress.IPv6Address(int(digits, 16)))
