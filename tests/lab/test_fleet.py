@@ -179,14 +179,19 @@ def test_ways_to_log_in(run, fleet, agent):
         "agent": host(known), "no_agent": host(only),
         "password": host(only, ansible_user=fleet_hosts.USER, ansible_password=PASS),
         "wrong_password": host(only, ansible_user=fleet_hosts.USER, ansible_password="incorrect donkey"),
+        "openssh_password": host(only, ansible_user=fleet_hosts.USER, ansible_password=PASS,
+                                 ansible_ssh_extra_args="-4"),
+        "openssh_wrong_password": host(only, ansible_user=fleet_hosts.USER, ansible_password="incorrect donkey",
+                                       ansible_ssh_extra_args="-4"),
         "password_of_root": host(only, ansible_password=PASS),
         "passphrase": host(only, ansible_ssh_private_key_file=str(locked),
                            ansible_ssh_private_key_passphrase="open sesame"),
         "wrong_passphrase": host(only, ansible_ssh_private_key_file=str(locked),
                                  ansible_ssh_private_key_passphrase="close sesame")}
     found, printed = run(hosts, {"gather_subset": ["memberships"]}, "-vvvv", SSH_AUTH_SOCK=agent)
-    assert set(found["how"].values()) == {"paramiko"}
-    assert set(found["hosts"]) == {"agent", "password", "passphrase"}
+    assert {name for name, how in found["how"].items() if how == "ansible.builtin.ssh"} == {
+        "openssh_password", "openssh_wrong_password"}
+    assert set(found["hosts"]) == {"agent", "password", "openssh_password", "passphrase"}
     assert {failure["reason"] for failure in found["failures"].values()} == {"authentication"}
     assert found["failures"]["wrong_password"]["detail"].endswith("0 keys and the password were not accepted")
     for text in (printed, json.dumps(found)):
@@ -271,9 +276,8 @@ def test_listening_for_queriers(run, fleet, querier):
                          ids=["paramiko", "openssh"])
 def test_no_secret_is_shown(run, fleet, name, extra):
     """With a password and a key, whatever fails, and with all that Ansible can be made to tell."""
-    hosts = {"host": fleet.variables(name, ansible_ssh_private_key_passphrase="open sesame", **extra)}
-    if not extra:  # with a password OpenSSH needs another program, sshpass
-        hosts["host"]["ansible_password"] = "let me in"
+    hosts = {"host": fleet.variables(name, ansible_ssh_private_key_passphrase="open sesame",
+                                     ansible_password="let me in", **extra)}
     found, printed = run(hosts, {"timeout": 10}, "-vvvv", ANSIBLE_DEBUG="0")
     for text in (printed, json.dumps(found)):
         for secret in (str(fleet.folder / "id"), "open sesame", "let me in", "PRIVATE KEY", "my-key"):
