@@ -70,6 +70,7 @@ def test_topologies_are_refused_or_settled(value):
                 if network:
                     assert ipaddress.ip_interface(interface[family]).network == ipaddress.ip_network(network)
 
+
 # The facts of a host that tells no more than its release.
 NOTHING = facts.facts(dict(dict.fromkeys(source.name for source in sources.SOURCES), release="6.1.0"))
 
