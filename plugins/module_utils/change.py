@@ -8,10 +8,12 @@ class Changes:
     """The list of what has to change, in the order in which it is applied.
 
     Each change is a path (a tuple of keys), the value before, the value after, and a function without arguments
-    that makes it so. Check mode applies none of them."""
+    that makes it so. Check mode applies none of them. `known` is what a module returns besides, though a change should
+    fail."""
 
     def __init__(self):
         self._changes = []
+        self.known = {}
 
     def add(self, path, before, after, apply):
         """Note one change. path: ``("eth0", "mtu")``; before or after None: did not or will not exist."""
@@ -55,14 +57,16 @@ def run(module, plan):
     OSError anywhere below becomes the one fail_json. Never returns."""
     from .error import McastError
 
+    known = {}
     try:
         changes, report = plan(module.params)
+        known = changes.known
         if not module.check_mode:
             changes.apply()
-        result = changes.result()
+        result = dict(changes.result(), **known)
         result.update(report())
     except McastError as error:
-        module.fail_json(msg=str(error), thing=str(error.thing))
+        module.fail_json(msg=str(error), thing=str(error.thing), **known)
     except OSError as error:
-        module.fail_json(msg="%s: %s" % (error.filename or module._name, error.strerror or error))
+        module.fail_json(msg="%s: %s" % (error.filename or module._name, error.strerror or error), **known)
     module.exit_json(**result)

@@ -76,7 +76,7 @@ EXAMPLES = r"""
 RETURN = r"""
 made:
   description: Whether the lab was not there before. One that stood and was mended is changed, and not made.
-  returned: if O(state=present)
+  returned: if O(state=present), also where making it failed halfway
   type: bool
 topology:
   description: The topology with every address and kernel name settled.
@@ -111,11 +111,12 @@ def plan(params):
         return changes, dict
     keys = ("name", "connection", "segments", "hosts")
     settled = topology.settle({key: params[key] for key in keys}, params["name"])
-    made = settled["name"] not in netns.names()
+    stood = settled["name"] in netns.names()
     changes = lab.building(settled)
+    changes.known["made"] = not stood
     by_ssh = settled["connection"] == "ssh"
     ssh.plan(changes, settled["name"], [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
-    return changes, lambda: {"topology": settled, "made": made}
+    return changes, lambda: {"topology": settled}
 
 
 def main():

@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import netns
@@ -307,6 +308,22 @@ def test_a_foreign_namespace_of_the_same_name_is_refused_and_never_touched(lab_n
             assert owned(lab_name) == [foreign]
             assert os.stat(netns.path(foreign)).st_ino == inode
             assert [link["ifname"] for link in ip("-n", foreign, "link")] == ["lo", "keep"]
+
+
+@pytest.mark.parametrize("stood", [False, True])
+def test_a_lab_that_could_not_be_finished_tells_who_began_it(lab_name, module, stood):
+    lab = lab_of(lab_name)
+    if stood:
+        module("topology", lab)
+    in_the_way = Path("/run/mcast-ssh", lab_name)
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.symlink_to("/nowhere")
+    try:
+        result = module("topology", dict(lab, connection="ssh"))
+    finally:
+        in_the_way.unlink()
+    assert result["failed"] and result["made"] != stood, result
+    assert owned(lab_name)
 
 
 def test_a_foreign_namespace_beside_the_lab_stays(lab_name, module, ip):

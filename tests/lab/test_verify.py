@@ -128,6 +128,20 @@ def test_two_runs_of_one_lab_that_stands(inventory):
     assert {"captures/client.eth0.pcap", "captures/server.eth0.pcap", "messages.json"} <= set(files)
 
 
+def test_a_lab_that_stands_stays_though_it_can_not_be_mended(inventory):
+    folder = inventory()
+    assert playbook(folder, "lab_up").returncode == 0
+    try:
+        for words in (["delete", LAB + ".client"], ["delete", LAB + ".server"], ["add", LAB + ".server"]):
+            subprocess.run(["ip", "netns", *words], check=True)
+        ran = playbook(folder, "verify", "-e", "mcast_hosts=client")  # who can't be reached: the run is over at once
+        assert ran.returncode != 0 and "is there already and was not made by lab" in ran.stdout
+        assert LAB in namespaces()
+    finally:
+        subprocess.run(["ip", "netns", "delete", LAB + ".server"], check=True)
+        assert playbook(folder, "lab_down").returncode == 0
+
+
 @pytest.fixture
 def hosts_that_stay(inventory):
     """An ordinary inventory, of hosts that are no lab of ours: nothing but names, groups and group_vars."""
