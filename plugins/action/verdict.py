@@ -24,5 +24,6 @@ class ActionModule(ActionBase):
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
         open_ends = [each for each in summary.pop("results") if each["verdict"] in ("fail", "missing", "warning")]
+        # Every callback shows it, as it does what debug says.
         return dict(result, changed=False, failed=summary["verdict"] != "pass", msg=line(summary, args["bundle"]),
-                    not_passed=open_ends, **summary)
+                    not_passed=open_ends, _ansible_verbose_always=True, **summary)

@@ -56,7 +56,7 @@ missing:
   description: Number of planned checks without a result.
   returned: if the bundle can be read
   type: int
-warnings:
+warned:
   description: Number of checks that failed on hosts where others may act too; they leave the verdict alone.
   returned: if the bundle can be read
   type: int

@@ -90,14 +90,14 @@ class Bundle:
         manifest's checksums.
 
         A planned check without a result counts as failed, and so does a run in which nothing was planned.
-        Returns ``{verdict: pass|fail, checks, failures, missing, warnings, results}``; the numbers are counts."""
+        Returns ``{verdict: pass|fail, checks, failures, missing, warned, results}``; the numbers are counts."""
         done = {result["id"]: result for result in self._results()}
         results = [done.get(check["id"]) or _missing(check) for check in self.planned()]
         count = {verdict: sum(result["verdict"] == verdict for result in results)
                  for verdict in ("fail", "missing", "warning")}
         passed = bool(results) and not count["fail"] and not count["missing"]
         summary = {"verdict": "pass" if passed else "fail", "checks": len(results), "failures": count["fail"],
-                   "missing": count["missing"], "warnings": count["warning"]}
+                   "missing": count["missing"], "warned": count["warning"]}
         self._write("results.json", dict(summary, results=results))
         _junit(results).write(os.path.join(self.path, "junit.xml"), encoding="utf-8", xml_declaration=True)
         if os.path.isdir(os.path.join(self.path, "captures")):
@@ -173,7 +173,7 @@ def new_path(results_dir, lab):
 def line(summary, path):
     """The one line that ends a run."""
     troubles = ["%d %s" % (summary[key], word) for key, word in (
-        ("failures", "failed"), ("missing", "missing"), ("warnings", "with warnings")) if summary[key]]
+        ("failures", "failed"), ("missing", "missing"), ("warned", "with warnings")) if summary[key]]
     shown = os.path.relpath(path)
     counted = ", ".join(["%d checks" % summary["checks"]] + troubles)
     return "verdict: %s, %s, %s/" % (summary["verdict"], counted, path if shown.startswith("..") else shown)

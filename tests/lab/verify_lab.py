@@ -55,8 +55,8 @@ def namespaces():
     return os.listdir("/run/netns") if os.path.isdir("/run/netns") else []
 
 
-def playbook(folder, name, *arguments):
-    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
+def playbook(folder, name, *arguments, **more):
+    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", **more)
     return subprocess.run([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab." + name, *arguments],
                           capture_output=True, text=True, cwd=folder.parent, env=environment, timeout=300, check=False)
 

@@ -44,7 +44,7 @@ def read(bundle, name):
         return json.load(file)
 
 
-# the verdicts of the three planned checks (None: none), verdict, failures, missing, warnings
+# the verdicts of the three planned checks (None: none), verdict, failures, missing, warned
 VERDICTS = [
     (["pass", "pass", "pass"], "pass", 0, 0, 0),
     (["pass", "warning", "pass"], "pass", 0, 0, 1),
@@ -58,14 +58,14 @@ VERDICTS = [
 ]
 
 
-@pytest.mark.parametrize(("verdicts", "verdict", "failures", "missing", "warnings"), VERDICTS)
-def test_verdict(bundle, verdicts, verdict, failures, missing, warnings):
+@pytest.mark.parametrize(("verdicts", "verdict", "failures", "missing", "warned"), VERDICTS)
+def test_verdict(bundle, verdicts, verdict, failures, missing, warned):
     for planned, each in reversed(list(zip(PLAN, verdicts))):
         if each:
             bundle.add_result(judged(planned, each))
     found = bundle.verdict()
     results = found.pop("results")
-    assert found == {"verdict": verdict, "checks": 3, "failures": failures, "missing": missing, "warnings": warnings}
+    assert found == {"verdict": verdict, "checks": 3, "failures": failures, "missing": missing, "warned": warned}
     assert [(each["id"], each["verdict"]) for each in results] == [
         (planned["id"], each or "missing") for planned, each in zip(PLAN, verdicts)]
     assert read(bundle, "results.json") == dict(found, results=results)
@@ -230,11 +230,11 @@ def test_new_path_is_free(tmp_path):
 
 @pytest.mark.parametrize(("counts", "says"), [
     ({}, "verdict: pass, 17 checks, results/x/"),
-    ({"failures": 2, "missing": 1, "warnings": 3},
+    ({"failures": 2, "missing": 1, "warned": 3},
      "verdict: fail, 17 checks, 2 failed, 1 missing, 3 with warnings, results/x/"),
 ])
 def test_line(counts, says):
-    summary = dict({"checks": 17, "failures": 0, "missing": 0, "warnings": 0}, **counts)
+    summary = dict({"checks": 17, "failures": 0, "missing": 0, "warned": 0}, **counts)
     summary["verdict"] = "fail" if counts else "pass"
     assert bundles.line(summary, os.path.abspath("results/x")) == says
     assert bundles.line(summary, "/nowhere/else").endswith(", /nowhere/else/")
