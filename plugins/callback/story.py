@@ -42,7 +42,7 @@ class CallbackModule(CallbackBase):
             self._say("task: %s" % task.get_name(), C.COLOR_VERBOSE)
 
     def v2_runner_on_ok(self, result):
-        if not self._told(result) or result.task.action != "mcast.lab.fleet_report":
+        if not self._told(result) or self._display.verbosity:
             self._shown(result)
 
     def v2_runner_item_on_ok(self, result):
