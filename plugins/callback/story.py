@@ -42,20 +42,25 @@ class CallbackModule(CallbackBase):
             self._say("task: %s" % task.get_name(), C.COLOR_VERBOSE)
 
     def v2_runner_on_ok(self, result):
+        self._handle_warnings(result.result)
         if not self._told(result) or self._display.verbosity:
             self._shown(result)
 
     def v2_runner_item_on_ok(self, result):
+        self._handle_warnings(result.result)
         self._shown(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._handle_warnings(result.result)
         if not self._told(result):
             self._trouble("error", result)
 
     def v2_runner_on_unreachable(self, result):
+        self._handle_warnings(result.result)
         self._trouble("unreachable", result)
 
     def v2_runner_item_on_failed(self, result):
+        self._handle_warnings(result.result)
         self._trouble("error", result)
 
     def v2_runner_on_async_failed(self, result):

@@ -40,6 +40,7 @@ UsePAM yes
 PidFile none
 PrintMotd no
 PrintLastLog no
+Subsystem sftp internal-sftp
 SetEnv SHLVL=1
 """
 

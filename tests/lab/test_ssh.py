@@ -102,6 +102,8 @@ def test_each_host_is_its_own(inventory, lab_name, ansible):
         assert path.stat().st_mode & 0o077 == 0 or not private, path
     listed = ansible("ansible-inventory", "-i", folder, "--host", "server", "--yaml", cwd=folder).stdout
     assert "ansible_connection: ansible.builtin.ssh\n" in listed
+    sent = ansible("ansible", "-i", folder, "all", "-m", "ansible.builtin.ping", cwd=folder, ANSIBLE_PIPELINING="False")
+    assert sent.returncode == 0 and "transfer mechanism failed" not in sent.stdout + sent.stderr
     assert ansible("ansible-playbook", "-i", folder, "mcast.lab.lab_down", cwd=folder).returncode == 0
     nothing_is_left(lab_name)
 

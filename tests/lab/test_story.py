@@ -1,0 +1,26 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the callback shows beside checks and verdicts, which the tests of whole runs look at."""
+from __future__ import annotations
+
+import yaml
+
+TASKS = [
+    {"name": "Not asked for", "ansible.builtin.set_fact": {"quiet": "nobody reads it"}},
+    {"name": "Shown", "ansible.builtin.debug": {"msg": "somebody reads it"}},
+    {"name": "A warning", "ansible.builtin.debug": "{{ {'msg': 'args of a template'} }}"},
+    {"name": "A warning of an item", "ansible.builtin.debug": "{{ {'msg': item} }}", "loop": ["of the item"]},
+    {"name": "Fails", "ansible.builtin.fail": {"msg": "for a reason"}, "ignore_errors": True},
+]
+
+
+def test_what_is_shown_of_ordinary_tasks(ansible, tmp_path):
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([
+        {"hosts": "localhost", "gather_facts": False, "tasks": TASKS}], sort_keys=False))
+    ran = ansible("ansible-playbook", "-i", "localhost,", "play.yml", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for text in ("somebody reads it", "args of a template", "of the item"):
+        assert text in ran.stdout
+    assert "nobody reads it" not in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "error   localhost: Fails: for a reason"
+    assert ran.stderr.count("[WARNING]: Using a template for task args is unsafe") == 2, ran.stderr
