@@ -112,12 +112,17 @@ class _Asking:
             result = failure
         except Exception as error:  # a thread has nobody above it: whatever it is, it is this host's failure
             result = Failure("error", "%s: %s" % (type(error).__name__, error))
+        if isinstance(result, Failure) and time.monotonic() >= self.deadline:
+            result = self._too_late(question)  # its own timeouts end with ours, and who is noticed first says nothing
         self.done.put((question, result))
+
+    def _too_late(self, question):
+        reason, words = question.stage
+        return Failure(reason, "%s, after %.1f s" % (words, self.timeout))
 
     def _late(self):
         for question in self.asked:
-            reason, words = question.stage
-            yield question, Failure(reason, "%s, after %.1f s" % (words, self.timeout))
+            yield question, self._too_late(question)
         for question in self.waiting:
             yield question, Failure("timeout", "not asked within %.1f s: others took all the time" % self.timeout)
 

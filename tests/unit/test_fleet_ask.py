@@ -47,6 +47,21 @@ def told(questions, forks, timeout):
             for question, result in fleet.ask(questions, forks, timeout)}
 
 
+def test_whose_own_time_is_up_too_is_late():
+    """A connection's timeout ends with all the others': whichever is noticed first, the host was silent."""
+    until = time.monotonic() + 0.3
+
+    def time_out(question):
+        question.stopped.wait(until - time.monotonic())
+        raise fleet.Failure("connection", "timed out")
+
+    found = {}
+    for question, result in fleet.ask([Question("a", fine), Question("b", time_out)], 2, until - time.monotonic()):
+        found[question.host] = getattr(result, "reason", result)
+        time.sleep(0.4)  # until b's own timeout has come
+    assert found == {"a": "a", "b": "timeout"}
+
+
 @pytest.mark.parametrize("forks", [1, 2, 50])
 def test_each_is_told_once(forks):
     acts = [fine, fail, burst]
