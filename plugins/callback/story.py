@@ -8,7 +8,8 @@ type: stdout
 short_description: One line for each check, the failures in full, and the verdict
 version_added: 0.1.0
 description:
-  - Shows what was judged rather than which tasks ran. A task is shown only if it failed, and with C(-v) always.
+  - Shows what was judged rather than which tasks ran. A task is shown only if it failed, and with C(-v) always; with
+    C(--diff), what it changes.
   - Ends with the failures in full, and the verdict as the last line.
 author:
   - The mcast.lab authors (!UNKNOWN)
@@ -65,6 +66,11 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_async_failed(self, result):
         self._trouble("error", result)
+
+    def v2_on_file_diff(self, result):
+        if result.result.get("changed") and result.result.get("diff"):
+            self._say("diff    %s: %s\n%s" % (result.host.get_name(), result.task.get_name(),
+                                              self._get_diff(result.result["diff"]).rstrip()))
 
     def v2_playbook_on_stats(self, stats):
         if self._troubles != [self._last]:  # a single one that has just been shown needs no second time

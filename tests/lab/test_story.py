@@ -3,6 +3,8 @@
 """What the callback shows beside checks and verdicts, which the tests of whole runs look at."""
 from __future__ import annotations
 
+import sys
+
 import yaml
 
 TASKS = [
@@ -10,17 +12,21 @@ TASKS = [
     {"name": "Shown", "ansible.builtin.debug": {"msg": "somebody reads it"}},
     {"name": "A warning", "ansible.builtin.debug": "{{ {'msg': 'args of a template'} }}"},
     {"name": "A warning of an item", "ansible.builtin.debug": "{{ {'msg': item} }}", "loop": ["of the item"]},
+    {"name": "Changes", "ansible.builtin.copy": {"content": "new\n", "dest": "{{ playbook_dir }}/{{ item }}"},
+     "loop": ["a", "b"]},
     {"name": "Fails", "ansible.builtin.fail": {"msg": "for a reason"}, "ignore_errors": True},
 ]
 
 
 def test_what_is_shown_of_ordinary_tasks(ansible, tmp_path):
     (tmp_path / "play.yml").write_text(yaml.safe_dump([
-        {"hosts": "localhost", "gather_facts": False, "tasks": TASKS}], sort_keys=False))
-    ran = ansible("ansible-playbook", "-i", "localhost,", "play.yml", cwd=tmp_path)
+        {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": TASKS,
+         "vars": {"ansible_python_interpreter": sys.executable}}], sort_keys=False))
+    ran = ansible("ansible-playbook", "-i", "localhost,", "play.yml", "--diff", cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for text in ("somebody reads it", "args of a template", "of the item"):
         assert text in ran.stdout
+    assert ran.stdout.count("diff    localhost: Changes\n---") == ran.stdout.count("\n+new\n") == 2
     assert "nobody reads it" not in ran.stdout
     assert ran.stdout.splitlines()[-1] == "error   localhost: Fails: for a reason"
     assert ran.stderr.count("[WARNING]: Using a template for task args is unsafe") == 2, ran.stderr

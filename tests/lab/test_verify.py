@@ -240,3 +240,13 @@ def test_bad_input_is_one_message_before_anything_is_made(inventory, name, play)
     assert ran.returncode != 0
     assert ran.stdout.count(message) == 1, ran.stdout
     assert not (folder.parent / "results").exists()
+
+
+def test_check_mode_foretells_a_lab_and_judges_nothing(inventory):
+    folder = inventory()
+    ran = playbook(folder, "lab_up", "--check", "--diff")
+    assert ran.returncode == 0 and '+        "%s.server": "present"' % LAB in ran.stdout, ran.stdout
+    ran = playbook(folder, "verify", "--check")
+    assert ran.returncode != 0 and ran.stdout.count("error ") == 1
+    assert "nothing runs that could be judged" in ran.stdout
+    assert LAB not in namespaces() and not (folder.parent / "results").exists()
