@@ -234,8 +234,9 @@ class _Connection:
             channel.settimeout(self.shared.left())
             channel.exec_command(become.command if become else "/bin/sh -s")
             before = _becoming(channel, become) if become else b""
-            channel.sendall(script.encode())
-            channel.shutdown_write()
+            with contextlib.suppress(OSError):  # closed already: how the command ended says why
+                channel.sendall(script.encode())
+                channel.shutdown_write()
             output = before + _read(channel)
             return self._output(channel, output.decode("utf-8", "replace"), become)
         except (paramiko.SSHException, EOFError, OSError) as error:

@@ -361,3 +361,10 @@ def test_the_interrupt_ends_all_connections(fleet, tmp_path):
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+
+
+def test_a_shell_that_ends_before_it_is_spoken_to(run, fleet):
+    """Whether it has been given the script by then is chance, and what is told is not."""
+    hosts = {"h%d" % number: fleet.variables("no_shell") for number in range(60)}
+    found, unused = run(hosts, {"gather_subset": ["memberships"], "forks": 6})
+    assert {failure["reason"] for failure in found["failures"].values()} == {"shell"}, found["failures"]
