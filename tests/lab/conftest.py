@@ -16,6 +16,7 @@ import sys
 from unittest import mock
 
 import pytest
+import topology_lab
 import verify_lab
 import yaml
 from ansible.module_utils import _internal
@@ -154,6 +155,12 @@ def play(ansible):
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return {path.stem: json.loads(path.read_text()) for path in out.iterdir()}
     return run
+
+
+@pytest.fixture
+def stands(module, ip):
+    """stands(LAB): the lab is as it is written, and a further run says so."""
+    return lambda lab: topology_lab.stands(lab, module, ip)
 
 
 @pytest.fixture

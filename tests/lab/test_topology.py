@@ -7,93 +7,15 @@ import copy
 import ipaddress
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import netns
-from ansible_collections.mcast.lab.plugins.module_utils.netlink import Netlink
-from ansible_collections.mcast.lab.plugins.module_utils.topology import settle
 from probe import answers
+from topology_lab import HOSTS, SEGMENTS, lab_of, many, owned, state
 from waiting import until
-
-SEGMENTS = {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "spare": {"ipv4": "10.9.0.0/29"}, "bare": {}}
-HOSTS = {
-    "client": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "192.168.122.181"}}},
-    "server": {"interfaces": {"eth0": {"segment": "lan", "ipv6": "fd00:122::99"}, "eth1": {"segment": "spare"},
-                              "tap": {"segment": "bare"}}},
-    "routers": {"interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "spare", "ipv4": "10.9.0.6"}}},
-}
-
-
-def lab_of(name, segments=None, hosts=None):
-    return {"name": name, "segments": segments or SEGMENTS, "hosts": hosts or HOSTS}
-
-
-def owned(name):
-    return [each for each in netns.names() if each.split(".")[0] == name]
-
-
-def state(name, ip):
-    """The whole of a lab as `ip` shows it: per namespace and link its state, MAC, master and addresses."""
-    found = {}
-    for namespace in owned(name):
-        links = {}
-        for link in ip("-n", namespace, "address", "show"):
-            addresses = ["%s/%d" % (each["local"], each["prefixlen"]) for each in link["addr_info"]
-                         if each["scope"] == "global"]
-            links[link["ifname"]] = {
-                "up": "UP" in link["flags"], "mac": link["address"], "master": link.get("master"),
-                "kind": link.get("linkinfo", {}).get("info_kind"), "alias": link.get("ifalias"),
-                "addresses": addresses}
-        found[namespace] = links
-    return found
-
-
-def expected(lab):
-    """The same, from what the user wrote, with the addresses and names that settling gave."""
-    settled = settle(lab, lab["name"])
-    loopback = {"up": True, "mac": "00:00:00:00:00:00", "master": None, "kind": None,
-                "alias": "mcast.lab:" + lab["name"], "addresses": []}
-    found = {lab["name"]: {"lo": loopback}}
-    switches = found[lab["name"]]
-    for segment in settled["segments"].values():
-        switches[segment["bridge"]] = {"up": True, "master": None, "kind": "bridge", "alias": None, "addresses": []}
-    for host in settled["hosts"].values():
-        links = found[host["namespace"]] = {"lo": dict(loopback)}
-        for name, interface in host["interfaces"].items():
-            cable = {"up": True, "master": None, "kind": "veth", "alias": None, "addresses": []}
-            links[name] = dict(cable, mac=interface["mac"], addresses=[
-                interface[family] for family in ("ipv4", "ipv6") if interface[family]])
-            switches[interface["port"]] = dict(cable, master=settled["segments"][interface["segment"]]["bridge"])
-    return found
-
-
-def flat(found):
-    return {(name, link, str(sorted(body.items()))) for name, links in found.items() for link, body in links.items()}
-
-
-def without_switch_macs(found, name):
-    for link, body in found[name].items():
-        if link != "lo":
-            del body["mac"]
-    return found
-
-
-@pytest.fixture
-def stands(module, ip):
-    """stands(LAB): the lab is as it is written, and a further run says so."""
-    def look(lab):
-        have, want = without_switch_macs(state(lab["name"], ip), lab["name"]), expected(lab)
-        # As sets, so that a failure shows what differs and nothing else.
-        assert flat(have) ^ flat(want) == set()
-        again = module("topology", lab)
-        assert again.pop("topology") == settle(lab, lab["name"])
-        assert again == {"changed": False, "made": False, "diff": {"before": {}, "after": {}}}
-    return look
 
 
 @pytest.fixture
@@ -292,64 +214,6 @@ def test_the_longest_name_of_a_lab(new_lab_name, module, stands):
     assert owned(lab["name"]) == []
 
 
-@pytest.mark.parametrize("suffix", ["", ".client"])
-def test_a_foreign_namespace_of_the_same_name_is_refused_and_never_touched(lab_name, module, ip, suffix):
-    foreign = lab_name + suffix
-    ip("netns", "add", foreign)
-    ip("-n", foreign, "link", "add", "keep", "type", "bridge")
-    inode = os.stat(netns.path(foreign)).st_ino
-    for options in ({}, {"state": "absent"}):
-        for check in (True, False):
-            result = module("topology", dict(lab_of(lab_name), **options), check=check)
-            assert bool(result.get("failed")) == (not options)
-            if not options:
-                assert "network namespace %s: is there already" % foreign in result["msg"]
-                assert "ip netns delete %s" % foreign in result["msg"]
-            assert owned(lab_name) == [foreign]
-            assert os.stat(netns.path(foreign)).st_ino == inode
-            assert [link["ifname"] for link in ip("-n", foreign, "link")] == ["lo", "keep"]
-
-
-@pytest.mark.parametrize("stood", [False, True])
-def test_a_lab_that_could_not_be_finished_tells_who_began_it(lab_name, module, stood):
-    lab = lab_of(lab_name)
-    if stood:
-        module("topology", lab)
-    in_the_way = Path("/run/mcast-ssh", lab_name)
-    in_the_way.parent.mkdir(exist_ok=True)
-    in_the_way.symlink_to("/nowhere")
-    try:
-        result = module("topology", dict(lab, connection="ssh"))
-    finally:
-        in_the_way.unlink()
-    assert result["failed"] and result["made"] != stood, result
-    assert owned(lab_name)
-
-
-def test_a_foreign_namespace_beside_the_lab_stays(lab_name, module, ip):
-    """Its name looks as if it were a host of the lab, or is the mark of another lab's."""
-    lab = lab_of(lab_name)
-    module("topology", lab)
-    others = [lab_name + ".other", lab_name + ".marked"]
-    for other in others:
-        ip("netns", "add", other)
-    ip("-n", others[1], "link", "set", "lo", "alias", "mcast.lab:another")
-    assert not module("topology", lab)["changed"]
-    module("topology", {"name": lab_name, "state": "absent"})
-    assert owned(lab_name) == sorted(others)
-
-
-def test_a_stale_file_in_the_place_of_a_namespace_is_refused(lab_name, module):
-    path = netns.path(lab_name + ".client")
-    with open(path, "w"):
-        pass
-    try:
-        assert "is there already" in module("topology", lab_of(lab_name))["msg"]
-        assert owned(lab_name) == [lab_name + ".client"]
-    finally:
-        os.unlink(path)
-
-
 def test_absent_ends_the_processes_and_leaves_nothing(lab_name, module):
     module("topology", lab_of(lab_name))
     inodes = [os.stat(netns.path(name)).st_ino for name in owned(lab_name)]
@@ -392,13 +256,6 @@ def test_a_host_that_goes_takes_its_processes_along_and_no_others(lab_name, modu
                 process.kill()
 
 
-def many(count, segments=3):
-    networks = {"s%d" % number: {"ipv4": "10.%d.0.0/22" % number, "ipv6": "fd00:%d::/64" % number}
-                for number in range(segments)}
-    return networks, {"h%d" % number: {"interfaces": {
-        "eth%d" % one: {"segment": segment} for one, segment in enumerate(networks)}} for number in range(count)}
-
-
 def test_many_hosts(lab_name, module, changed, stands):
     segments, hosts = many(50)
     lab = lab_of(lab_name, segments, hosts)
@@ -413,87 +270,11 @@ def test_many_hosts(lab_name, module, changed, stands):
     assert owned(lab_name) == []
 
 
-@pytest.mark.parametrize("more", [5, 6, 7, 8, 15, 30, 40])
-def test_a_failure_in_the_middle_is_one_message_and_mended_by_the_next_run(lab_name, module, forked, stands, more):
-    """The kernel refuses further descriptors, at different steps of the work."""
-    lab = lab_of(lab_name, *many(20, 1))
-
-    def starved():
-        limit = len(os.listdir("/proc/self/fd")) + more
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        return module("topology", lab)
-
-    result = forked(starved)
-    assert result["failed"] and "Too many open files" in result["msg"], result
-    assert "changed" in module("topology", lab)
-    stands(lab)
-
-
 def test_a_link_of_another_kind_in_the_place_of_a_cable_is_replaced(lab_name, module, stands, ip):
     module("topology", lab_of(lab_name, hosts={"client": HOSTS["client"]}))
     ip("-n", lab_name, "tuntap", "add", "server~eth1", "mode", "tap")
     assert "changed" in module("topology", lab_of(lab_name))
     stands(lab_of(lab_name))
-
-
-@pytest.mark.parametrize("request_number", [1, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 20, 23, 26])
-def test_a_run_that_is_killed_is_mended_by_the_next(lab_name, module, stands, monkeypatch, request_number):
-    """Whatever stands by then, the next run completes. (Killed between the file of a namespace and its mount, the next
-    run tells to remove that file.)"""
-    sent = []
-    request = Netlink._request
-
-    def counted(self, *args):
-        sent.append(args)
-        if len(sent) == request_number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return request(self, *args)
-
-    with monkeypatch.context() as patched, pytest.raises(ValueError):  # no result
-        patched.setattr(Netlink, "_request", counted)
-        module("topology", lab_of(lab_name))
-    assert "changed" in module("topology", lab_of(lab_name))
-    stands(lab_of(lab_name))
-
-
-# What is wrong: options beside the good ones, and what the message must name.
-BAD = {
-    "no such segment": ({"hosts": {"a": {"interfaces": {"eth0": {"segment": "lna"}}}}},
-                        "hosts.a.interfaces.eth0.segment: expected one of lan, spare, bare, not 'lna'"),
-    "address elsewhere": ({"hosts": {"a": {"interfaces": {"eth0": {"segment": "lan", "ipv4": "10.0.0.1"}}}}},
-                          "hosts.a.interfaces.eth0.ipv4: 10.0.0.1 is no host address of segment lan"),
-    "no address": ({"hosts": {"a": {"interfaces": {"eth0": {"segment": "lan", "ipv6": "wrong"}}}}},
-                   "hosts.a.interfaces.eth0.ipv6: expected an"),
-    "no network": ({"segments": {"lan": {"ipv4": "192.168.122.1/24"}}},
-                   "segments.lan.ipv4: expected an IPv4 network: 192.168.122.1/24 has host bits set"),
-    "no family": ({"segments": {"lan": {"ipx": "1"}}}, "segments.lan.ipx: is not known"),
-    "interface too long": ({"hosts": {"a": {"interfaces": {"e" * 16: {"segment": "lan"}}}}},
-                           "hosts.a.interfaces.%s: is no usable name" % ("e" * 16)),
-    "host with a slash": ({"hosts": {"../a": {"interfaces": {}}}}, "hosts.../a: is no usable name of a host"),
-    "host of the controller's name": ({"hosts": {"localhost": {"interfaces": {}}}}, "hosts.localhost: is no usable"),
-    "no hosts": ({"hosts": {}}, "hosts: expected at least one host"),
-    "hosts of nothing": ({"hosts": None}, "hosts: is missing"),
-    "segment full": ({"segments": {"lan": {"ipv4": "10.0.0.0/30"}}, "hosts": {
-        name: {"interfaces": {"eth0": {"segment": "lan"}}} for name in "abc"}},
-        "hosts.c.interfaces.eth0.ipv4: 10.0.0.0/30 has no free address left"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_message_and_nothing_is_made(lab_name, module, name):
-    options, message = BAD[name]
-    for check in (True, False):
-        result = module("topology", dict(lab_of(lab_name), **options), check=check)
-        assert result["failed"] and message in result["msg"]
-    assert owned(lab_name) == []
-
-
-@pytest.mark.parametrize("name", ["", "a.b", "a b", "a/b", "x" * 65, "ü"])
-def test_no_name_for_a_lab(module, name):
-    before = set(netns.names())
-    assert "name: expected" in module("topology", lab_of(name))["msg"]
-    assert not module("topology", {"name": name, "state": "absent"}).get("changed")
-    assert all(each.startswith("mct") for each in set(netns.names()) - before)  # other tests run meanwhile
 
 
 def test_addresses_are_drawn_in_the_files_order(lab_name, module):
