@@ -111,7 +111,7 @@ class Daemons:
         status, said = run(systemd.command(service, argv, self._log, "exec", env))
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(said)  # why systemd did not start it
-        # Without it there may be nobody to ask either.
+        # Where systemd refused, it may not answer this either.
         pid = 0 if status else int(run(systemd.main_process(service))[1])
         return identity(pid) or [pid, 0]
 

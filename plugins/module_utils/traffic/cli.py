@@ -10,7 +10,7 @@ import sys
 
 from ..error import McastError
 from . import program, supervise, zipapp
-from .querier_defaults import QUERY_INTERVAL
+from .querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 
 
 # Each program is read when it is asked for: on the way to a host nothing is compiled beforehand, and the querier alone
@@ -94,13 +94,14 @@ def _querier(commands):
     for name, default, said in (
         ("query-interval", QUERY_INTERVAL, "time between two general queries (default: %(default)s)"),
         ("query-response-interval", None,
-         "time that hosts have to answer them (default: 10, or half of the query interval if that is less)"),
+         "time that hosts have to answer them (default: %g, or half of the query interval if that is less)"
+         % QUERY_RESPONSE_INTERVAL),
         ("startup-query-interval", None, "time between the first ones (default: a quarter of the query interval)"),
         ("last-member-query-interval", 1, "time that hosts have to answer after a leave (default: 1)"),
     ):
         querier.add_argument("--" + name, type=_SECONDS, default=default, metavar="SECONDS", help=said)
     for name, default, said in (
-        ("robustness", 2, "robustness variable, 1 to 7 (default: 2)"),
+        ("robustness", ROBUSTNESS, "robustness variable, 1 to 7 (default: %(default)s)"),
         ("startup-query-count", None, "how many first ones (default: the robustness)"),
         ("last-member-query-count", None, "how many queries after a leave (default: the robustness)"),
     ):
@@ -117,7 +118,8 @@ def _querier(commands):
                        help="ask for one source of the group; may be repeated")
     query.add_argument("--max-response", type=_SECONDS, default=1, metavar="SECONDS",
                        help="time that hosts have to answer (default: 1)")
-    query.add_argument("--robustness", type=_number_of(0, 7), default=2, help="the QRV, 0 to 7 (default: 2)")
+    query.add_argument("--robustness", type=_number_of(0, 7), default=ROBUSTNESS,
+                       help="the QRV, 0 to 7 (default: %(default)s)")
     query.add_argument("--query-interval", type=_SECONDS, default=QUERY_INTERVAL, metavar="SECONDS",
                        help="the QQIC: what to say of the time between two general queries (default: %(default)s)")
     query.add_argument("--suppress", action="store_true", help="set the S flag: routers leave their timers as they are")

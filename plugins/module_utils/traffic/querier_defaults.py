@@ -4,5 +4,7 @@
 before one is asked for."""
 from __future__ import annotations
 
-# RFC 9776 section 8.2, RFC 9777 section 9.2: seconds from one general query to the next.
-QUERY_INTERVAL = 125
+# RFC 9776 sections 8.1 to 8.3, RFC 9777 sections 9.1 to 9.3.
+ROBUSTNESS = 2
+QUERY_INTERVAL = 125  # seconds from one general query to the next
+QUERY_RESPONSE_INTERVAL = 10.0  # seconds within which hosts answer it

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..error import McastError
 from . import querier_message as messages
-from .querier_defaults import QUERY_INTERVAL
+from .querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from .querier_group import EXCLUDE, Group
 from .querier_message import MOST_SOURCES, PROTOCOLS, VERSIONS, Query, newest
 
@@ -34,7 +34,7 @@ class Settings(NamedTuple):
 
     family: int
     version: int
-    robustness: int = 2
+    robustness: int = ROBUSTNESS
     query_interval: float = QUERY_INTERVAL
     query_response_interval: float | None = None
     startup_query_interval: float | None = None
@@ -49,7 +49,7 @@ def settle(settings):
     family, version = settings.family, settings.version
     if settings.query_response_interval is None:
         settings = settings._replace(query_response_interval=max(
-            messages.LEAST_RESPONSE, min(10.0, settings.query_interval / 2)))
+            messages.LEAST_RESPONSE, min(QUERY_RESPONSE_INTERVAL, settings.query_interval / 2)))
     if version not in VERSIONS[family]:
         raise McastError("%s_version" % PROTOCOLS[family].lower(), "%s is none; expected one of %s" % (
             version, ", ".join(map(str, VERSIONS[family]))))

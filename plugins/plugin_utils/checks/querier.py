@@ -12,13 +12,11 @@ import time
 from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.packet import moment
-from ...module_utils.traffic.querier_defaults import QUERY_INTERVAL
+from ...module_utils.traffic.querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from ...module_utils.traffic.querier_message import said_interval
 from .base import Check, family_option
 
 _PROTOCOLS = {"ipv4": "IGMP", "ipv6": "MLD"}
-# RFC 9776 and 9777: what queriers go by that were told nothing, the other querier present interval with it.
-_RESPONSE, _ROBUSTNESS = 10, 2
 # How far the time between two queries may be from the interval, in parts of it and seconds: nobody keeps it exactly.
 _SLACK, _LEAST_SLACK = 0.1, 0.3
 
@@ -119,7 +117,7 @@ class Present(Check):
             return _elected(living, queries), why
         length = end - found["report"]["started"]
         silence = end - _seconds(queries[-1]) if queries else length
-        if queries or length > _ROBUSTNESS * QUERY_INTERVAL + _RESPONSE / 2:
+        if queries or length > ROBUSTNESS * QUERY_INTERVAL + QUERY_RESPONSE_INTERVAL / 2:
             return {}, "%s: no general query for %.1f s" % (why, silence)
         return None, "no general query in the %.1f s of capture %s; a query interval is %d s by default" % (
             length, self.capture, QUERY_INTERVAL)
@@ -176,11 +174,11 @@ def _seconds(query):
 def _patience(query, queries):
     """How long after a query its sender counts as there: the other querier present interval. The older versions don't
     say theirs: then the longest time between two of its queries."""
-    response = _RESPONSE if query["max_response"] is None else query["max_response"]
+    response = QUERY_RESPONSE_INTERVAL if query["max_response"] is None else query["max_response"]
     times = [_seconds(each) for each in queries if each["source"] == query["source"]]
     interval = query["interval"] or max(
         (after - before for before, after in zip(times, times[1:])), default=QUERY_INTERVAL)
-    return (query["robustness"] or _ROBUSTNESS) * interval + response / 2
+    return (query["robustness"] or ROBUSTNESS) * interval + response / 2
 
 
 def _elected(living, queries):
