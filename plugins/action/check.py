@@ -71,6 +71,7 @@ class ActionModule(ActionBase):
             bundle.add_result(result)
             results.append(result)
         bundle.add_facts(self._host, phase, gather(self, task_vars=self._task_vars))
+        bundle.add_progress("completed", self._host, phase)
         return results
 
     def _judge(self, planned, since, within, window, path_of=None):

@@ -11,9 +11,9 @@ from ansible import __version__ as ansible_version
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import routing
+from ..module_utils import lab_lock, netns, routing
 from ..module_utils.error import McastError
-from ..plugin_utils import plan, settled, turn
+from ..plugin_utils import plan, settled
 from ..plugin_utils.bundle import Bundle, new_path
 
 _GALAXY = os.path.join(os.path.dirname(__file__), "..", "..", "galaxy.yml")
@@ -44,14 +44,15 @@ class ActionModule(ActionBase):
         if not groups["all"]:
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         stated = self._templar.template(task_vars.get("mcast_checks") or [])
-        plan.steps(self._templar.template(task_vars.get("mcast_steps") or []), groups)
+        steps = self._templar.template(task_vars.get("mcast_steps") or [])
+        plan.steps(steps, groups)
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
         topology = settled.topology_of(hostvars, groups["all"][0])
         if topology:
             routing.check_streams(topology, streams)
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         if not hosts:
-            raise McastError("hosts", "none of the inventory's hosts is meant; mend mcast_hosts, or leave it out")
+            raise McastError("hosts", "match none of the inventory's; correct mcast_hosts, or leave it out")
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
@@ -66,11 +67,12 @@ class ActionModule(ActionBase):
                 raise McastError("mcast_streams", "is not set; state the streams in the topology file or in "
                                  "group_vars, such as hello: {group: 239.0.0.100, port: 11111, from: client, "
                                  "to: [server]}")
+            marks = plan.marks(planned, hosts, bool(streams), steps)
             result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(
-                "inventory_dir"), streams, planned)
+                "inventory_dir"), streams, planned, marks)
         return result
 
-    def _open(self, args, topology, inventory_dir, streams, planned):
+    def _open(self, args, topology, inventory_dir, streams, planned, marks):
         lab = topology["name"] if topology else os.path.basename(inventory_dir or "") or "hosts"
         path = os.path.abspath(args["bundle"] or new_path(args["results_dir"], lab))
         manifest = {
@@ -79,8 +81,9 @@ class ActionModule(ActionBase):
         }
         if not self._task.check_mode:
             if topology:
-                turn.take(lab, os.getppid())  # that of the playbook: a task runs in a process of its own
-            Bundle.open(path, planned, manifest)
+                # The process of the playbook: a task runs in one of its own.
+                lab_lock.acquire(lab, os.getppid(), stands=lab in netns.names())
+            Bundle.open(path, planned, marks, manifest)
         return path
 
 

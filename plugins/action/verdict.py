@@ -7,8 +7,8 @@ import os
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils import lab_lock
 from ..module_utils.error import McastError
-from ..plugin_utils import turn
 from ..plugin_utils.bundle import Bundle, line
 
 
@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
             bundle = Bundle(args["bundle"])
             summary = bundle.verdict()
             if bundle.lab():
-                turn.give(bundle.lab(), os.getppid())
+                lab_lock.release(bundle.lab(), os.getppid())
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
         open_ends = [each for each in summary.pop("results") if each["verdict"] in ("fail", "missing", "warning")]

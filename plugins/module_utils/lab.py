@@ -11,11 +11,13 @@ import errno
 import ipaddress
 import os
 import resource
+from typing import Any, Dict, List, Optional
 
 from . import netns, routing, sysctl, unit
 from . import topology as topologies
 from .change import Changes
 from .error import McastError
+from .lab_lock import Left
 from .netlink import IFF_UP, Netlink
 
 # The number under which a route of ours stands (include/uapi/linux/rtnetlink.h leaves those above 4 to programs).
@@ -26,18 +28,60 @@ def mark(lab):
     return "mcast.lab:%s" % lab
 
 
-def building(topology):
-    """topology: settled. Returns the Changes by which the lab stands as its topology says."""
+def building(topology: Dict[str, Any], left: Optional[Left] = None) -> Changes:
+    """topology: settled; left: what a run left that was killed, and is cleared first. Returns the Changes by which the
+    lab stands as its topology says."""
     lab = _Lab(topology)
+    lab.clear(left)
     lab.build()
     return lab.changes
 
 
-def removal(name):
+def clearing(name: str, left: Optional[Left]) -> Changes:
+    """Returns the Changes by which nothing is left of a run that was killed: the lab where that run made it, else the
+    programs that were started since."""
+    lab = _empty(name)
+    lab.clear(left)
+    return lab.changes
+
+
+def removal(name: str) -> Changes:
     """Returns the Changes by which nothing is left of the lab `name`."""
-    lab = _Lab({"name": name, "segments": {}, "hosts": {}})
+    lab = _empty(name)
     lab.remove()
     return lab.changes
+
+
+def standing() -> Dict[str, List[str]]:
+    """The labs of this machine, whoever made them: ``{name: [namespace, ...]}``, both sorted."""
+    found: Dict[str, List[str]] = {}
+    for name in netns.names():
+        owner = _owner(name)
+        if owner is not None:
+            found.setdefault(owner, []).append(name)
+    return dict(sorted(found.items()))
+
+
+def _owner(namespace: str) -> Optional[str]:
+    """The lab that made a namespace, None where it is not one of ours."""
+    try:
+        descriptor = os.open(netns.path(namespace), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        with Netlink(descriptor) as netlink:
+            prefix, unused, lab = (netlink.alias(1) or "").partition(":")
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file that is not a namespace
+            raise
+        return None
+    finally:
+        os.close(descriptor)
+    return lab if mark(lab) == f"{prefix}:{lab}" else None
+
+
+def _empty(name: str) -> _Lab:
+    return _Lab({"name": name, "segments": {}, "hosts": {}})
 
 
 def _hop(route):
@@ -77,6 +121,22 @@ class _Lab:
 
     def netlink(self, name):
         return self.open[name][1]
+
+    # left by a run that was killed
+
+    def clear(self, left: Optional[Left]) -> None:
+        if left is None:
+            return
+        if left.made:
+            self.remove()
+            self.ours = []
+            return
+        for name in self.ours:
+            inode = os.fstat(self.open[name][0]).st_ino
+            units = unit.names(inode, left.since)
+            if units:
+                self.changes.add(("programs", name), units, None,
+                                 lambda inode=inode, units=units: unit.clean(inode, units))
 
     # present
 

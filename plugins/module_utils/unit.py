@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import List, Optional
 
 from . import systemd
 from .change import Changes
@@ -140,17 +141,26 @@ def halt(name, deadline=5.0):
     return _read(directory)["report"]
 
 
-def clean(inode, deadline=5.0):
-    """Stop and remove every unit of a network namespace, from outside of it.
+def names(inode: int, since: int = 0) -> List[str]:
+    """The names of the units of a network namespace, sorted.
 
-    inode: ``os.stat("/run/netns/NAME").st_ino``. Returns the names, sorted."""
-    parent = "%s/%d" % (ROOT, inode)
+    inode: ``os.stat("/run/netns/NAME").st_ino``; since: only those that were started later, in clock ticks."""
+    parent = f"{ROOT}/{inode}"
     try:
-        names = sorted(os.listdir(parent))
+        found = sorted(os.listdir(parent))
     except FileNotFoundError:
         return []
-    _stop([os.path.join(parent, name) for name in names], deadline)
-    return names
+    return [name for name in found if _started(os.path.join(parent, name)) >= since]
+
+
+def _started(directory: str) -> int:
+    """When the unit was started, in clock ticks; 0 where that was not noted."""
+    return max([process[1] for process in record(directory)["processes"] if process], default=0)
+
+
+def clean(inode: int, wanted: Optional[List[str]] = None, deadline: float = 5.0) -> None:
+    """Stop and remove units of a network namespace, from outside of it. wanted: their names, by default all."""
+    _stop([f"{ROOT}/{inode}/{name}" for name in (names(inode) if wanted is None else wanted)], deadline)
 
 
 def folder(name):

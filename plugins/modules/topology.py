@@ -45,10 +45,13 @@ options:
     default: netns
   state:
     description:
-      - V(present) makes what is missing, mends what differs and removes what the lab owns beyond the topology.
+      - V(present) makes what is missing, repairs what differs and removes what the lab owns beyond the topology.
       - V(absent) ends the processes in the lab's namespaces and removes all of it.
+      - V(cleared) removes what a run left that was killed, and nothing else, that is, the lab where that run made it,
+        or else the programs that were started since. V(present) does this first.
+      - All three are refused while another run uses the lab.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, cleared]
     default: present
 attributes:
   diff_mode:
@@ -74,8 +77,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+cleared:
+  description: What a run that was killed had left, one sentence. Null where there was nothing.
+  returned: if O(state) is V(present) or V(cleared)
+  type: str
 made:
-  description: Whether the lab was not there before. One that stood and was mended is changed, and not made.
+  description: Whether the lab is new. One that stood and was repaired is changed, and not made.
   returned: if O(state=present), also where making it failed halfway
   type: bool
 topology:
@@ -98,40 +105,68 @@ topology:
       type: dict
 """
 
+from typing import Any, Callable, Dict, Optional, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import change, lab, netns, ssh, topology
+from ..module_utils import change, lab, lab_lock, netns, ssh, topology
 
 
-def plan(params):
+def plan(params: Dict[str, Any], warn: Callable[[str], None]) -> Tuple[change.Changes, Callable[[], Dict[str, Any]]]:
+    name = topology.lab_name(params["name"])
+    left = lab_lock.check(name)
     if params["state"] == "absent":
-        name = topology.lab_name(params["name"])
         changes = lab.removal(name)
         ssh.plan(changes, name, [])
+        _forget(changes, name, left)
         return changes, dict
-    keys = ("name", "connection", "segments", "hosts")
-    settled = topology.settle({key: params[key] for key in keys}, params["name"])
-    stood = settled["name"] in netns.names()
-    changes = lab.building(settled)
-    changes.known["made"] = not stood
-    by_ssh = settled["connection"] == "ssh"
-    ssh.plan(changes, settled["name"], [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
-    return changes, lambda: {"topology": settled}
+    if params["state"] == "cleared":
+        changes = lab.clearing(name, left)
+        if left and left.made:
+            ssh.plan(changes, name, [])
+    else:
+        settled = topology.settle({key: params[key] for key in ("name", "connection", "segments", "hosts")}, name)
+        changes = lab.building(settled, left)
+        changes.known["made"] = bool(left and left.made) or name not in netns.names()
+        by_ssh = settled["connection"] == "ssh"
+        ssh.plan(changes, name, [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
+    cleared = _cleared(name, left, changes)
+    if cleared:
+        warn(cleared)
+    _forget(changes, name, left)
+    extra = {"topology": settled} if params["state"] == "present" else {}
+    return changes, lambda: dict(cleared=cleared, **extra)
 
 
-def main():
+def _cleared(name: str, left: Optional[lab_lock.Left], changes: change.Changes) -> Optional[str]:
+    before = changes.result()["diff"]["before"]
+    if left and left.made and "namespaces" in before:
+        return f"lab {name}: the run of process {left.pid} was killed and left it standing; it is removed first"
+    if left and "programs" in before:
+        programs = ", ".join(sorted({unit for units in before["programs"].values() for unit in units}))
+        return f"lab {name}: the run of process {left.pid} was killed and left programs running: {programs}; they end"
+    return None
+
+
+def _forget(changes: change.Changes, name: str, left: Optional[lab_lock.Left]) -> None:
+    """The last change: what was left is no longer there."""
+    if left:
+        changes.add(("lock",), f"process {left.pid}, which has ended", None, lambda: lab_lock.forget(name))
+
+
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
             "connection": {"type": "str", "choices": list(topology.CONNECTIONS), "default": topology.CONNECTIONS[0]},
             "segments": {"type": "dict"},
             "hosts": {"type": "dict"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "cleared"], "default": "present"},
         },
         required_if=[("state", "present", ("segments", "hosts"))],
         supports_check_mode=True,
     )
-    change.run(module, plan)
+    change.run(module, lambda params: plan(params, module.warn))
 
 
 if __name__ == "__main__":

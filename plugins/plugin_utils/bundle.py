@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The evidence of one run: a folder that is written as things happen, and judged from its files alone.
 
-plan.json      what had to hold (see `plan`)
+plan.json      what had to hold, `checks` (see `plan`), and the phases that each host had to complete, `marks`
 results.jsonl  a line for each decided check, written at once; the verdict makes results.json and junit.xml of it
+progress.jsonl  a line for each phase that a host has completed, each task that failed, each setting that was changed
 facts/HOST.json  what was gathered, by phase
 captures/HOST.NAME.pcap  what was on the wire (of capture-eth0, the name is eth0); the verdict makes messages.json of it
 manifest.json  versions, topology, and the SHA-256 of each file
@@ -17,6 +18,7 @@ import json
 import os
 import re
 import time
+from typing import Any, Dict, Iterator, List
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -34,8 +36,11 @@ class Bundle:
         self.path = path
 
     @classmethod
-    def open(cls, path, planned, manifest):
-        """Make the folder and write what is known before the run. McastError if that is no empty place."""
+    def open(cls, path: str, checks: List[Dict[str, Any]], marks: List[Dict[str, str]],
+             manifest: Dict[str, Any]) -> Bundle:
+        """Make the folder and write what is known before the run. McastError if it is not an empty place.
+
+        marks: ``{host, phase}`` for each phase that a host has to complete."""
         bundle = cls(path)
         try:
             os.makedirs(path, exist_ok=True)
@@ -45,20 +50,30 @@ class Bundle:
         except OSError as error:
             raise McastError("results folder %s" % path, "can't be made: %s; set mcast_results_dir to a folder that "
                                                          "can be written" % error.strerror) from None
-        bundle._write("plan.json", planned)
+        bundle._write("plan.json", {"checks": checks, "marks": marks})
         bundle._write("manifest.json", dict(manifest, started=timestamp()))
         return bundle
 
     def planned(self, host=None, phase=None):
         """The planned checks, of one host and phase or of all."""
-        return [check for check in self._read("plan.json")
+        return [check for check in self._read("plan.json")["checks"]
                 if host in (None, check["host"]) and phase in (None, check["phase"])]
 
     def add_result(self, result):
-        """Append one result. Many processes do so at once; a line is written whole or not at all."""
-        with open(os.path.join(self.path, "results.jsonl"), "a", encoding="utf-8") as file:
+        """Append one result."""
+        self._append("results.jsonl", result)
+
+    def add_progress(self, event: str, host: str, phase: str, task: str = "", message: str = "") -> None:
+        """Append what happened on a host in a phase. event: "completed" (the host is through with the phase), "failed"
+        (a task was), or "changed" (a setting that stays as it is now)."""
+        self._append("progress.jsonl", {"event": event, "host": host, "phase": phase, "task": task, "message": message,
+                                        "time": timestamp()})
+
+    def _append(self, name: str, row: Dict[str, Any]) -> None:
+        """Many processes do so at once; a line is written whole or not at all."""
+        with open(os.path.join(self.path, name), "a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(json.dumps(result, sort_keys=True) + "\n")
+            file.write(json.dumps(row, sort_keys=True) + "\n")
 
     def add_facts(self, host, phase, facts):
         """Keep what was gathered of a host in one phase. A host writes its own file only."""
@@ -89,23 +104,40 @@ class Bundle:
         """Judge the files against the plan and write results.json, junit.xml, messages.json and the
         manifest's checksums.
 
-        A planned check without a result counts as failed, and so does a run in which nothing was planned.
-        Returns ``{verdict: pass|fail, checks, failures, missing, warned, results}``; the numbers are counts."""
-        done = {result["id"]: result for result in self._results()}
+        A planned check without a result counts as failed, and so does a run in which nothing was planned, a task that
+        failed, and a phase that a host did not complete.
+        Returns ``{verdict: pass|fail, checks, failures, missing, warned, errors, changes, results, events}``; numbers
+        are counts."""
+        done = {result["id"]: result for result in self._rows("results.jsonl")}
         results = [done.get(check["id"]) or _missing(check) for check in self.planned()]
         count = {verdict: sum(result["verdict"] == verdict for result in results)
                  for verdict in ("fail", "missing", "warning")}
-        passed = bool(results) and not count["fail"] and not count["missing"]
+        events = self._events()
+        changes = sum(event["event"] == "changed" for event in events)
+        errors = len(events) - changes
+        passed = bool(results) and not count["fail"] and not count["missing"] and not errors
         summary = {"verdict": "pass" if passed else "fail", "checks": len(results), "failures": count["fail"],
-                   "missing": count["missing"], "warned": count["warning"]}
-        self._write("results.json", dict(summary, results=results))
+                   "missing": count["missing"], "warned": count["warning"], "errors": errors, "changes": changes}
+        self._write("results.json", dict(summary, results=results, events=events))
         _junit(results).write(os.path.join(self.path, "junit.xml"), encoding="utf-8", xml_declaration=True)
         if os.path.isdir(os.path.join(self.path, "captures")):
             self._write("messages.json", self._messages())
         manifest = self._read("manifest.json")
         manifest.setdefault("ended", timestamp())
         self._write("manifest.json", dict(manifest, verdict=summary, files=self._checksums()))
-        return dict(summary, results=results)
+        return dict(summary, results=results, events=events)
+
+    def _events(self) -> List[Dict[str, Any]]:
+        """What failed and what was changed, in the order of time; and, as failed, each phase that a host did not
+        complete although nothing else says why."""
+        rows = list(self._rows("progress.jsonl"))
+        completed = {(row["host"], row["phase"]) for row in rows if row["event"] == "completed"}
+        events = [row for row in rows if row["event"] != "completed"]
+        lacking: Dict[str, List[str]] = {}
+        for mark in self._read("plan.json")["marks"]:
+            if (mark["host"], mark["phase"]) not in completed:
+                lacking.setdefault(mark["host"], []).append(mark["phase"])
+        return events + [_incomplete(host, phases) for host, phases in lacking.items()]
 
     def _messages(self):
         """What each capture says, by its file's name: what capture_info returns, the first datagrams among it."""
@@ -120,14 +152,14 @@ class Bundle:
                 told[name] = {"error": str(error)}
         return told
 
-    def _results(self):
+    def _rows(self, name: str) -> Iterator[Dict[str, Any]]:
         try:
-            with open(os.path.join(self.path, "results.jsonl"), encoding="utf-8", errors="replace") as file:
+            with open(os.path.join(self.path, name), encoding="utf-8", errors="replace") as file:
                 lines = [line for line in file if line.endswith("\n")]
         except FileNotFoundError:
             return
         for line in lines:
-            # A line that was cut off by whatever ended its writer is no result, nor is what was appended to it.
+            # A line that was cut off by whatever ended its writer doesn't count, nor does what was appended to it.
             with contextlib.suppress(ValueError):
                 yield json.loads(line)
 
@@ -173,7 +205,8 @@ def new_path(results_dir, lab):
 def line(summary, path):
     """The one line that ends a run."""
     troubles = ["%d %s" % (summary[key], word) for key, word in (
-        ("failures", "failed"), ("missing", "missing"), ("warned", "with warnings")) if summary[key]]
+        ("failures", "failed"), ("missing", "missing"), ("warned", "with warnings"), ("errors", "errors"),
+        ("changes", "changes to hosts")) if summary[key]]
     shown = os.path.relpath(path)
     counted = ", ".join(["%d checks" % summary["checks"]] + troubles)
     return "verdict: %s, %s, %s/" % (summary["verdict"], counted, path if shown.startswith("..") else shown)
@@ -194,6 +227,12 @@ def _facts_file(host):
 def _missing(check):
     return dict(check, verdict="missing", expected="a judgement", evidence={}, elapsed=0.0,
                 actual="none: the host was not reached, or the run ended before")
+
+
+def _incomplete(host: str, phases: List[str]) -> Dict[str, Any]:
+    return {"event": "failed", "host": host, "phase": phases[0], "task": "", "time": timestamp(),
+            "message": f"did not complete {', '.join(phases)}: it could not be reached, a task outside a block failed, or "
+                       "the run ended before"}
 
 
 def _xml(text):

@@ -8,6 +8,8 @@ scenario calls its own steps. `severity` is failure, or warning where a host isn
 `wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
+from typing import Any, Dict, List
+
 from ..module_utils import expect
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
@@ -17,6 +19,8 @@ from . import judge
 
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
 PHASES = ("before", "during", "after", "ended")
+# What every run begins and ends with; nothing is judged in them.
+SETUP, TEARDOWN = "setup", "teardown"
 
 
 def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda unused: False,
@@ -108,7 +112,8 @@ def steps(value, groups):
     for number, step in enumerate(value):
         path = "mcast_steps[%d]" % number
         expect.mapping(path, step, ("phase",) + _ACTS, required=("phase",))
-        expect.text(path + ".phase", step["phase"])
+        if expect.text(path + ".phase", step["phase"]) in (SETUP, TEARDOWN):
+            raise McastError(path + ".phase", f"{step['phase']} is a phase of every run; give the step another name")
         for act in _ACTS:
             for host, what in expect.mapping("%s.%s" % (path, act), step.get(act, {})).items():
                 here = "%s.%s.%s" % (path, act, host)
@@ -135,6 +140,17 @@ def _named(path, value, groups):
             raise McastError(path, "%r is neither a host nor a group of the inventory" % name)
         names += [name] if name in groups.get("all", ()) else groups[name]
     return list(dict.fromkeys(names))
+
+
+def marks(checks: List[Dict[str, Any]], hosts: List[str], has_streams: bool, steps_: List[Dict[str, Any]]
+          ) -> List[Dict[str, str]]:
+    """The phases that each host has to complete: those of every run, those of the streams and steps where there are
+    any, and those of its own checks. Returns ``{host, phase}`` each."""
+    shared = [SETUP, *(PHASES if has_streams else ()), *(step["phase"] for step in steps_)]
+    found = [(host, phase) for host in hosts for phase in shared]
+    found += [(check["host"], check["phase"]) for check in checks]
+    found += [(host, TEARDOWN) for host in hosts]
+    return [{"host": host, "phase": phase} for host, phase in dict.fromkeys(found)]
 
 
 def ordered(planned):

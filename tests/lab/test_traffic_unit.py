@@ -195,10 +195,12 @@ def test_cleaned_from_outside_of_the_namespace(lan):
     call(lan, "start", "three", ENDLESS, host="client")
     ran = processes(lan, "one") + processes(lan, "two")
     os.kill(processes(lan, "two")[1][0], signal.SIGSTOP)
-    assert unit.clean(inode(lan.server), 0.5) == ["one", "two"]
+    assert unit.names(inode(lan.server)) == ["one", "two"]
+    unit.clean(inode(lan.server), deadline=0.5)
     assert gone(ran) and not os.path.exists("%s/%d" % (unit.ROOT, inode(lan.server)))
     assert call(lan, "status", "three", host="client")["running"]
-    assert unit.clean(inode(lan.server)) == []
+    assert unit.names(inode(lan.server)) == []
+    unit.clean(inode(lan.server))
 
 
 def test_without_root_the_remedy_is_told():
