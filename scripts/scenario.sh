@@ -17,19 +17,34 @@ play=mcast.lab.verify
 [ -e "playbooks/$name.yml" ] && play=mcast.lab.$name
 bundle=results/$name/$(date -u +%Y%m%dT%H%M%SZ)-$$
 
-# Ctrl-C reaches the run too, as it is of the same process group; bash comes to its trap once the run has ended.
+# The run has a session of its own, so that Ctrl-C reaches it by this script alone: while Ansible still loads, it would
+# end in a traceback. The plan is its first file.
 interrupted=
-trap 'interrupted=yes' INT TERM HUP
-"$venv/bin/ansible-playbook" -i "$inventory" "$play" -e "mcast_bundle=$bundle"
-status=$?
-[ -n "$interrupted" ] || exit "$status"
+stop() {
+    interrupted=yes
+    if [ -e "$bundle/plan.json" ]; then kill -INT -- "-$run"; else kill -TERM -- "-$run"; fi 2>/dev/null
+}
+trap stop INT TERM HUP
+# A shell without job control has its background jobs ignore Ctrl-C.
+setsid env --default-signal=INT,QUIT "$venv/bin/ansible-playbook" -i "$inventory" "$play" -e "mcast_bundle=$bundle" &
+run=$!
+while :; do # wait returns early when a signal comes
+    wait "$run"
+    status=$?
+    kill -0 "$run" 2>/dev/null || break
+done
+[ "$status" = 0 ] && exit
 
+# A run that came to its verdict has cleared up, and says so by results.json.
 trap '' INT TERM HUP
-echo "mcast.lab: interrupted, taking the lab down" >&2
-"$venv/bin/ansible-playbook" -i "$inventory" mcast.lab.lab_down
+[ -e "$bundle/results.json" ] && [ -z "$interrupted" ] && exit "$status"
+[ -n "$interrupted" ] && status=130
+echo "mcast.lab: the run ended before its verdict, clearing what it left" >&2
+"$venv/bin/ansible" -i "$inventory" localhost -m mcast.lab.topology -a 'name={{ mcast_topology.name }} state=cleared' \
+    >/dev/null || echo "mcast.lab: could not clear it; see mcast.lab.lab_list" >&2
 if [ -e "$bundle/plan.json" ]; then
     "$venv/bin/ansible-playbook" -i localhost, mcast.lab.verdict -e "mcast_bundle=$bundle"
 else
-    echo "verdict: fail, interrupted before anything was planned"
+    echo "verdict: fail, ended before anything was planned"
 fi
-exit 130
+exit "$status"

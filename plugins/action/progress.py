@@ -3,7 +3,7 @@
 """Record how far a host has come; documented in plugins/modules/progress.py."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator
 
 from ansible.plugins.action import ActionBase
 
@@ -15,7 +15,7 @@ from ..plugin_utils.bundle import Bundle
 class ActionModule(ActionBase):
     _supports_check_mode = True
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(
             argument_spec={
@@ -36,20 +36,23 @@ class ActionModule(ActionBase):
                 return dict(result, changed=False)
         bundle = args["bundle"] or _bundle_of_the_run(task_vars)
         if not bundle and args["event"] == "failed":
-            return dict(result, failed=True, msg=f"{task}: {message}")
+            return dict(result, failed=True, msg=f"{task}: {message}", again=True)
+        host = task_vars["inventory_hostname"]
         try:
             if bundle:
-                Bundle(bundle).add_progress(args["event"], task_vars["inventory_hostname"], args["phase"], task, message)
+                Bundle(bundle).add_progress(args["event"], host, args["phase"], task, message)
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
+        if args["event"] == "changed":
+            result["warnings"] = [f"{host}: changed, and stays so: {message}"]
         return dict(result, changed=False)
 
 
-def _bundle_of_the_run(task_vars: Dict[str, Any]) -> Optional[str]:
+def _bundle_of_the_run(task_vars: dict[str, Any]) -> str | None:
     return (task_vars["hostvars"]["localhost"].get("mcast_plan") or {}).get("bundle")
 
 
-def _changes_of(results: List[Dict[str, Any]]) -> Iterator[str]:
+def _changes_of(results: list[dict[str, Any]]) -> Iterator[str]:
     """What the tasks or items changed that have these results."""
     for result in results:
         if result.get("results"):
@@ -58,7 +61,7 @@ def _changes_of(results: List[Dict[str, Any]]) -> Iterator[str]:
             yield from _changes(result["diff"]["before"], result["diff"]["after"])
 
 
-def _changes(before: Any, after: Any, path: Tuple[str, ...] = ()) -> Iterator[str]:
+def _changes(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
     """Each leaf in which two trees differ, as ``eth0 state: down -> up``."""
     if isinstance(before, dict) or isinstance(after, dict):
         have, want = before or {}, after or {}

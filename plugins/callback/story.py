@@ -5,12 +5,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: story
 type: stdout
-short_description: One line for each check, the failures in full, and the verdict
+short_description: One line for each check, with what was found where it failed, and the verdict
 version_added: 0.1.0
 description:
   - Shows what was judged rather than which tasks ran. A task is shown only if it failed, and with C(-v) always; with
     C(--diff), what it changes.
-  - Ends with the failures in full, and the verdict as the last line.
+  - Each failure is shown once, when it happens. The end names what never came, and the verdict is the last line.
 author:
   - The mcast.lab authors (!UNKNOWN)
 requirements:
@@ -19,8 +19,13 @@ extends_documentation_fragment:
   - result_format_callback
 """
 
+import os
+import sys
+
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
+
+from ..plugin_utils import task_result
 
 _COLOURS = {"pass": C.COLOR_OK, "warning": C.COLOR_WARN, "fail": C.COLOR_ERROR, "missing": C.COLOR_ERROR}
 
@@ -32,9 +37,8 @@ class CallbackModule(CallbackBase):
 
     def __init__(self):
         super().__init__()
-        self._troubles = []
         self._verdict = None
-        self._last = None
+        self._incomplete = []
 
     # what happens
 
@@ -64,18 +68,14 @@ class CallbackModule(CallbackBase):
         self._handle_warnings(result.result)
         self._trouble("error", result)
 
-    def v2_runner_on_async_failed(self, result):
-        self._trouble("error", result)
-
     def v2_on_file_diff(self, result):
         if result.result.get("changed") and result.result.get("diff"):
             self._say("diff    %s: %s\n%s" % (result.host.get_name(), result.task.get_name(),
                                               self._get_diff(result.result["diff"]).rstrip()))
 
     def v2_playbook_on_stats(self, stats):
-        if self._troubles != [self._last]:  # a single one that has just been shown needs no second time
-            for text in self._troubles:
-                self._say(text, C.COLOR_ERROR)
+        for text in self._incomplete:
+            self._say(text, C.COLOR_ERROR)
         if self._verdict:
             line, passed = self._verdict
             self._say(line, C.COLOR_OK if passed else C.COLOR_ERROR)
@@ -83,13 +83,21 @@ class CallbackModule(CallbackBase):
     # how it is shown
 
     def _say(self, text, colour=None):
-        self._last = text
-        self._display.display(text, color=colour)
+        try:
+            self._display.display(text, color=colour)
+        except BrokenPipeError:
+            # Nobody reads on (as with "| head"): the run goes on all the same, to its evidence and its verdict.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _shown(self, result):
-        """What somebody asked to see: the result of a debug task, and of every task with -v."""
-        if self._run_is_verbose(result):
-            self._say("ok      %s: %s" % (result.host.get_name(), self._dump_results(result.result)))
+        """The message of a debug task; with -v, the result of every task."""
+        if not self._run_is_verbose(result):
+            return
+        content = result.result
+        is_debug = result.task.action in ("debug", "ansible.builtin.debug") and "msg" in content
+        shown = content["msg"] if is_debug and not self._display.verbosity else self._dump_results(content)
+        for text in shown if isinstance(shown, list) else [shown]:
+            self._say(f"ok      {result.host.get_name()}: {text}")
 
     def _told(self, result):
         """Show the results of a check or verdict. Returns whether this was one."""
@@ -104,9 +112,11 @@ class CallbackModule(CallbackBase):
             return True
         if action == "mcast.lab.verdict" and "verdict" in content:
             self._verdict = content["msg"], content["verdict"] == "pass"
-            for check in content["not_passed"]:
-                missing = check["verdict"] == "missing"
-                self._troubles.append(self._headline(check) + ("" if missing else "\n" + self._difference(check)))
+            # What failed has been shown; what never came has not.
+            self._incomplete = [self._headline(check) for check in content["not_passed"]
+                                if check["verdict"] == "missing"]
+            self._incomplete += [f"error   {event['host']}: {event['message']}" for event in content["events"]
+                                 if not event["task"] and event["event"] == "failed"]
             return True
         return False
 
@@ -126,10 +136,7 @@ class CallbackModule(CallbackBase):
         return "        expected: %s\n        actual:   %s" % (check["expected"], check["actual"])
 
     def _trouble(self, kind, result):
-        content = result.result
-        message = content.get("msg") or content.get("stderr") or self._dump_results(content)
-        if content.get("results") and "One or more items failed" in str(message):
-            return  # each item has spoken for itself
-        text = "%-7s %s: %s: %s" % (kind, result.host.get_name(), result.task.get_name(), str(message).strip())
-        self._say(text, C.COLOR_ERROR)
-        self._troubles.append(text)
+        if task_result.is_loop(result.result) or result.result.get("again"):
+            return  # each item, or the task that failed first, has been shown
+        message = task_result.failure(result.result)
+        self._say(f"{kind:7} {result.host.get_name()}: {result.task.get_name()}: {message}", C.COLOR_ERROR)

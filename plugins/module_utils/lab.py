@@ -11,7 +11,7 @@ import errno
 import ipaddress
 import os
 import resource
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from . import netns, routing, sysctl, unit
 from . import topology as topologies
@@ -28,7 +28,7 @@ def mark(lab):
     return "mcast.lab:%s" % lab
 
 
-def building(topology: Dict[str, Any], left: Optional[Left] = None) -> Changes:
+def building(topology: dict[str, Any], left: Left | None = None) -> Changes:
     """topology: settled; left: what a run left that was killed, and is cleared first. Returns the Changes by which the
     lab stands as its topology says."""
     lab = _Lab(topology)
@@ -37,7 +37,7 @@ def building(topology: Dict[str, Any], left: Optional[Left] = None) -> Changes:
     return lab.changes
 
 
-def clearing(name: str, left: Optional[Left]) -> Changes:
+def clearing(name: str, left: Left | None) -> Changes:
     """Returns the Changes by which nothing is left of a run that was killed: the lab where that run made it, else the
     programs that were started since."""
     lab = _empty(name)
@@ -52,9 +52,9 @@ def removal(name: str) -> Changes:
     return lab.changes
 
 
-def standing() -> Dict[str, List[str]]:
+def standing() -> dict[str, list[str]]:
     """The labs of this machine, whoever made them: ``{name: [namespace, ...]}``, both sorted."""
-    found: Dict[str, List[str]] = {}
+    found: dict[str, list[str]] = {}
     for name in netns.names():
         owner = _owner(name)
         if owner is not None:
@@ -62,7 +62,7 @@ def standing() -> Dict[str, List[str]]:
     return dict(sorted(found.items()))
 
 
-def _owner(namespace: str) -> Optional[str]:
+def _owner(namespace: str) -> str | None:
     """The lab that made a namespace, None where it is not one of ours."""
     try:
         descriptor = os.open(netns.path(namespace), os.O_RDONLY | os.O_CLOEXEC)
@@ -124,7 +124,7 @@ class _Lab:
 
     # left by a run that was killed
 
-    def clear(self, left: Optional[Left]) -> None:
+    def clear(self, left: Left | None) -> None:
         if left is None:
             return
         if left.made:

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
-from typing import IO, Iterator, List, NamedTuple, Optional
+from typing import IO, Iterator, NamedTuple
 
 from .error import McastError
 from .traffic.supervise import identity
@@ -28,9 +28,9 @@ class Left(NamedTuple):
 
 
 class _Lock(NamedTuple):
-    process: List[int]  # as `identity` returns it
+    process: list[int]  # as `identity` returns it
     made: bool
-    left: Optional[Left]
+    left: Left | None
 
 
 def acquire(lab: str, pid: int, stands: bool) -> None:
@@ -57,7 +57,7 @@ def release(lab: str, pid: int) -> None:
         os.rmdir(ROOT)
 
 
-def check(lab: str) -> Optional[Left]:
+def check(lab: str) -> Left | None:
     """Whether this process may change the lab: McastError where another run holds it. Returns what an earlier run
     left, None if nothing."""
     lock = _peek(lab)
@@ -70,7 +70,7 @@ def check(lab: str) -> Optional[Left]:
     return lock.left
 
 
-def holder(lab: str) -> Optional[int]:
+def holder(lab: str) -> int | None:
     """The pid of the run that holds the lab, None where there is none."""
     lock = _peek(lab)
     return lock.process[0] if lock and _lives(lock) else None
@@ -86,7 +86,7 @@ def forget(lab: str) -> None:
             os.unlink(_path(lab))
 
 
-def _merged(lock: Optional[_Lock]) -> Optional[Left]:
+def _merged(lock: _Lock | None) -> Left | None:
     """What a run that has ended left, with what it had found itself."""
     if lock is None:
         return None
@@ -105,7 +105,7 @@ def _lives(lock: _Lock) -> bool:
     return identity(lock.process[0]) == lock.process
 
 
-def _ancestors() -> List[int]:
+def _ancestors() -> list[int]:
     """This process, its parent, and so on (proc(5), PPid of status)."""
     pids, pid = [], os.getpid()
     while pid:
@@ -119,7 +119,7 @@ def _ancestors() -> List[int]:
 
 
 @contextlib.contextmanager
-def _opened(lab: str) -> Iterator[Optional[IO[str]]]:
+def _opened(lab: str) -> Iterator[IO[str] | None]:
     """The file, locked; None for a user who may not write there, and so can't build labs either."""
     try:
         os.makedirs(ROOT, exist_ok=True)
@@ -144,7 +144,7 @@ def _path(lab: str) -> str:
     return f"{ROOT}/{lab}.run"
 
 
-def _peek(lab: str) -> Optional[_Lock]:
+def _peek(lab: str) -> _Lock | None:
     try:
         with open(_path(lab), encoding="utf-8") as file:
             return _read(file)
@@ -152,7 +152,7 @@ def _peek(lab: str) -> Optional[_Lock]:
         return None
 
 
-def _read(file: IO[str]) -> Optional[_Lock]:
+def _read(file: IO[str]) -> _Lock | None:
     file.seek(0)
     try:
         noted = json.load(file)

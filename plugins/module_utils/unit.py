@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from typing import List, Optional
 
 from . import systemd
 from .change import Changes
@@ -141,7 +140,7 @@ def halt(name, deadline=5.0):
     return _read(directory)["report"]
 
 
-def names(inode: int, since: int = 0) -> List[str]:
+def names(inode: int, since: int = 0) -> list[str]:
     """The names of the units of a network namespace, sorted.
 
     inode: ``os.stat("/run/netns/NAME").st_ino``; since: only those that were started later, in clock ticks."""
@@ -158,7 +157,7 @@ def _started(directory: str) -> int:
     return max([process[1] for process in record(directory)["processes"] if process], default=0)
 
 
-def clean(inode: int, wanted: Optional[List[str]] = None, deadline: float = 5.0) -> None:
+def clean(inode: int, wanted: list[str] | None = None, deadline: float = 5.0) -> None:
     """Stop and remove units of a network namespace, from outside of it. wanted: their names, by default all."""
     _stop([f"{ROOT}/{inode}/{name}" for name in (names(inode) if wanted is None else wanted)], deadline)
 

@@ -67,4 +67,9 @@ EXAMPLES = r"""
         event: failed
 """
 
-RETURN = r""" # """
+RETURN = r"""
+again:
+  description: True where it fails as the task before it did, so that the failure need not be shown twice.
+  returned: if O(event=failed) and there is no bundle
+  type: bool
+"""

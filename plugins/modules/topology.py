@@ -105,14 +105,14 @@ topology:
       type: dict
 """
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import change, lab, lab_lock, netns, ssh, topology
 
 
-def plan(params: Dict[str, Any], warn: Callable[[str], None]) -> Tuple[change.Changes, Callable[[], Dict[str, Any]]]:
+def plan(params: dict[str, Any], warn: Callable[[str], None]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
     name = topology.lab_name(params["name"])
     left = lab_lock.check(name)
     if params["state"] == "absent":
@@ -138,17 +138,18 @@ def plan(params: Dict[str, Any], warn: Callable[[str], None]) -> Tuple[change.Ch
     return changes, lambda: dict(cleared=cleared, **extra)
 
 
-def _cleared(name: str, left: Optional[lab_lock.Left], changes: change.Changes) -> Optional[str]:
+def _cleared(name: str, left: lab_lock.Left | None, changes: change.Changes) -> str | None:
     before = changes.result()["diff"]["before"]
     if left and left.made and "namespaces" in before:
-        return f"lab {name}: the run of process {left.pid} was killed and left it standing; it is removed first"
+        return f"lab {name}: the run of process {left.pid} ended early and left it standing; it is removed"
     if left and "programs" in before:
         programs = ", ".join(sorted({unit for units in before["programs"].values() for unit in units}))
-        return f"lab {name}: the run of process {left.pid} was killed and left programs running: {programs}; they end"
+        return (f"lab {name}: the run of process {left.pid} ended early and left programs running: {programs}; they are "
+                "stopped")
     return None
 
 
-def _forget(changes: change.Changes, name: str, left: Optional[lab_lock.Left]) -> None:
+def _forget(changes: change.Changes, name: str, left: lab_lock.Left | None) -> None:
     """The last change: what was left is no longer there."""
     if left:
         changes.add(("lock",), f"process {left.pid}, which has ended", None, lambda: lab_lock.forget(name))

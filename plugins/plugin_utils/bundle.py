@@ -18,7 +18,7 @@ import json
 import os
 import re
 import time
-from typing import Any, Dict, Iterator, List
+from typing import Any, Iterator
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -36,8 +36,8 @@ class Bundle:
         self.path = path
 
     @classmethod
-    def open(cls, path: str, checks: List[Dict[str, Any]], marks: List[Dict[str, str]],
-             manifest: Dict[str, Any]) -> Bundle:
+    def open(cls, path: str, checks: list[dict[str, Any]], marks: list[dict[str, str]],
+             manifest: dict[str, Any]) -> Bundle:
         """Make the folder and write what is known before the run. McastError if it is not an empty place.
 
         marks: ``{host, phase}`` for each phase that a host has to complete."""
@@ -69,7 +69,7 @@ class Bundle:
         self._append("progress.jsonl", {"event": event, "host": host, "phase": phase, "task": task, "message": message,
                                         "time": timestamp()})
 
-    def _append(self, name: str, row: Dict[str, Any]) -> None:
+    def _append(self, name: str, row: dict[str, Any]) -> None:
         """Many processes do so at once; a line is written whole or not at all."""
         with open(os.path.join(self.path, name), "a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -127,13 +127,13 @@ class Bundle:
         self._write("manifest.json", dict(manifest, verdict=summary, files=self._checksums()))
         return dict(summary, results=results, events=events)
 
-    def _events(self) -> List[Dict[str, Any]]:
+    def _events(self) -> list[dict[str, Any]]:
         """What failed and what was changed, in the order of time; and, as failed, each phase that a host did not
         complete although nothing else says why."""
         rows = list(self._rows("progress.jsonl"))
         completed = {(row["host"], row["phase"]) for row in rows if row["event"] == "completed"}
         events = [row for row in rows if row["event"] != "completed"]
-        lacking: Dict[str, List[str]] = {}
+        lacking: dict[str, list[str]] = {}
         for mark in self._read("plan.json")["marks"]:
             if (mark["host"], mark["phase"]) not in completed:
                 lacking.setdefault(mark["host"], []).append(mark["phase"])
@@ -152,7 +152,7 @@ class Bundle:
                 told[name] = {"error": str(error)}
         return told
 
-    def _rows(self, name: str) -> Iterator[Dict[str, Any]]:
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         try:
             with open(os.path.join(self.path, name), encoding="utf-8", errors="replace") as file:
                 lines = [line for line in file if line.endswith("\n")]
@@ -205,8 +205,8 @@ def new_path(results_dir, lab):
 def line(summary, path):
     """The one line that ends a run."""
     troubles = ["%d %s" % (summary[key], word) for key, word in (
-        ("failures", "failed"), ("missing", "missing"), ("warned", "with warnings"), ("errors", "errors"),
-        ("changes", "changes to hosts")) if summary[key]]
+        ("failures", "failed"), ("missing", "missing"), ("warned", "with warnings"), ("errors", "errors on the way"),
+        ("changes", "changed beforehand")) if summary[key]]
     shown = os.path.relpath(path)
     counted = ", ".join(["%d checks" % summary["checks"]] + troubles)
     return "verdict: %s, %s, %s/" % (summary["verdict"], counted, path if shown.startswith("..") else shown)
@@ -229,10 +229,10 @@ def _missing(check):
                 actual="none: the host was not reached, or the run ended before")
 
 
-def _incomplete(host: str, phases: List[str]) -> Dict[str, Any]:
+def _incomplete(host: str, phases: list[str]) -> dict[str, Any]:
     return {"event": "failed", "host": host, "phase": phases[0], "task": "", "time": timestamp(),
-            "message": f"did not complete {', '.join(phases)}: it could not be reached, a task outside a block failed, or "
-                       "the run ended before"}
+            "message": f"did not complete {', '.join(phases)}: it could not be reached, a task outside a block failed, "
+                       "or the run ended before"}
 
 
 def _xml(text):

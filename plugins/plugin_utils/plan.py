@@ -8,7 +8,7 @@ scenario calls its own steps. `severity` is failure, or warning where a host isn
 `wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from ..module_utils import expect
 from ..module_utils import group as groups_of
@@ -142,8 +142,8 @@ def _named(path, value, groups):
     return list(dict.fromkeys(names))
 
 
-def marks(checks: List[Dict[str, Any]], hosts: List[str], has_streams: bool, steps_: List[Dict[str, Any]]
-          ) -> List[Dict[str, str]]:
+def marks(checks: list[dict[str, Any]], hosts: list[str], has_streams: bool, steps_: list[dict[str, Any]]
+          ) -> list[dict[str, str]]:
     """The phases that each host has to complete: those of every run, those of the streams and steps where there are
     any, and those of its own checks. Returns ``{host, phase}`` each."""
     shared = [SETUP, *(PHASES if has_streams else ()), *(step["phase"] for step in steps_)]

@@ -26,6 +26,7 @@ def judged(planned, verdict="pass", **changes):
                                  "evidence": {}, "elapsed": 0.125}, **changes))
 
 
+MARKS = [{"host": host, "phase": phase} for host in ("server", "client") for phase in ("setup", "before")]
 PLAN = [check(1), check(2), check(3, host="client", phase="before")]
 
 
@@ -36,7 +37,15 @@ def path(tmp_path):
 
 @pytest.fixture
 def bundle(path):
-    return bundles.Bundle.open(path, PLAN, {"lab": "two_hosts"})
+    """Of a run in which all hosts completed all phases."""
+    bundle = new(path)
+    for mark in MARKS:
+        bundle.add_progress("completed", **mark)
+    return bundle
+
+
+def new(path):
+    return bundles.Bundle.open(path, PLAN, MARKS, {"lab": "two_hosts"})
 
 
 def read(bundle, name):
@@ -64,17 +73,46 @@ def test_verdict(bundle, verdicts, verdict, failures, missing, warned):
         if each:
             bundle.add_result(judged(planned, each))
     found = bundle.verdict()
-    results = found.pop("results")
-    assert found == {"verdict": verdict, "checks": 3, "failures": failures, "missing": missing, "warned": warned}
+    results, events = found.pop("results"), found.pop("events")
+    assert found == {"verdict": verdict, "checks": 3, "failures": failures, "missing": missing, "warned": warned,
+                     "errors": 0, "changes": 0}
     assert [(each["id"], each["verdict"]) for each in results] == [
         (planned["id"], each or "missing") for planned, each in zip(PLAN, verdicts)]
-    assert read(bundle, "results.json") == dict(found, results=results)
+    assert read(bundle, "results.json") == dict(found, results=results, events=events)
     manifest = read(bundle, "manifest.json")
     assert (manifest["verdict"], manifest["lab"]) == (found, "two_hosts")
 
 
+# What happened beside checks that all pass, as (event, host, phase), verdict, errors, changes.
+COMPLETED = [("completed", mark["host"], mark["phase"]) for mark in MARKS]
+PROGRESS = [
+    (COMPLETED, "pass", 0, 0),
+    ([*COMPLETED, ("changed", "server", "setup")], "pass", 0, 1),
+    ([*COMPLETED, ("failed", "server", "setup")], "fail", 1, 0),
+    ([*COMPLETED, ("failed", "localhost", "setup"), ("failed", "localhost", "setup")], "fail", 2, 0),
+    ([*COMPLETED, ("failed", "monitor", "a phase that nobody planned")], "fail", 1, 0),
+    (COMPLETED[1:], "fail", 1, 0),
+    (COMPLETED[2:], "fail", 1, 0),  # one error for each host
+    (COMPLETED[:1], "fail", 2, 0),
+    ([], "fail", 2, 0),
+    ([*COMPLETED[1:], ("failed", *COMPLETED[0][1:])], "fail", 2, 0),
+]
+
+
+@pytest.mark.parametrize(("progress", "verdict", "errors", "changes"), PROGRESS)
+def test_a_failure_on_the_way_or_a_phase_not_completed_fails_the_run(path, progress, verdict, errors, changes):
+    bundle = new(path)
+    for planned in PLAN:
+        bundle.add_result(judged(planned))
+    for event, host, phase in progress:
+        bundle.add_progress(event, host, phase, "a task", "a reason")
+    found = bundle.verdict()
+    assert (found["verdict"], found["errors"], found["changes"]) == (verdict, errors, changes)
+    assert found["failures"] == found["missing"] == 0
+
+
 def test_no_checks_fail(path):
-    bundle = bundles.Bundle.open(path, [], {})
+    bundle = bundles.Bundle.open(path, [], [], {})
     bundle.add_result(judged(check(1)))  # of a check that nobody planned
     found = bundle.verdict()
     assert (found["verdict"], found["checks"], found["results"]) == ("fail", 0, [])
@@ -123,7 +161,7 @@ def _write(bundle, writer, count):
 def test_writers_at_once_lose_nothing(path):
     writers, count = 4, 60
     bundle = bundles.Bundle.open(path, [check(number, host="h%d" % writer) for writer in range(writers)
-                                        for number in range(count)], {})
+                                        for number in range(count)], [], {})
     fork = multiprocessing.get_context("fork")
     processes = [fork.Process(target=_write, args=(bundle, writer, count), daemon=True) for writer in range(writers)]
     for process in processes:
@@ -157,7 +195,8 @@ def test_checksums_verify(bundle):
     for _again in range(2):
         bundle.verdict()
         files = read(bundle, "manifest.json")["files"]
-        assert sorted(files) == ["facts/server.json", "junit.xml", "plan.json", "results.json", "results.jsonl"]
+        assert sorted(files) == [
+            "facts/server.json", "junit.xml", "plan.json", "progress.jsonl", "results.json", "results.jsonl"]
         for name, checksum in files.items():
             with open(os.path.join(bundle.path, name), "rb") as file:
                 assert hashlib.sha256(file.read()).hexdigest() == checksum
@@ -201,12 +240,12 @@ def test_facts_are_kept_by_phase_and_host(bundle, host):
 
 def test_a_run_needs_a_folder_of_its_own(path, tmp_path):
     os.makedirs(path)
-    bundles.Bundle.open(path, [], {})
+    bundles.Bundle.open(path, [], [], {})
     with pytest.raises(McastError, match="is not empty; each run needs a folder of its own"):
-        bundles.Bundle.open(path, [], {})
+        bundles.Bundle.open(path, [], [], {})
     (tmp_path / "file").write_text("")
     with pytest.raises(McastError, match="can't be made: .*; set mcast_results_dir"):
-        bundles.Bundle.open(str(tmp_path / "file" / "run"), [], {})
+        bundles.Bundle.open(str(tmp_path / "file" / "run"), [], [], {})
 
 
 @pytest.mark.parametrize("name", ["plan.json", "manifest.json"])
@@ -225,16 +264,16 @@ def test_new_path_is_free(tmp_path):
     for _run in range(3):
         path = bundles.new_path(str(tmp_path), "two_hosts")
         assert re.match(r".*/two_hosts/\d{8}T\d{6}Z(-\d)?\Z", path)
-        bundles.Bundle.open(path, [], {})
+        bundles.Bundle.open(path, [], [], {})
 
 
 @pytest.mark.parametrize(("counts", "says"), [
     ({}, "verdict: pass, 17 checks, results/x/"),
-    ({"failures": 2, "missing": 1, "warned": 3},
-     "verdict: fail, 17 checks, 2 failed, 1 missing, 3 with warnings, results/x/"),
+    ({"failures": 2, "missing": 1, "warned": 3, "errors": 5, "changes": 4}, "verdict: fail, 17 checks, 2 failed, "
+     "1 missing, 3 with warnings, 5 errors on the way, 4 changed beforehand, results/x/"),
 ])
 def test_line(counts, says):
-    summary = dict({"checks": 17, "failures": 0, "missing": 0, "warned": 0}, **counts)
+    summary = dict({"checks": 17, "failures": 0, "missing": 0, "warned": 0, "errors": 0, "changes": 0}, **counts)
     summary["verdict"] = "fail" if counts else "pass"
     assert bundles.line(summary, os.path.abspath("results/x")) == says
     assert bundles.line(summary, "/nowhere/else").endswith(", /nowhere/else/")

@@ -302,6 +302,8 @@ def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
 
 
 @pytest.mark.parametrize(("steps", "says"), [
+    ([{"phase": "setup"}], "mcast_steps[0].phase: setup is a phase of every run"),
+    ([{"phase": "a"}, {"phase": "teardown"}], "mcast_steps[1].phase: teardown is a phase of every run"),
     ({}, "mcast_steps: expected a list of steps"), ([{}], "mcast_steps[0].phase: is missing"),
     ([{"phase": "a"}, {"phase": "b", "sent": {}}], "mcast_steps[1].sent: is not known"),
     ([{"phase": "a", "start": {"nobody": {}}}], "mcast_steps[0].start.nobody: is no host of the inventory"),
@@ -318,3 +320,22 @@ def test_wrong_steps_are_named(steps, says):
 def test_steps():
     plan.steps([{"phase": "a", "start": {"server": {"x": {"receiver": {"port": 1}}}}, "stop": {"server": ["y"]}}], {
         "all": ["server"]})
+
+
+STREAMED = ["setup", "before", "during", "after", "ended", "teardown"]
+
+
+@pytest.mark.parametrize(("checks", "has_streams", "steps", "phases"), [
+    ([], False, [], {"a": ["setup", "teardown"], "b": ["setup", "teardown"]}),
+    ([("a", "during")], True, [], {"a": STREAMED, "b": STREAMED}),
+    ([("a", "own")], False, [], {"a": ["setup", "own", "teardown"], "b": ["setup", "teardown"]}),
+    ([("b", "joined")], False, ["joined", "left"], dict.fromkeys("ab", ["setup", "joined", "left", "teardown"])),
+    # A host that does not take part, whose check nobody can judge.
+    ([("c", "own")], False, [], {"a": ["setup", "teardown"], "b": ["setup", "teardown"], "c": ["own"]}),
+])
+def test_the_phases_that_each_host_has_to_complete(checks, has_streams, steps, phases):
+    marks = plan.marks([{"host": host, "phase": phase} for host, phase in checks], ["a", "b"], has_streams,
+                       [{"phase": phase} for phase in steps])
+    assert {(mark["host"], mark["phase"]) for mark in marks} == {
+        (host, phase) for host, its in phases.items() for phase in its}
+    assert len(marks) == sum(map(len, phases.values()))
