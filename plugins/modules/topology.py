@@ -144,8 +144,8 @@ def _cleared(name: str, left: lab_lock.Left | None, changes: change.Changes) -> 
         return f"lab {name}: the run of process {left.pid} ended early and left it standing; it is removed"
     if left and "programs" in before:
         programs = ", ".join(sorted({unit for units in before["programs"].values() for unit in units}))
-        return (f"lab {name}: the run of process {left.pid} ended early and left programs running: {programs}; they are "
-                "stopped")
+        return (f"lab {name}: the run of process {left.pid} ended early and left programs running: {programs}; they "
+                "are stopped")
     return None
 
 
