@@ -78,8 +78,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 cleared:
-  description: What a run that was killed had left, one sentence. Null where there was nothing.
-  returned: if O(state) is V(present) or V(cleared)
+  description: What a run that was killed had left, in one sentence.
+  returned: if there was something, and O(state) is V(present) or V(cleared)
   type: str
 made:
   description: Whether the lab is new. One that stood and was repaired is changed, and not made.
@@ -134,8 +134,10 @@ def plan(params: dict[str, Any], warn: Callable[[str], None]) -> tuple[change.Ch
     if cleared:
         warn(cleared)
     _forget(changes, name, left)
-    extra = {"topology": settled} if params["state"] == "present" else {}
-    return changes, lambda: dict(cleared=cleared, **extra)
+    result: dict[str, Any] = {"cleared": cleared} if cleared else {}
+    if params["state"] == "present":
+        result["topology"] = settled
+    return changes, lambda: result
 
 
 def _cleared(name: str, left: lab_lock.Left | None, changes: change.Changes) -> str | None:

@@ -119,7 +119,8 @@ def test_a_capture_that_is_killed_in_the_middle_fails_by_what_came_after(invento
         lines = (bundle / "results.jsonl").read_text() if (bundle / "results.jsonl").exists() else ""
         return lines.count('"id": "server/during/')
     while not judged() or judged() < sum(
-            check["id"].startswith("server/during/") for check in json.loads((bundle / "plan.json").read_text())):
+            check["id"].startswith("server/during/") for check in
+            json.loads((bundle / "plan.json").read_text())["checks"]):
         assert run.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
     pids = subprocess.run(["ip", "netns", "pids", LAB + ".server"], capture_output=True, text=True, check=True).stdout
