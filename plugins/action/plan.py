@@ -43,6 +43,8 @@ class ActionModule(ActionBase):
         groups, hostvars = task_vars["groups"], task_vars["hostvars"]
         if not groups["all"]:
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
+        hosts = groups["all"] if args["hosts"] is None else args["hosts"]
+        settled.check_variables(hostvars, hosts)
         stated = self._templar.template(task_vars.get("mcast_checks") or [])
         steps = self._templar.template(task_vars.get("mcast_steps") or [])
         plan.steps(steps, groups)
@@ -50,7 +52,6 @@ class ActionModule(ActionBase):
         topology = settled.topology_of(hostvars, groups["all"][0])
         if topology:
             routing.check_streams(topology, streams)
-        hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         if not hosts:
             raise McastError("hosts", "match none of the inventory's; correct mcast_hosts, or leave it out")
         planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),

@@ -105,6 +105,24 @@ def test_parts_of_a_run_are_refused(inventory, name):
     assert not (folder.parent / "results").exists()
 
 
+VALUELESS = {
+    "undefined": ({"mcast_querier": "{{ typo }}"}, "mcast_querier of host server: 'typo' is undefined"),
+    "undefined below": ({"mcast_bridges": {"br0": {"querier": "{{ typo }}"}}}, "mcast_bridges of host server: 'typo'"),
+    "of a default": ({"mcast_receiver_streams": "{{ typo }}"}, "mcast_receiver_streams of host server: 'typo'"),
+    "a filter that fails": ({"mcast_router": "{{ 1 | nope }}"}, "mcast_router of host server: "),
+    "empty": ({"mcast_router": None}, "mcast_router of host server: has no value"),
+}
+
+
+@pytest.mark.parametrize("name", VALUELESS)
+def test_a_variable_without_a_value_is_refused(inventory, name):
+    variables, message = VALUELESS[name]
+    folder = inventory(server=variables)
+    ran = playbook(folder, "verify")
+    assert ran.returncode != 0 and ran.stdout.count(message) == 1, ran.stdout
+    assert not (folder.parent / "results").exists()
+
+
 def test_no_hosts_are_noticed(inventory):
     empty = inventory().parent / "empty"
     empty.mkdir()
