@@ -10,7 +10,6 @@ from ansible.errors import AnsibleError
 from ..module_utils import stream, topology
 from ..module_utils.error import McastError
 
-
 # Those of a host that are mappings; and those that the inventory plugin makes, which hold no templates.
 _MAPPINGS = ("mcast_querier", "mcast_router", "mcast_bridges", "mcast_host_settings")
 _MADE = ("mcast_topology", "mcast_topology_error", "mcast_interfaces", "mcast_netns")
