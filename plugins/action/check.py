@@ -3,6 +3,8 @@
 """Judge checks of one host; documented in plugins/modules/check.py."""
 from __future__ import annotations
 
+from typing import Any
+
 from ansible.plugins.action import ActionBase
 
 from ..module_utils import expect
@@ -36,9 +38,9 @@ class ActionModule(ActionBase):
         try:
             within, window = (expect.duration(name, args[name]) for name in ("within", "window"))
             run = self._planned if args["bundle"] else self._given
-            results = run(args, within, window)
+            results = run(args, within, window, result)
         except McastError as error:
-            result.update(failed=True, msg="%s: %s" % (self._host, error), thing=str(error.thing))
+            result.update(self._failure(error))
             return result
         failed = [each for each in results if each["verdict"] == "fail"]
         result.update(changed=False, checks=results, passed=not failed)
@@ -48,7 +50,10 @@ class ActionModule(ActionBase):
                     each["description"], each["expected"], each["actual"]) for each in failed))))
         return result
 
-    def _given(self, args, within, window):
+    def _failure(self, error: McastError) -> dict[str, Any]:
+        return {"failed": True, "msg": f"{self._host}: {error}", "thing": str(error.thing)}
+
+    def _given(self, args, within, window, unused):
         """The checks that stand in the task."""
         planned = []
         for number, given in enumerate(args["checks"]):
@@ -60,24 +65,29 @@ class ActionModule(ActionBase):
                             "params": params})
         return list(self._judge(planned, args["since"], within, window))
 
-    def _planned(self, args, within, window):
-        """The bundle's planned checks of this host and phase; each result is written as it is decided."""
+    def _planned(self, args, within, window, outcome: dict[str, Any]) -> list[dict[str, Any]]:
+        """The bundle's planned checks of this host and phase; each result is written as it is decided. What is judged
+        is returned though it can't be written, and `outcome` then gets what the task fails by."""
         bundle, phase = Bundle(args["bundle"]), args["phase"]
         # What was there before anything ran is what both later phases are compared with.
         since = bundle.facts(self._host).get("before")
         results = []
         planned = bundle.planned(self._host, phase)
-        for result in self._judge(planned, since, within, window, lambda name: bundle.capture(self._host, name)):
-            bundle.add_result(result)
-            results.append(result)
-        bundle.add_facts(self._host, phase, gather(self, task_vars=self._task_vars))
-        bundle.add_progress("completed", self._host, phase)
+        kept_in = bundle.folder, lambda name: bundle.capture_file(self._host, name)
+        try:
+            for result in self._judge(planned, since, within, window, kept_in):
+                results.append(result)
+                bundle.add_result(result)
+            bundle.add_facts(self._host, phase, gather(self, task_vars=self._task_vars))
+            bundle.add_progress("completed", self._host, phase)
+        except McastError as error:
+            outcome.update(self._failure(error))
         return results
 
-    def _judge(self, planned, since, within, window, path_of=None):
+    def _judge(self, planned, since, within, window, kept_in=()):
         checks = {each["id"]: judge.make(each["check"], each["params"], since) for each in planned}
         about = {each["id"]: each for each in planned}
-        captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, path_of)
+        captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, *kept_in)
         longer = {each["id"]: each.get("wait", 0) for each in planned}
         judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window, longer)
         for key, passed, expected, actual, evidence, elapsed in judged:

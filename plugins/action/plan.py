@@ -14,7 +14,8 @@ from ansible.plugins.action import ActionBase
 from ..module_utils import lab_lock, netns, routing
 from ..module_utils.error import McastError
 from ..plugin_utils import plan, settled
-from ..plugin_utils.bundle import Bundle, new_path
+from ..plugin_utils.bundle import Bundle, stamp
+from ..plugin_utils.evidence_file import Unwritten, mode_option
 
 _GALAXY = os.path.join(os.path.dirname(__file__), "..", "..", "galaxy.yml")
 _MANIFEST = os.path.join(os.path.dirname(__file__), "..", "..", "MANIFEST.json")
@@ -29,9 +30,14 @@ class ActionModule(ActionBase):
             "hosts": {"type": "list", "elements": "str"},
             "results_dir": {"type": "path"},
             "bundle": {"type": "path"},
+            "mode": {"type": "raw", "default": "0600"},
         })
         try:
             result.update(self._plan(args, task_vars))
+        except Unwritten as error:
+            # A run that can't even begin its evidence has a verdict too, for who looks for the line.
+            result.update(failed=True, verdict="fail", thing=str(error.thing),
+                          msg=f"verdict: fail, nothing was judged, evidence is incomplete: {error}")
         except McastError as error:
             result.update(failed=True, msg=str(error), thing=str(error.thing))
         return result
@@ -75,17 +81,24 @@ class ActionModule(ActionBase):
 
     def _open(self, args, topology, inventory_dir, streams, planned, marks):
         lab = topology["name"] if topology else os.path.basename(inventory_dir or "") or "hosts"
-        path = os.path.abspath(args["bundle"] or new_path(args["results_dir"], lab))
+        parent, mode = os.path.abspath(os.path.join(args["results_dir"] or "", lab)), mode_option(args["mode"])
         manifest = {
             "lab": lab, "topology": topology, "streams": streams, "kernel": platform.release(),
             "versions": {"mcast.lab": _version(), "ansible-core": ansible_version, "python": platform.python_version()},
         }
-        if not self._task.check_mode:
+        if self._task.check_mode:
+            return os.path.abspath(args["bundle"] or os.path.join(parent, stamp()))
+        if topology:
+            # The process of the playbook: a task runs in one of its own.
+            lab_lock.acquire(lab, os.getppid(), stands=lab in netns.names())
+        try:
+            if args["bundle"]:
+                return Bundle.open(os.path.abspath(args["bundle"]), planned, marks, manifest, mode).path
+            return Bundle.new(parent, planned, marks, manifest, mode).path
+        except McastError:
             if topology:
-                # The process of the playbook: a task runs in one of its own.
-                lab_lock.acquire(lab, os.getppid(), stands=lab in netns.names())
-            Bundle.open(path, planned, marks, manifest)
-        return path
+                lab_lock.release(lab, os.getppid())
+            raise
 
 
 def _version():

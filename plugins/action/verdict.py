@@ -9,20 +9,20 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import lab_lock
 from ..module_utils.error import McastError
-from ..plugin_utils.bundle import Bundle, line
+from ..plugin_utils.bundle import Bundle, line, unreadable
 
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={"bundle": {"type": "path", "required": True}})
+        bundle = Bundle(args["bundle"])
         try:
-            bundle = Bundle(args["bundle"])
             summary = bundle.verdict()
             if bundle.lab():
                 lab_lock.release(bundle.lab(), os.getppid())
         except McastError as error:
-            return dict(result, failed=True, msg=str(error), thing=str(error.thing))
+            summary = unreadable(error)
         open_ends = [each for each in summary.pop("results") if each["verdict"] in ("fail", "missing", "warning")]
         # Every callback shows it, as it does what debug says.
         return dict(result, changed=False, failed=summary["verdict"] != "pass", msg=line(summary, args["bundle"]),

@@ -105,17 +105,17 @@ class CallbackModule(CallbackBase):
         if action == "mcast.lab.check" and "checks" in content:
             for check in content["checks"]:
                 self._check(check)
-            return True
+            return "thing" not in content  # where it could not go on, that is shown too
         if action == "mcast.lab.fleet_report" and "lines" in content:
             for line in content["lines"]:
                 self._say(line)
             return True
-        if action == "mcast.lab.verdict" and "verdict" in content:
+        if action in ("mcast.lab.verdict", "mcast.lab.plan") and "verdict" in content:
             self._verdict = content["msg"], content["verdict"] == "pass"
             # What failed has been shown; what never came has not.
-            self._incomplete = [self._headline(check) for check in content["not_passed"]
+            self._incomplete = [self._headline(check) for check in content.get("not_passed", ())
                                 if check["verdict"] == "missing"]
-            self._incomplete += [f"error   {event['host']}: {event['message']}" for event in content["events"]
+            self._incomplete += [f"error   {event['host']}: {event['message']}" for event in content.get("events", ())
                                  if not event["task"] and event["event"] == "failed"]
             return True
         return False

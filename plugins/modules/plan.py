@@ -30,8 +30,15 @@ options:
         inventory's folder.
     type: path
   bundle:
-    description: Folder of the bundle itself, instead of a new one in O(results_dir). It must not exist yet.
+    description: Folder of the bundle itself, instead of a new one in O(results_dir). It must be empty if it exists.
     type: path
+  mode:
+    description:
+      - Mode of the bundle's files, as octal digits in quotes. Folders that are made, those above the bundle among them,
+        have x in addition where it has r.
+      - With sudo, files and folders belong to the user who runs it.
+    type: raw
+    default: "0600"
 attributes:
   check_mode:
     support: full
@@ -54,6 +61,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+verdict:
+  description: V(fail).
+  returned: if the bundle can't be written
+  type: str
 bundle:
   description: Path of the bundle, or null if none was asked for.
   returned: success

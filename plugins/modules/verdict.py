@@ -9,10 +9,15 @@ short_description: Make the verdict of a run from its files
 version_added: 0.1.0
 description:
   - Reads a bundle (see M(mcast.lab.plan)), compares the results with the plan, writes C(results.json), C(junit.xml) and
-    the checksums in C(manifest.json), and fails unless the verdict is pass.
+    C(messages.json), and fails unless the verdict is pass.
+  - The first verdict seals the bundle with the checksum of each file in C(manifest.json). From then on nothing in it is
+    written. Each later verdict compares all files with the checksums and is the same where they agree. Where a file has
+    changed, is missing or was added, the verdict is fail and names it.
   - A planned check without a result counts as failed, and so does a run without checks, a task that failed on the way,
     and a host that did not complete each phase. So the verdict of a run that was interrupted can be made later, and is
     fail.
+  - Where a file can't be written, such as on a full disk, the verdict is fail, says that evidence is incomplete, and
+    leaves the bundle unsealed. It can be made again.
   - Runs on the controller.
 author:
   - The mcast.lab authors (!UNKNOWN)
@@ -42,37 +47,50 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(pass) or V(fail).
-  returned: if the bundle can be read
+  description: V(pass) or V(fail). Always V(fail) where the bundle can't be read; the numbers are 0 then.
+  returned: always
   type: str
 checks:
   description: Number of planned checks.
-  returned: if the bundle can be read
+  returned: always
   type: int
 failures:
   description: Number of checks that failed.
-  returned: if the bundle can be read
+  returned: always
   type: int
 missing:
   description: Number of planned checks without a result.
-  returned: if the bundle can be read
+  returned: always
   type: int
 warned:
   description: Number of checks that failed on hosts where others may act too; they leave the verdict alone.
-  returned: if the bundle can be read
+  returned: always
   type: int
+problems:
+  description: What is wrong with the bundle itself, such as a file that has changed since the first verdict, a line of
+    results that does not match the plan, or evidence that could not be written. Any of them fails the run. The first
+    hundred, then how many more there are.
+  returned: always
+  type: list
+  elements: str
+digest:
+  description: The SHA-256 of C(manifest.json), which C(sha256sum manifest.json) prints too; it stands for all files of
+    the bundle. The line in RV(msg) has its first 16 digits. Null where the bundle is not sealed.
+  returned: always
+  type: str
+  sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 errors:
   description: Number of tasks that failed on the way, and of hosts that did not complete all phases. Any of them fails
     the run.
-  returned: if the bundle can be read
+  returned: always
   type: int
 changes:
   description: Number of times that settings of hosts were changed that stay so after the run.
-  returned: if the bundle can be read
+  returned: always
   type: int
 events:
   description: What RV(errors) and RV(changes) count.
-  returned: if the bundle can be read
+  returned: always
   type: list
   elements: dict
   contains:
@@ -94,9 +112,14 @@ events:
     time:
       description: When, in UTC.
       type: str
+msg:
+  description: The line that ends the run.
+  returned: always
+  type: str
+  sample: "verdict: pass, 38 checks, sha256:9f86d081884c7d65, results/two_hosts/20260131T120000Z/"
 not_passed:
   description: The results other than pass, as in RV(mcast.lab.check#module:checks).
-  returned: if the bundle can be read
+  returned: always
   type: list
   elements: dict
 """

@@ -7,59 +7,66 @@ results.jsonl  a line for each decided check, written at once; the verdict makes
 progress.jsonl  a line for each phase that a host has completed, each task that failed, each setting that was changed
 facts/HOST.json  what was gathered, by phase
 captures/HOST.NAME.pcap  what was on the wire (of capture-eth0, the name is eth0); the verdict makes messages.json of it
-manifest.json  versions, topology, and the SHA-256 of each file
+manifest.json  versions, topology, and the SHA-256 of plan.json; of all other files too, once the first verdict has
+               sealed the bundle, which changes no more from then on
 """
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
-import re
 import time
-from typing import Any, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
 
 from ..module_utils.error import McastError
-from . import captures
+from . import bundle_read, captures, junit, seal
+from .evidence_file import MODE, Folder, Unwritten, dump, load
 
-# What XML 1.0 can't hold, not even escaped (section 2.2).
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SHOWN = 3  # problems in the line of the verdict
 
 
 class Bundle:
     """path: the folder."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
+        self.folder = Folder(path)
 
     @classmethod
-    def open(cls, path: str, checks: list[dict[str, Any]], marks: list[dict[str, str]],
-             manifest: dict[str, Any]) -> Bundle:
+    def open(cls, path: str, checks: list[dict[str, Any]], marks: list[dict[str, str]], manifest: dict[str, Any],
+             mode: int = MODE) -> Bundle:
         """Make the folder and write what is known before the run. McastError if it is not an empty place.
 
-        marks: ``{host, phase}`` for each phase that a host has to complete."""
-        bundle = cls(path)
-        try:
-            os.makedirs(path, exist_ok=True)
-            if os.listdir(path):
-                raise McastError("results folder %s" % path, "is not empty; each run needs a folder of its own")
-            os.mkdir(os.path.join(path, "facts"))
-        except OSError as error:
-            raise McastError("results folder %s" % path, "can't be made: %s; set mcast_results_dir to a folder that "
-                                                         "can be written" % error.strerror) from None
-        bundle._write("plan.json", {"checks": checks, "marks": marks})
-        bundle._write("manifest.json", dict(manifest, started=timestamp()))
-        return bundle
+        marks: ``{host, phase}`` for each phase that a host has to complete. mode: of files."""
+        with _a_place_to_write():
+            folder = Folder.make(path, mode)
+            if folder.files():
+                raise McastError(f"results folder {path}", "is not empty; each run needs a folder of its own")
+            return cls(folder.path)._begin(checks, marks, manifest)
 
-    def planned(self, host=None, phase=None):
+    @classmethod
+    def new(cls, parent: str, checks: list[dict[str, Any]], marks: list[dict[str, str]], manifest: dict[str, Any],
+            mode: int = MODE) -> Bundle:
+        """As open(), in a new folder in `parent`, named by the time."""
+        with _a_place_to_write():
+            return cls(Folder.new(parent, stamp(), mode).path)._begin(checks, marks, manifest)
+
+    def _begin(self, checks: list[dict[str, Any]], marks: list[dict[str, str]], manifest: dict[str, Any]) -> Bundle:
+        plan = dump({"checks": checks, "marks": marks})
+        # Of two runs that were given the same empty folder, one can't.
+        self.folder.write("plan.json", plan, exclusive=True)
+        self.folder.write(seal.MANIFEST, dump(dict(manifest, started=timestamp(), files={
+            "plan.json": seal.checksum(plan)})))
+        return self
+
+    def planned(self, host: str | None = None, phase: str | None = None) -> list[dict[str, Any]]:
         """The planned checks, of one host and phase or of all."""
-        return [check for check in self._read("plan.json")["checks"]
+        return [check for check in self._plan()["checks"]
                 if host in (None, check["host"]) and phase in (None, check["phase"])]
 
-    def add_result(self, result):
+    def add_result(self, result: dict[str, Any]) -> None:
         """Append one result."""
         self._append("results.jsonl", result)
 
@@ -69,162 +76,236 @@ class Bundle:
         self._append("progress.jsonl", {"event": event, "host": host, "phase": phase, "task": task, "message": message,
                                         "time": timestamp()})
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
-        """Many processes do so at once; a line is written whole or not at all."""
-        with open(os.path.join(self.path, name), "a", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(json.dumps(row, sort_keys=True) + "\n")
-
-    def add_facts(self, host, phase, facts):
+    def add_facts(self, host: str, phase: str, facts: dict[str, Any]) -> None:
         """Keep what was gathered of a host in one phase. A host writes its own file only."""
-        kept = self.facts(host)
-        kept[phase] = facts
-        self._write(_facts_file(host), kept)
+        self._refuse_sealed()
+        self.folder.write(_facts_file(host), dump({**self.facts(host), phase: facts}))
 
-    def facts(self, host):
-        """Returns ``{phase: facts}`` of a host, as far as there is any."""
-        try:
-            return self._read(_facts_file(host))
-        except McastError:
-            return {}
+    def facts(self, host: str) -> dict[str, Any]:
+        """Returns ``{phase: facts}`` of a host, as far as there is any. McastError where that can't be read."""
+        name = _facts_file(host)
+        return bundle_read.facts(self._read(name), self._at(name)) if self._is_there(name) else {}
 
-    def capture(self, host, name):
-        """Where the packets of a host's capture are kept. Returns the path; its folder is there."""
-        name = name[len("capture-"):] if name.startswith("capture-") else name
-        folder = os.path.join(self.path, "captures")
-        os.makedirs(folder, exist_ok=True)
-        return os.path.join(folder, "%s.%s.pcap" % (quote(host, safe=""), quote(name, safe="")))
+    @staticmethod
+    def capture_file(host: str, name: str) -> str:
+        """The name, in the folder, of the file that keeps the packets of a host's capture."""
+        return f"captures/{quote(host, safe='')}.{quote(name.removeprefix('capture-'), safe='')}.pcap"
 
-    def lab(self):
+    def lab(self) -> str | None:
         """Returns the name of the lab that was used, None where the hosts are no lab of ours."""
-        manifest = self._read("manifest.json")
+        manifest = self._manifest(self.folder.read(seal.MANIFEST))
         return manifest["lab"] if manifest.get("topology") else None
 
-    def verdict(self):
-        """Judge the files against the plan and write results.json, junit.xml, messages.json and the
-        manifest's checksums.
+    def verdict(self) -> dict[str, Any]:
+        """Judge the files against the plan, write results.json, junit.xml and messages.json, and seal the bundle. Of
+        one that is sealed, compare each file with the manifest, and write nothing.
 
         A planned check without a result counts as failed, and so does a run in which nothing was planned, a task that
-        failed, and a phase that a host did not complete.
-        Returns ``{verdict: pass|fail, checks, failures, missing, warned, errors, changes, results, events}``; numbers
-        are counts."""
-        done = {result["id"]: result for result in self._rows("results.jsonl")}
-        results = [done.get(check["id"]) or _missing(check) for check in self.planned()]
-        count = {verdict: sum(result["verdict"] == verdict for result in results)
-                 for verdict in ("fail", "missing", "warning")}
-        events = self._events()
-        changes = sum(event["event"] == "changed" for event in events)
-        errors = len(events) - changes
-        passed = bool(results) and not count["fail"] and not count["missing"] and not errors
-        summary = {"verdict": "pass" if passed else "fail", "checks": len(results), "failures": count["fail"],
-                   "missing": count["missing"], "warned": count["warning"], "errors": errors, "changes": changes}
-        self._write("results.json", dict(summary, results=results, events=events))
-        _junit(results).write(os.path.join(self.path, "junit.xml"), encoding="utf-8", xml_declaration=True)
-        if os.path.isdir(os.path.join(self.path, "captures")):
-            self._write("messages.json", self._messages())
-        manifest = self._read("manifest.json")
-        manifest.setdefault("ended", timestamp())
-        self._write("manifest.json", dict(manifest, verdict=summary, files=self._checksums()))
-        return dict(summary, results=results, events=events)
+        failed, a phase that a host did not complete, and a file that is not as it was written.
+        Returns ``{verdict: pass|fail, checks, failures, missing, warned, errors, changes, problems, digest, results,
+        events}``: counts; texts that say what is wrong with the bundle itself; the SHA-256 of manifest.json, None where
+        the bundle could not be sealed; the results and events themselves. McastError where plan or manifest can't be
+        read."""
+        data = self.folder.read(seal.MANIFEST)
+        manifest = self._manifest(data)
+        if "verdict" in manifest:
+            return dict(self._sealed_verdict(manifest), digest=f"sha256:{seal.checksum(data)}")
+        return self._first_verdict(manifest)
 
-    def _events(self) -> list[dict[str, Any]]:
+    def _sealed_verdict(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        problems = seal.differences(manifest["files"], *seal.checksums(self.folder))
+        summary, kept = manifest["verdict"], {"results": [], "events": []}
+        if not problems:
+            whole = bundle_read.judged(self._read("results.json"), self._at("results.json"))
+            kept = {key: whole.pop(key) for key in kept}
+            if whole != summary:
+                problems = ["results.json has another verdict than manifest.json"]
+        if problems:
+            summary = dict(summary, verdict="fail", problems=_capped(problems + summary["problems"]))
+        return {**summary, **kept}
+
+    def _first_verdict(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        plan = self._plan()
+        sums, odd = seal.checksums(self.folder)
+        known = manifest["files"]
+        problems = seal.differences(known, {name: sums[name] for name in known if name in sums}, odd)
+        results = self._results(plan["checks"], sums, problems)
+        events = self._events(plan["marks"], sums, problems)
+        messages = self._messages(sums, problems)
+        summary = _summary(results, events, _capped(problems))
+        kept = {"results": results, "events": events}
+        written = {"results.json": dump({**summary, **kept}),
+                   "junit.xml": junit.text(results, _errors(events, problems))}
+        if messages:
+            written["messages.json"] = dump(messages)
+        try:
+            for name, data in written.items():
+                self.folder.write(name, data)
+                sums[name] = seal.checksum(data)
+            sealed = dump(dict(manifest, ended=timestamp(), verdict=summary, files=dict(sorted(sums.items()))))
+            self.folder.write(seal.MANIFEST, sealed)
+        except Unwritten as error:
+            # What is there may not say pass. Once there is room, the verdict can be made again.
+            self.folder.remove(*written)
+            problems.insert(0, f"evidence is incomplete: {os.path.relpath(error.thing, self.path)} {error.reason}")
+            return {**summary, **kept, "verdict": "fail", "problems": _capped(problems), "digest": None}
+        return {**summary, **kept, "digest": f"sha256:{seal.checksum(sealed)}"}
+
+    def _results(self, planned: list[dict[str, Any]], files: Container[str], problems: list[str]
+                 ) -> list[dict[str, Any]]:
+        """The result of each planned check. What is wrong with other lines is added to the problems."""
+        as_planned = bundle_read.result({check["id"]: check for check in planned})
+        rows = self._rows("results.jsonl", as_planned, files, problems)
+        done = {row["id"]: row for row in rows}
+        return [done.get(check["id"]) or _missing(check) for check in planned]
+
+    def _events(self, marks: list[dict[str, str]], files: Container[str], problems: list[str]) -> list[dict[str, Any]]:
         """What failed and what was changed, in the order of time; and, as failed, each phase that a host did not
         complete although nothing else says why."""
-        rows = list(self._rows("progress.jsonl"))
+        rows = self._rows("progress.jsonl", bundle_read.progress, files, problems)
         completed = {(row["host"], row["phase"]) for row in rows if row["event"] == "completed"}
         events = [row for row in rows if row["event"] != "completed"]
         lacking: dict[str, list[str]] = {}
-        for mark in self._read("plan.json")["marks"]:
+        for mark in marks:
             if (mark["host"], mark["phase"]) not in completed:
                 lacking.setdefault(mark["host"], []).append(mark["phase"])
         return events + [_incomplete(host, phases) for host, phases in lacking.items()]
 
-    def _messages(self):
+    def _messages(self, files: Iterable[str], problems: list[str]) -> dict[str, Any]:
         """What each capture says, by its file's name: what capture_info returns, the first datagrams among it."""
-        folder, told = os.path.join(self.path, "captures"), {}
-        for name in sorted(os.listdir(folder)):
-            path = os.path.join(folder, name)
+        found: dict[str, Any] = {}
+        for name in [name for name in files if name.startswith("captures/")]:
+            path, last = self._at(name), os.path.basename(name)
             try:
                 wire = captures.wire_of(path)
                 messages = sorted(wire["messages"] + captures.datagrams_of(path), key=lambda one: one["number"])
-                told[name] = dict(wire, messages=messages)
+                found[last] = dict(wire, messages=messages)
             except McastError as error:
-                told[name] = {"error": str(error)}
-        return told
+                found[last] = {"error": str(error)}
+                problems.append(f"{name} {error.reason}")
+        return found
 
-    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, name: str, check: Callable[[str, Any], None], files: Container[str], problems: list[str]
+              ) -> list[dict[str, Any]]:
+        if name not in files:
+            return []
         try:
-            with open(os.path.join(self.path, name), encoding="utf-8", errors="replace") as file:
-                lines = [line for line in file if line.endswith("\n")]
-        except FileNotFoundError:
-            return
-        for line in lines:
-            # A line that was cut off by whatever ended its writer doesn't count, nor does what was appended to it.
-            with contextlib.suppress(ValueError):
-                yield json.loads(line)
+            rows, wrong = bundle_read.rows(self.folder.read(name, bundle_read.MAX_LINES), name, check)
+        except McastError as error:
+            rows, wrong = [], [f"{name} {error.reason}"]
+        problems += wrong
+        return rows
 
-    def _checksums(self):
-        sums = {}
-        for folder, _unused, names in os.walk(self.path):
-            for name in names:
-                path = os.path.join(folder, name)
-                if name != "manifest.json":
-                    sums[os.path.relpath(path, self.path)] = _sha256(path)
-        return dict(sorted(sums.items()))
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        """Many processes do so at once; a line is written whole or not at all."""
+        self._refuse_sealed()
+        self.folder.append(name, json.dumps(row, sort_keys=True).encode() + b"\n")
 
-    def _read(self, name):
-        try:
-            with open(os.path.join(self.path, name), encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError) as error:
-            raise McastError(os.path.join(self.path, name), "is no readable part of a bundle: %s" % error) from None
+    def _refuse_sealed(self) -> None:
+        if self._is_there("results.json"):
+            raise McastError(self.path, "has its verdict already, and changes no more; a run needs a folder of its own")
 
-    def _write(self, name, content):
-        """Replace a file as a whole: an interrupt leaves the old one or the new one."""
-        path = os.path.join(self.path, name)
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, sort_keys=True)
-        os.replace(path + ".new", path)
+    def _plan(self) -> dict[str, Any]:
+        return bundle_read.plan(self._read("plan.json"), self._at("plan.json"))
+
+    def _manifest(self, data: bytes) -> dict[str, Any]:
+        path = self._at(seal.MANIFEST)
+        return bundle_read.manifest(load(data, path), path)
+
+    def _read(self, name: str) -> Any:
+        return load(self.folder.read(name), self._at(name))
+
+    def _is_there(self, name: str) -> bool:
+        return os.path.lexists(self._at(name))
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.path, name)
 
 
-def timestamp():
+def timestamp() -> str:
     """Now, in UTC, as ``2026-01-31T12:00:00Z``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def new_path(results_dir, lab):
-    """A path for a run that begins now: ``RESULTS/LAB/20260131T120000Z``, with a number behind it if that is taken."""
-    first = os.path.join(results_dir, lab, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+def stamp() -> str:
+    """Now, in UTC, as the name of a folder: ``20260131T120000Z``."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+
+
+def new_path(results_dir: str, lab: str) -> str:
+    """A path for what begins now: ``RESULTS/LAB/20260131T120000Z``, with a number behind it if that is taken."""
+    first = os.path.join(results_dir, lab, stamp())
     path, number = first, 1
     while os.path.exists(path):
         number += 1
-        path = "%s-%d" % (first, number)
+        path = f"{first}-{number}"
     return path
 
 
-def line(summary, path):
-    """The one line that ends a run."""
-    troubles = ["%d %s" % (summary[key], word) for key, word in (
+def line(summary: dict[str, Any], path: str) -> str:
+    """The one line that ends a run. Of the digest it has the first 16 digits."""
+    parts = [f"verdict: {summary['verdict']}", f"{summary['checks']} checks"]
+    parts += [f"{summary[key]} {word}" for key, word in (
         ("failures", "failed"), ("missing", "missing"), ("warned", "with warnings"), ("errors", "errors on the way"),
         ("changes", "changed beforehand")) if summary[key]]
+    problems = summary["problems"]
+    parts += problems[:_SHOWN]
+    if len(problems) > _SHOWN:
+        parts.append(f"and {len(problems) - _SHOWN} more problems")
+    if summary["digest"]:
+        parts.append(summary["digest"][:len("sha256:") + 16])
     shown = os.path.relpath(path)
-    counted = ", ".join(["%d checks" % summary["checks"]] + troubles)
-    return "verdict: %s, %s, %s/" % (summary["verdict"], counted, path if shown.startswith("..") else shown)
+    parts.append(f"{path if shown.startswith('..') else shown}/")
+    return ", ".join(_printable(part) for part in parts)
 
 
-def _sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+def unreadable(error: McastError) -> dict[str, Any]:
+    """The verdict of a bundle whose plan or manifest can't be read."""
+    return {**_summary([], [], [str(error)]), "digest": None, "results": [], "events": []}
 
 
-def _facts_file(host):
-    return os.path.join("facts", quote(host, safe="") + ".json")
+def _summary(results: list[dict[str, Any]], events: list[dict[str, Any]], problems: list[str]) -> dict[str, Any]:
+    count = {verdict: sum(result["verdict"] == verdict for result in results)
+             for verdict in ("fail", "missing", "warning")}
+    changes = sum(event["event"] == "changed" for event in events)
+    errors = len(events) - changes
+    passed = results and not (count["fail"] or count["missing"] or errors or problems)
+    return {"verdict": "pass" if passed else "fail", "checks": len(results), "failures": count["fail"],
+            "missing": count["missing"], "warned": count["warning"], "errors": errors, "changes": changes,
+            "problems": problems}
 
 
-def _missing(check):
+def _errors(events: list[dict[str, Any]], problems: list[str]) -> list[tuple[str, str]]:
+    """What failed the run besides checks, as (name, message)."""
+    failed = [(" ".join(filter(None, (event["host"], event["phase"], event["task"]))), event["message"])
+              for event in events if event["event"] == "failed"]
+    return failed + [("evidence", problem) for problem in problems]
+
+
+def _capped(problems: list[str]) -> list[str]:
+    """They may come from elsewhere, in any number."""
+    more = len(problems) - bundle_read.MAX_PROBLEMS
+    return problems[:bundle_read.MAX_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _printable(text: str) -> str:
+    """Names of files and what lines hold may try to write anywhere on a terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+@contextlib.contextmanager
+def _a_place_to_write() -> Iterator[None]:
+    try:
+        yield
+    except Unwritten as error:
+        raise Unwritten(error.thing, f"{error.reason}; set mcast_results_dir to a folder that can be written") from None
+
+
+def _facts_file(host: str) -> str:
+    return f"facts/{quote(host, safe='')}.json"
+
+
+def _missing(check: dict[str, Any]) -> dict[str, Any]:
     return dict(check, verdict="missing", expected="a judgement", evidence={}, elapsed=0.0,
                 actual="none: the host was not reached, or the run ended before")
 
@@ -233,28 +314,3 @@ def _incomplete(host: str, phases: list[str]) -> dict[str, Any]:
     return {"event": "failed", "host": host, "phase": phases[0], "task": "", "time": timestamp(),
             "message": f"did not complete {', '.join(phases)}: it could not be reached, a task outside a block failed, "
                        "or the run ended before"}
-
-
-def _xml(text):
-    return _NOT_XML.sub("\ufffd", text)
-
-
-def _junit(results):
-    """The results as JUnit XML, which build servers read: a suite for each host."""
-    suites = ElementTree.Element("testsuites", name="mcast.lab")
-    by_host = {}
-    for result in results:
-        by_host.setdefault(result["host"], []).append(result)
-    for host, cases in by_host.items():
-        failures = sum(case["verdict"] in ("fail", "missing") for case in cases)
-        suite = ElementTree.SubElement(suites, "testsuite", name=_xml(host), tests=str(len(cases)),
-                                       failures=str(failures))
-        for case in cases:
-            element = ElementTree.SubElement(suite, "testcase", classname=_xml(host), name=_xml(case["id"]),
-                                             time="%.3f" % case["elapsed"])
-            told = _xml("expected: %s\nactual: %s" % (case["expected"], case["actual"]))
-            if case["verdict"] in ("fail", "missing"):
-                ElementTree.SubElement(element, "failure", message=_xml(case["description"])).text = told
-            elif case["verdict"] == "warning":
-                ElementTree.SubElement(element, "system-out").text = told
-    return ElementTree.ElementTree(suites)

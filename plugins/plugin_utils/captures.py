@@ -9,10 +9,13 @@ import binascii
 import os
 import shlex
 import tempfile
+from typing import Callable
+from urllib.parse import quote
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel import sources
 from ..module_utils.packet.capture import read
+from .evidence_file import Folder
 from .gather import run
 
 # How many datagrams are told one by one; all are counted.
@@ -35,14 +38,17 @@ def datagrams_of(path):
 
 
 class Captures:
-    """action: the ActionBase of the task; names: those of the captures that are wanted; path_of: function of a
-    capture's name that returns where its file is kept on the controller, None: in a folder that goes with this one."""
+    """action: the ActionBase of the task; names: those of the captures that are wanted; folder: where their files are
+    kept on the controller, by default one that goes with this object; file_of: function of a capture's name that
+    returns that of its file there."""
 
-    def __init__(self, action, names, path_of=None):
+    def __init__(self, action, names, folder: Folder | None = None,
+                 file_of: Callable[[str], str] | None = None) -> None:
         self._action = action
         self._names = names
-        self._folder = None if path_of else tempfile.TemporaryDirectory(prefix="mcast")
-        self._path_of = path_of or (lambda name: os.path.join(self._folder.name, name))
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="mcast")
+        self._folder = folder or Folder(self._temporary.name)
+        self._file_of = file_of or (lambda name: quote(name, safe=""))
         self._have = {}
         self._told = {}  # what the file said at the last look; later looks of a task ask for no more than the first
 
@@ -55,12 +61,13 @@ class Captures:
         fetched = self._fetch({name: (report["file"], self._length(name, report)) for name, report in reports.items()})
         found = {}
         for name, report in reports.items():
-            path = self._path_of(name)
+            file = self._file_of(name)
             if self._length(name, report) + len(fetched[name]) < report["bytes"]:
                 raise McastError(report["file"], "could not be read on the host, with tail and base64 as the user of "
                                                  "this task; run it as root, with become: true")
             if fetched[name] or not self._length(name, report):
-                self._keep(name, report, path, fetched[name])
+                self._keep(name, report, file, fetched[name])
+                path = os.path.join(self._folder.path, file)
                 self._told[name] = {"wire": wire_of(path), "datagrams": datagrams_of(path) if datagrams else []}
             found[name] = dict(self._told[name], report=report)
         return found
@@ -69,10 +76,9 @@ class Captures:
         """How much of this very capture is here already, in bytes."""
         return self._have.get((name, report["pid"]), 0)
 
-    def _keep(self, name, report, path, more):
+    def _keep(self, name, report, file: str, more: bytes) -> None:
         length = self._length(name, report)
-        with open(path, "ab" if length else "wb") as file:
-            file.write(more)
+        (self._folder.append if length else self._folder.write)(file, more)
         self._have[name, report["pid"]] = length + len(more)
 
     def _fetch(self, wanted):

@@ -23,7 +23,6 @@ from ..module_utils.error import McastError
 
 MODE = 0o600  # of files; a folder's has x where this has r
 MAX_READ = 64 << 20  # bytes of a file that is read as a whole
-_MAX_HASHED = 16 << 30  # bytes of a file, which may be sparse and cost its writer nothing
 _MAX_FILES, _MAX_DEPTH = 100_000, 8
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -67,18 +66,20 @@ class Folder:
             os.close(made)
         return cls(os.path.join(parent, tried))
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a file, or replace one as a whole: an interrupt leaves the old one or the new one. Unwritten where it
-        can't be written."""
+    def write(self, name: str, data: bytes, exclusive: bool = False) -> None:
+        """Write a file, or replace one as a whole: an interrupt leaves the old one or the new one. exclusive: only
+        where there is none yet. Unwritten where it can't be written."""
         with _reported(self._at(name), "written"), self._opened(os.path.dirname(name), make=True) as folder:
+            last = os.path.basename(name)
             # A name that nobody knows beforehand, so that nothing can lie in wait there.
-            fresh, last = ".%s.new" % secrets.token_hex(8), os.path.basename(name)
+            fresh = last if exclusive else ".%s.new" % secrets.token_hex(8)
             file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600, dir_fd=folder)
             try:
                 with os.fdopen(file, "wb") as stream:
                     _take_after(folder, file)
                     stream.write(data)
-                os.replace(fresh, last, src_dir_fd=folder, dst_dir_fd=folder)
+                if not exclusive:
+                    os.replace(fresh, last, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(fresh, dir_fd=folder)
@@ -120,34 +121,40 @@ class Folder:
             raise McastError(self._at(name), "is larger than %d MiB, which no evidence of ours is" % (limit >> 20))
         return data
 
-    def sha256(self, name: str) -> str:
-        """The SHA-256 of a regular file, in hexadecimal digits."""
-        digest, left = hashlib.sha256(), _MAX_HASHED
+    def sha256(self, name: str, size: int) -> str:
+        """The SHA-256 of a regular file of `size` bytes, in hexadecimal digits."""
+        digest, left = hashlib.sha256(), size
         with self.open(name) as stream:
             for chunk in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(chunk)
                 left -= len(chunk)
                 if left < 0:
-                    raise McastError(self._at(name), "is larger than %d GiB, which no evidence of ours is" % (
-                        _MAX_HASHED >> 30))
+                    raise McastError(self._at(name), "grows while it is read")
         return digest.hexdigest()
 
-    def files(self) -> dict[str, bool]:
-        """All that lies in the folder and below it, except for folders: ``{name: whether it is a regular file}``."""
+    def files(self) -> dict[str, int | None]:
+        """All that lies in the folder and below it, except for folders: ``{name: bytes, None: not a regular file}``."""
         found, folders = {}, [""]
         while folders:
             name = folders.pop()
             with _reported(self._at(name), "read", McastError), self._opened(name) as folder:
                 for entry in os.scandir(folder):
-                    each = os.path.join(name, entry.name)
-                    if entry.is_dir(follow_symlinks=False) and each.count("/") < _MAX_DEPTH:
+                    each, about = os.path.join(name, entry.name), entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(about.st_mode) and each.count("/") < _MAX_DEPTH:
                         folders.append(each)
                     else:
-                        found[each] = entry.is_file(follow_symlinks=False)
+                        found[each] = about.st_size if stat.S_ISREG(about.st_mode) else None
                     if len(found) + len(folders) > _MAX_FILES:
                         raise McastError(self.path, "holds more than %d files, which no evidence of ours does" %
                                          _MAX_FILES)
         return dict(sorted(found.items()))
+
+    def remove(self, *names: str) -> None:
+        """Remove files of this folder, as far as they are there and that can be done."""
+        with contextlib.suppress(OSError), self._opened("") as folder:
+            for name in names:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
 
     def _at(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -164,6 +171,16 @@ class Folder:
                 folder = _kept(stack, _made(folder, part, stat.S_IMODE(about.st_mode), (about.st_uid, about.st_gid))
                                if make else os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder))
             yield folder
+
+
+def mode_option(value: Any) -> int:
+    """The mode of files, as a user gives it: octal digits, or the number that YAML makes of 0640. McastError where
+    their owner could not use them, or they could be run."""
+    mode = value if isinstance(value, int) else int(value, 8) if re.fullmatch("[0-7]{3,4}", str(value)) else 0
+    if mode & 0o600 != 0o600 or mode & ~0o666:
+        raise McastError("mode", "expected the mode of files as octal digits in quotes, such as '0640', with 6 for "
+                                 f"their owner and no more than 6 for others, not {value!r}")
+    return mode
 
 
 def load(data: bytes, path: str, line: int | None = None) -> Any:

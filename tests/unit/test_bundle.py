@@ -8,26 +8,24 @@ import hashlib
 import json
 import multiprocessing
 import os
+import pathlib
 import re
 from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.plugin_utils import bundle as bundles
-
-
-def check(number, host="server", phase="during", severity="failure"):
-    return {"id": "%s/%s/%d" % (host, phase, number), "host": host, "phase": phase, "check": "membership.present",
-            "description": "member of 239.0.0.100 on eth0", "severity": severity, "params": {"interface": "eth0"}}
-
-
-def judged(planned, verdict="pass", **changes):
-    return dict(planned, **dict({"verdict": verdict, "expected": "a member", "actual": "no <member> & \"none\"",
-                                 "evidence": {}, "elapsed": 0.125}, **changes))
-
-
-MARKS = [{"host": host, "phase": phase} for host in ("server", "client") for phase in ("setup", "before")]
-PLAN = [check(1), check(2), check(3, host="client", phase="before")]
+from ansible_collections.mcast.lab.tests.unit.bundle_runs import (
+    FACTS,
+    MARKS,
+    PLAN,
+    begun,
+    check,
+    digest,
+    everything,
+    judged,
+    whole,
+)
 
 
 @pytest.fixture
@@ -37,15 +35,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def bundle(path):
-    """Of a run in which all hosts completed all phases."""
-    bundle = new(path)
-    for mark in MARKS:
-        bundle.add_progress("completed", **mark)
-    return bundle
-
-
-def new(path):
-    return bundles.Bundle.open(path, PLAN, MARKS, {"lab": "two_hosts"})
+    return begun(path)
 
 
 def read(bundle, name):
@@ -73,14 +63,26 @@ def test_verdict(bundle, verdicts, verdict, failures, missing, warned):
         if each:
             bundle.add_result(judged(planned, each))
     found = bundle.verdict()
-    results, events = found.pop("results"), found.pop("events")
+    kept = {key: found.pop(key) for key in ("results", "events")}
+    sealed = found.pop("digest")
     assert found == {"verdict": verdict, "checks": 3, "failures": failures, "missing": missing, "warned": warned,
-                     "errors": 0, "changes": 0}
-    assert [(each["id"], each["verdict"]) for each in results] == [
+                     "errors": 0, "changes": 0, "problems": []}
+    assert [(each["id"], each["verdict"]) for each in kept["results"]] == [
         (planned["id"], each or "missing") for planned, each in zip(PLAN, verdicts)]
-    assert read(bundle, "results.json") == dict(found, results=results, events=events)
+    assert read(bundle, "results.json") == {**found, **kept}
     manifest = read(bundle, "manifest.json")
     assert (manifest["verdict"], manifest["lab"]) == (found, "two_hosts")
+    # A later one is the same, and writes nothing.
+    before = everything(bundle)
+    assert bundles.Bundle(bundle.path).verdict() == {**found, **kept, "digest": sealed}
+    assert everything(bundle) == before and sealed == digest(bundle)
+
+
+def test_no_checks_fail(path):
+    bundle = bundles.Bundle.open(path, [], [], {})
+    found = bundle.verdict()
+    assert (found["verdict"], found["checks"], found["results"], found["problems"]) == ("fail", 0, [], [])
+    assert ElementTree.parse(os.path.join(path, "junit.xml")).getroot().tag == "testsuites"
 
 
 # What happened beside checks that all pass, as (event, host, phase), verdict, errors, changes.
@@ -101,7 +103,7 @@ PROGRESS = [
 
 @pytest.mark.parametrize(("progress", "verdict", "errors", "changes"), PROGRESS)
 def test_a_failure_on_the_way_or_a_phase_not_completed_fails_the_run(path, progress, verdict, errors, changes):
-    bundle = new(path)
+    bundle = bundles.Bundle.open(path, PLAN, MARKS, {})
     for planned in PLAN:
         bundle.add_result(judged(planned))
     for event, host, phase in progress:
@@ -109,41 +111,83 @@ def test_a_failure_on_the_way_or_a_phase_not_completed_fails_the_run(path, progr
     found = bundle.verdict()
     assert (found["verdict"], found["errors"], found["changes"]) == (verdict, errors, changes)
     assert found["failures"] == found["missing"] == 0
-
-
-def test_no_checks_fail(path):
-    bundle = bundles.Bundle.open(path, [], [], {})
-    bundle.add_result(judged(check(1)))  # of a check that nobody planned
-    found = bundle.verdict()
-    assert (found["verdict"], found["checks"], found["results"]) == ("fail", 0, [])
-    assert ElementTree.parse(os.path.join(path, "junit.xml")).getroot().tag == "testsuites"
+    suites = {suite.get("name"): suite for suite in ElementTree.parse(os.path.join(path, "junit.xml")).getroot()}
+    assert len(suites.get("the run", ())) == errors
 
 
 LINE = json.dumps(judged(PLAN[1]), sort_keys=True)
 
 
-@pytest.mark.parametrize(("tail", "missing"), [
-    (LINE + "\n", 0),
-    (LINE, 1),  # whole but for its end: nobody knows whether it is
-    (LINE[:-1], 1), (LINE[:40], 1), (LINE[:40] + "\n", 1), ("{", 1), ("\n", 1),
-    (LINE[:40] + LINE + "\n", 1),  # another writer went on behind what was cut off
-    (LINE[:40] + "\n" + LINE + "\n", 0),
-    ("\0\0\0\n" + LINE + "\n", 0),
+@pytest.mark.parametrize(("tail", "missing", "line"), [
+    (LINE + "\n", 0, None),
+    (LINE, 1, "line 3: is cut off"),  # whole but for its end: nobody knows whether it is
+    (LINE[:-1], 1, "line 3: is cut off"), ("{", 1, "line 3: is cut off"),
+    (LINE[:40] + "\n", 1, "line 3: is not JSON: "), ("\n", 1, "line 3: is not JSON: "),
+    (LINE[:40] + LINE + "\n", 1, "line 3: is not JSON: "),  # another writer went on behind what was cut off
+    (LINE[:40] + "\n" + LINE + "\n", 0, "line 3: is not JSON: "), (LINE + "\n\xff", 0, "line 4: is cut off"),
+    ("\0\0\0\n" + LINE + "\n", 0, "line 3: is not JSON: "), ("\xff\n", 1, "line 3: is not text in UTF-8"),
+    ("[" * 100000 + "\n", 1, "line 3: is nested too deeply"),
+    (LINE.replace("0.125", "NaN") + "\n", 1, "line 3: is not JSON: NaN is not a number"),
+    ("[]\n", 1, "line 3: is not a mapping"), ("null\n", 1, "line 3: is not a mapping"),
+    ("{}\n", 1, "line 3: has no text as 'id'"), (LINE.replace('"id"', '"ID"') + "\n", 1, "line 3: has no text as 'id'"),
 ])
-def test_a_line_that_was_cut_off_is_no_result(bundle, tail, missing):
+def test_a_line_that_is_not_a_result_is_named_and_never_passes(bundle, tail, missing, line):
     for number in (0, 2):
         bundle.add_result(judged(PLAN[number]))
-    with open(os.path.join(bundle.path, "results.jsonl"), "a", encoding="utf-8") as file:
+    with open(os.path.join(bundle.path, "results.jsonl"), "a", encoding="latin-1") as file:
         file.write(tail)
     found = bundle.verdict()
-    assert (found["missing"], found["verdict"]) == (missing, "fail" if missing else "pass")
+    assert (found["missing"], found["verdict"]) == (missing, "fail" if line else "pass")
+    assert [problem[:len(f"results.jsonl {line}")] for problem in found["problems"]] == (
+        [f"results.jsonl {line}"] if line else [])
+    assert bundle.verdict() == found
 
 
-def test_bytes_that_are_no_text_are_no_result(bundle):
-    bundle.add_result(judged(PLAN[0]))
-    with open(os.path.join(bundle.path, "results.jsonl"), "ab") as file:
-        file.write(b"\xff\xfe{\n")
-    assert bundle.verdict()["missing"] == 2
+# what a result has that is not as planned, or not as we write it; what is said about it
+ODD_RESULTS = [
+    ({"verdict": "oops"}, "has 'oops' as 'verdict'; expected one of pass, fail, warning"),
+    ({"verdict": "missing"}, "has 'missing' as 'verdict'"), ({"verdict": True}, "has no text as 'verdict'"),
+    ({"host": "client"}, "is not as planned in host"), ({"severity": "warning"}, "is not as planned in severity"),
+    ({"check": "membership.absent", "phase": "after"}, "is not as planned in check, phase"),
+    ({"params": {"interface": "eth1"}}, "is not as planned in params"), ({"params": []}, "is not as planned in params"),
+    ({"description": "all is well"}, "is not as planned in description"),
+    ({"id": "server/during/9"}, "is the result of 'server/during/9', which plan.json does not hold"),
+    ({"id": 7}, "has no text as 'id'"), ({"actual": None}, "has no text as 'actual'"),
+    ({"elapsed": "0"}, "has no number of seconds as 'elapsed'"), ({"elapsed": -1}, "has no number of seconds"),
+    ({"elapsed": True}, "has no number of seconds"),
+]
+
+
+@pytest.mark.parametrize(("odd", "says"), ODD_RESULTS)
+def test_a_result_that_is_not_as_planned_never_passes(bundle, odd, says):
+    for planned in PLAN[1:]:
+        bundle.add_result(judged(planned))
+    bundle.add_result(judged(PLAN[0], **odd))
+    found = bundle.verdict()
+    assert (found["verdict"], found["missing"], len(found["problems"])) == ("fail", 1, 1)
+    assert found["problems"][0].startswith("results.jsonl line 3: " + says)
+
+
+@pytest.mark.parametrize(("row", "says"), [
+    ({"event": "oops"}, "has 'oops' as 'event'; expected one of completed, failed, changed"),
+    ({"host": None}, "has no text as 'host'"), ({"phase": 1}, "has no text as 'phase'"),
+])
+def test_progress_that_is_not_as_written_never_passes(path, row, says):
+    bundle = whole(path)
+    good = {"event": "changed", "host": "a", "phase": "b", "task": "", "message": "", "time": ""}
+    bundle._append("progress.jsonl", {**good, **row})
+    found = bundle.verdict()
+    assert (found["verdict"], found["problems"]) == ("fail", ["progress.jsonl line 5: " + says])
+
+
+def test_the_number_of_problems_is_bounded(bundle):
+    with open(os.path.join(bundle.path, "results.jsonl"), "w", encoding="utf-8") as file:
+        file.write("{\n" * 100000)
+    assert len(bundle.verdict()["problems"]) <= 101
+    for number in range(300):
+        bundle.folder.write(f"more/{number}", b"")
+    found = bundle.verdict()
+    assert len(found["problems"]) == 101 and re.match(r"and \d+ more\Z", found["problems"][-1])
 
 
 def test_the_last_result_of_a_check_counts(bundle):
@@ -177,6 +221,7 @@ def test_a_writer_waits_for_the_other(bundle):
     process = multiprocessing.get_context("fork").Process(
         target=bundle.add_result, args=(judged(PLAN[0]),), daemon=True)
     with open(os.path.join(bundle.path, "results.jsonl"), "a", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         process.start()
         process.join(0.3)
@@ -188,32 +233,37 @@ def test_a_writer_waits_for_the_other(bundle):
     assert bundle.verdict()["missing"] == 2
 
 
-def test_checksums_verify(bundle):
-    for planned in PLAN:
-        bundle.add_result(judged(planned))
-    bundle.add_facts("server", "before", {"memberships": []})
+def test_checksums_verify(path):
+    bundle = whole(path)
+    sums, times = set(), ("started", "ended")
     for _again in range(2):
-        bundle.verdict()
+        sums.add(bundle.verdict()["digest"])
         files = read(bundle, "manifest.json")["files"]
-        assert sorted(files) == [
-            "facts/server.json", "junit.xml", "plan.json", "progress.jsonl", "results.json", "results.jsonl"]
+        assert sorted(files) == ["captures/client.eth0.pcap", "captures/server.eth0.pcap", "facts/client.json",
+                                 "facts/server.json", "junit.xml", "messages.json", "plan.json", "progress.jsonl",
+                                 "results.json", "results.jsonl"]
         for name, checksum in files.items():
-            with open(os.path.join(bundle.path, name), "rb") as file:
-                assert hashlib.sha256(file.read()).hexdigest() == checksum
+            assert hashlib.sha256(pathlib.Path(bundle.path, name).read_bytes()).hexdigest() == checksum
+    assert sums == {digest(bundle)}
     manifest = read(bundle, "manifest.json")
-    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", manifest[key]) for key in ("started", "ended"))
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", manifest[key]) for key in times)
 
 
-def test_junit(bundle):
+def test_junit(path):
     odd = "\0\x1b[31mred\ud800 <&\">]]>\r\n\ufffe \U0001f600"
-    bundle.add_result(judged(PLAN[0], "fail", actual=odd, description=odd))
+    plan = [dict(PLAN[0], description=odd), *PLAN[1:]]
+    bundle = bundles.Bundle.open(path, plan, [], {})
+    bundle.add_result(judged(plan[0], "fail", actual=odd))
     bundle.add_result(judged(PLAN[2], "warning"))
+    bundle.add_progress("failed", "server", "during", odd, odd)
     bundle.verdict()
     suites = {suite.get("name"): suite for suite in ElementTree.parse(os.path.join(bundle.path, "junit.xml")).getroot()}
     assert {name: (suite.get("tests"), suite.get("failures")) for name, suite in suites.items()} == {
-        "server": ("2", "2"), "client": ("1", "0")}
+        "server": ("2", "2"), "client": ("1", "0"), "the run": ("1", "1")}
     failed, missing = suites["server"]
-    assert "\ufffd[31mred\ufffd <&\">]]>" in failed.find("failure").text
+    error, = suites["the run"]
+    for one in (failed, error):
+        assert "\ufffd[31mred\ufffd <&\">]]>" in one.find("failure").text
     assert failed.get("time") == "0.125"
     assert "the host was not reached" in missing.find("failure").text
     case, = suites["client"]
@@ -248,32 +298,86 @@ def test_a_run_needs_a_folder_of_its_own(path, tmp_path):
         bundles.Bundle.open(str(tmp_path / "file" / "run"), [], [], {})
 
 
-@pytest.mark.parametrize("name", ["plan.json", "manifest.json"])
-@pytest.mark.parametrize("content", [None, "", "{\"a\":"])
-def test_a_bundle_that_can_not_be_read_is_no_pass(bundle, name, content):
-    file = os.path.join(bundle.path, name)
-    os.remove(file)
+def _begin(way, path, number):
+    try:
+        make = bundles.Bundle.open if way == "one folder" else bundles.Bundle.new
+        return make(path, [check(number)], [], {}).planned()[0]["id"]
+    except McastError:
+        return None
+
+
+@pytest.mark.parametrize("way", ["one folder", "one folder of results"])
+def test_runs_that_begin_at_once(tmp_path, way):
+    """In one folder, all but one are refused; in one folder of results, each has its own."""
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        for turn in range(5):
+            folder = tmp_path / str(turn)
+            folder.mkdir()
+            found = set(pool.starmap(_begin, [(way, str(folder), number) for number in range(16)])) - {None}
+            made = [folder] if way == "one folder" else list(folder.iterdir())
+            assert len(made) == len(found) == (1 if way == "one folder" else 16)
+            assert {bundles.Bundle(str(one)).planned()[0]["id"] for one in made} == found
+            assert {bundles.Bundle(str(one)).verdict()["missing"] for one in made} == {1}
+
+
+# name of a file, its content (None: none), and what is said about it
+MALFORMED = [
+    ("plan.json", None, "plan.json: can't be read: No such file or directory"),
+    ("plan.json", "", "plan.json line 1: is not JSON: Expecting value"),
+    ("plan.json", '{"checks":\n\n[', "plan.json line 3: is not JSON: Expecting value"),
+    ("plan.json", "[]", "plan.json: is not a mapping"), ("plan.json", "{}", "plan.json: has no list as 'checks'"),
+    ("plan.json", '{"checks": []}', "plan.json: has no list as 'marks'"),
+    ("plan.json", '{"checks": [[]], "marks": []}', "plan.json checks[0]: is not a mapping"),
+    ("plan.json", '{"checks": [{"host": "a"}], "marks": []}', "plan.json checks[0]: has no text as 'id'"),
+    ("plan.json", '{"checks": [], "marks": [{"host": []}]}', "plan.json marks[0]: has no text as 'host'"),
+    ("plan.json", "[" * 100000, "plan.json: is nested too deeply"), ("plan.json", "NaN", "plan.json: is not JSON: NaN"),
+    ("manifest.json", None, "manifest.json: can't be read: No such file or directory"),
+    ("manifest.json", "", "manifest.json line 1: is not JSON: Expecting value"),
+    ("manifest.json", "[1]", "manifest.json: is not a mapping"),
+    ("manifest.json", "{}", "manifest.json files: is not a mapping"),
+    ("manifest.json", '{"files": {"a": 1}}', "manifest.json files: has no text as 'a'"),
+    ("manifest.json", '{"files": {}, "verdict": "pass"}', "manifest.json verdict: is not a mapping"),
+    ("manifest.json", '{"files": {}, "verdict": {"verdict": "pass"}}', "manifest.json verdict: has no number as 'che"),
+    ("manifest.json", '{"files": {}, "topology": {"a": 1}, "lab": "../x"}', "manifest.json lab: "),
+    ("manifest.json", '{"files": {}, "topology": {"a": 1}}', "manifest.json lab: "),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "says"), MALFORMED)
+def test_a_bundle_that_can_not_be_read_is_no_pass(bundle, name, content, says):
+    file = pathlib.Path(bundle.path, name)
+    file.unlink()
     if content is not None:
-        with open(file, "w", encoding="utf-8") as stream:
-            stream.write(content)
-    with pytest.raises(McastError, match="%s: is no readable part of a bundle" % name):
+        file.write_text(content)
+    with pytest.raises(McastError) as told:
         bundle.verdict()
+    assert str(told.value).startswith(os.path.join(bundle.path, says)) and "\n" not in str(told.value)
+    found = bundles.unreadable(told.value)
+    assert found["verdict"] == "fail" and found["digest"] is None
+    assert bundles.line(found, bundle.path).startswith(f"verdict: fail, 0 checks, {told.value}, ")
 
 
-def test_new_path_is_free(tmp_path):
-    for _run in range(3):
-        path = bundles.new_path(str(tmp_path), "two_hosts")
-        assert re.match(r".*/two_hosts/\d{8}T\d{6}Z(-\d)?\Z", path)
-        bundles.Bundle.open(path, [], [], {})
+def test_facts_that_can_not_be_read_are_not_overwritten(bundle):
+    bundle.add_facts("server", "before", FACTS)
+    for content in ("[", "[]", '{"before": 1}'):
+        pathlib.Path(bundle.path, "facts/server.json").write_text(content)
+        for use in (lambda: bundle.facts("server"), lambda: bundle.add_facts("server", "during", FACTS)):
+            with pytest.raises(McastError, match=r"facts/server.json"):
+                use()
+        assert pathlib.Path(bundle.path, "facts/server.json").read_text() == content
 
 
-@pytest.mark.parametrize(("counts", "says"), [
-    ({}, "verdict: pass, 17 checks, results/x/"),
+@pytest.mark.parametrize(("changes", "says"), [
+    ({}, "verdict: pass, 17 checks, sha256:0123456789abcdef, results/x/"),
     ({"failures": 2, "missing": 1, "warned": 3, "errors": 5, "changes": 4}, "verdict: fail, 17 checks, 2 failed, "
-     "1 missing, 3 with warnings, 5 errors on the way, 4 changed beforehand, results/x/"),
+     "1 missing, 3 with warnings, 5 errors on the way, 4 changed beforehand, sha256:0123456789abcdef, results/x/"),
+    ({"problems": ["a", "b\n\x1b\u202e", "ü", "d", "e"]}, "verdict: fail, 17 checks, a, "
+     "b\\n\\x1b\\u202e, ü, and 2 more problems, sha256:0123456789abcdef, results/x/"),
+    ({"problems": ["evidence is incomplete: no"], "digest": None},
+     "verdict: fail, 17 checks, evidence is incomplete: no, results/x/"),
 ])
-def test_line(counts, says):
-    summary = dict({"checks": 17, "failures": 0, "missing": 0, "warned": 0, "errors": 0, "changes": 0}, **counts)
-    summary["verdict"] = "fail" if counts else "pass"
+def test_line(changes, says):
+    summary = {"verdict": "fail" if changes else "pass", "checks": 17, "failures": 0, "missing": 0, "warned": 0,
+               "errors": 0, "changes": 0, "problems": [], "digest": "sha256:" + "0123456789abcdef" * 4, **changes}
     assert bundles.line(summary, os.path.abspath("results/x")) == says
     assert bundles.line(summary, "/nowhere/else").endswith(", /nowhere/else/")
