@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from ..module_utils.error import McastError
 from . import bundle_read, captures, junit, seal
-from .evidence_file import MODE, Folder, Unwritten, dump, load
+from .evidence_file import MAX_READ, MODE, Folder, Unwritten, dump, load
 
 _SHOWN = 3  # problems in the line of the verdict
 
@@ -40,11 +40,10 @@ class Bundle:
         """Make the folder and write what is known before the run. McastError if it is not an empty place.
 
         marks: ``{host, phase}`` for each phase that a host has to complete. mode: of files."""
+        if not _is_empty(path):
+            raise McastError(f"results folder {path}", "is not empty; each run needs a folder of its own")
         with _a_place_to_write():
-            folder = Folder.make(path, mode)
-            if folder.files():
-                raise McastError(f"results folder {path}", "is not empty; each run needs a folder of its own")
-            return cls(folder.path)._begin(checks, marks, manifest)
+            return cls(Folder.make(path, mode).path)._begin(checks, marks, manifest)
 
     @classmethod
     def new(cls, parent: str, checks: list[dict[str, Any]], marks: list[dict[str, str]], manifest: dict[str, Any],
@@ -116,7 +115,7 @@ class Bundle:
         problems = seal.differences(manifest["files"], *seal.checksums(self.folder))
         summary, kept = manifest["verdict"], {"results": [], "events": []}
         if not problems:
-            whole = bundle_read.judged(self._read("results.json"), self._at("results.json"))
+            whole = bundle_read.judged(self._read("results.json", bundle_read.MAX_RESULTS), self._at("results.json"))
             kept = {key: whole.pop(key) for key in kept}
             if whole != summary:
                 problems = ["results.json has another verdict than manifest.json"]
@@ -212,8 +211,8 @@ class Bundle:
         path = self._at(seal.MANIFEST)
         return bundle_read.manifest(load(data, path), path)
 
-    def _read(self, name: str) -> Any:
-        return load(self.folder.read(name), self._at(name))
+    def _read(self, name: str, limit: int = MAX_READ) -> Any:
+        return load(self.folder.read(name, limit), self._at(name))
 
     def _is_there(self, name: str) -> bool:
         return os.path.lexists(self._at(name))
@@ -291,6 +290,13 @@ def _capped(problems: list[str]) -> list[str]:
 def _printable(text: str) -> str:
     """Names of files and what lines hold may try to write anywhere on a terminal."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        return not os.listdir(path)
+    except OSError:  # not there; or who makes it says why it can't be used
+        return True
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ VERDICTS = ("pass", "fail", "warning")  # of a result
 EVENTS = ("completed", "failed", "changed")
 COUNTS = ("checks", "failures", "missing", "warned", "errors", "changes")
 MAX_LINES = 256 << 20  # bytes of results.jsonl, progress.jsonl
+MAX_RESULTS = 2 * MAX_LINES  # of results.json
 MAX_PROBLEMS = 100  # that are listed of a bundle, and after which no more lines are read
 _CHECK = ("id", "host", "phase", "check", "description", "severity")
 _EVENT = ("event", "host", "phase", "task", "message", "time")
@@ -26,6 +27,7 @@ def plan(content: Any, path: str) -> dict[str, Any]:
     _mapping(path, content)
     for number, check in enumerate(_list(path, content, "checks")):
         _mapping(f"{path} checks[{number}]", check, _CHECK)
+        _seconds(f"{path} checks[{number}]", check.get("wait", 0), "wait")
     for number, mark in enumerate(_list(path, content, "marks")):
         _mapping(f"{path} marks[{number}]", mark, ("host", "phase"))
     return content
@@ -113,9 +115,12 @@ def _summary(thing: str, value: Any) -> None:
 
 def _result(thing: str, row: Any, verdicts: tuple[str, ...]) -> None:
     _choice(thing, _mapping(thing, row, (*_CHECK, "verdict", "expected", "actual")), "verdict", verdicts)
-    elapsed = row.get("elapsed")
-    if isinstance(elapsed, bool) or not isinstance(elapsed, (int, float)) or not 0 <= elapsed < math.inf:
-        raise McastError(thing, "has no number of seconds as 'elapsed'")
+    _seconds(thing, row.get("elapsed"), "elapsed")
+
+
+def _seconds(thing: str, value: Any, key: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise McastError(thing, f"has no number of seconds as {key!r}")
 
 
 def _choice(thing: str, value: dict[str, Any], key: str, choices: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pathlib
 import re
+import stat
 from xml.etree import ElementTree
 
 import pytest
@@ -291,8 +292,10 @@ def test_facts_are_kept_by_phase_and_host(bundle, host):
 def test_a_run_needs_a_folder_of_its_own(path, tmp_path):
     os.makedirs(path)
     bundles.Bundle.open(path, [], [], {})
+    os.chmod(path, 0o755)
     with pytest.raises(McastError, match="is not empty; each run needs a folder of its own"):
         bundles.Bundle.open(path, [], [], {})
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o755  # which may be the home of the user
     (tmp_path / "file").write_text("")
     with pytest.raises(McastError, match="can't be made: .*; set mcast_results_dir"):
         bundles.Bundle.open(str(tmp_path / "file" / "run"), [], [], {})
@@ -330,6 +333,8 @@ MALFORMED = [
     ("plan.json", '{"checks": [[]], "marks": []}', "plan.json checks[0]: is not a mapping"),
     ("plan.json", '{"checks": [{"host": "a"}], "marks": []}', "plan.json checks[0]: has no text as 'id'"),
     ("plan.json", '{"checks": [], "marks": [{"host": []}]}', "plan.json marks[0]: has no text as 'host'"),
+    ("plan.json", json.dumps({"checks": [dict(PLAN[0], wait="1")], "marks": []}),
+     "plan.json checks[0]: has no number of seconds as 'wait'"),
     ("plan.json", "[" * 100000, "plan.json: is nested too deeply"), ("plan.json", "NaN", "plan.json: is not JSON: NaN"),
     ("manifest.json", None, "manifest.json: can't be read: No such file or directory"),
     ("manifest.json", "", "manifest.json line 1: is not JSON: Expecting value"),
