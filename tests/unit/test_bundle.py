@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.plugin_utils import bundle as bundles
+from ansible_collections.mcast.lab.plugins.plugin_utils import bundle_read
 from ansible_collections.mcast.lab.tests.unit.bundle_runs import (
     FACTS,
     MARKS,
@@ -184,7 +185,8 @@ def test_progress_that_is_not_as_written_never_passes(path, row, says):
 def test_the_number_of_problems_is_bounded(bundle):
     with open(os.path.join(bundle.path, "results.jsonl"), "w", encoding="utf-8") as file:
         file.write("{\n" * 100000)
-    assert len(bundle.verdict()["problems"]) <= 101
+    assert len(bundle_read.rows(bundle.folder.read("results.jsonl"), "results.jsonl", bundle_read.progress)[1]) == 101
+    assert len(bundle.verdict()["problems"]) == 101
     for number in range(300):
         bundle.folder.write(f"more/{number}", b"")
     found = bundle.verdict()
@@ -299,6 +301,14 @@ def test_a_run_needs_a_folder_of_its_own(path, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(McastError, match="can't be made: .*; set mcast_results_dir"):
         bundles.Bundle.open(str(tmp_path / "file" / "run"), [], [], {})
+
+
+def test_one_of_two_runs_that_found_a_folder_empty_is_refused(path, monkeypatch):
+    monkeypatch.setattr(bundles, "_is_empty", lambda path: True)
+    bundle = bundles.Bundle.open(path, PLAN, [], {})
+    with pytest.raises(McastError, match="plan.json: can't be written: File exists"):
+        bundles.Bundle.open(path, [], [], {})
+    assert bundle.planned() == PLAN
 
 
 def _begin(way, path, number):

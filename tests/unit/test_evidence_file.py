@@ -3,6 +3,7 @@
 """Files of evidence: their modes and owners, and what is not opened."""
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -87,7 +88,7 @@ def _new(parent, name):
 
 
 def _plant(kind, path):
-    if kind == "FIFO":
+    if kind in ("FIFO", "FIFO with a reader"):
         os.mkfifo(path)
     elif kind == "socket":
         with socket.socket(socket.AF_UNIX) as one:
@@ -101,10 +102,12 @@ def _plant(kind, path):
         path.symlink_to(target)
 
 
-@pytest.mark.parametrize("kind", ["FIFO", "socket", "folder", "symbolic link", "dangling link"])
-def test_only_regular_files_are_opened(folder, tmp_path, kind):
+@pytest.mark.parametrize("kind", ["FIFO", "FIFO with a reader", "socket", "folder", "symbolic link", "dangling link"])
+def test_only_regular_files_are_opened(folder, tmp_path, kind, request):
     planted = tmp_path / "results" / "lab" / "run" / "facts.json"
     _plant(kind, planted)
+    if kind == "FIFO with a reader":
+        request.addfinalizer(functools.partial(os.close, os.open(planted, os.O_RDONLY | os.O_NONBLOCK)))
     reason = "it is a symbolic link" if "link" in kind else "it is not a regular file"
     for look in (folder.read, lambda name: folder.sha256(name, 9)):
         with pytest.raises(McastError, match="facts.json: can't be read: %s" % reason):
@@ -164,6 +167,13 @@ def test_folders_nested_deeply(folder):
         os.close(above)
     os.close(here)
     assert list(folder.files().values()) == [None]
+
+
+def test_what_is_there_can_be_spared(folder):
+    folder.write("plan.json", b"first", exclusive=True)
+    with pytest.raises(Unwritten, match="plan.json: can't be written: File exists"):
+        folder.write("plan.json", b"second", exclusive=True)
+    assert folder.read("plan.json") == b"first" and list(folder.files()) == ["plan.json"]
 
 
 def _write_beyond(folder, limit):

@@ -147,6 +147,19 @@ def test_a_failed_run_stays_one(whole, what):
     assert (found["verdict"], found["errors"]) == ("fail", 1) and found["problems"]
 
 
+@pytest.mark.parametrize("name", ["results.json", "junit.xml", "messages.json"])
+def test_a_verdict_that_can_not_be_written_leaves_none(whole, name):
+    """Nothing that says pass; once it can be written, it is made again."""
+    os.mkdir(os.path.join(whole.path, name))
+    before = everything(whole)
+    found = bundles.Bundle(whole.path).verdict()
+    assert (found["verdict"], found["digest"], found["problems"]) == (
+        "fail", None, [f"evidence is incomplete: {name} can't be written: Is a directory"])
+    assert everything(whole) == before
+    os.rmdir(os.path.join(whole.path, name))
+    assert whole.verdict()["verdict"] == "pass"
+
+
 def test_the_digest_shows_whether_the_manifest_was_edited(whole):
     first = whole.verdict()["digest"]
     edited("manifest.json", b'"two_hosts"', b'"too_hosts"')(pathlib.Path(whole.path))
