@@ -3,6 +3,8 @@
 """have → want → changes → apply → result: `changed` and `diff` come from the one list of changes."""
 from __future__ import annotations
 
+from .error import McastError, reason
+
 
 class Changes:
     """The list of what has to change, in the order in which it is applied.
@@ -29,9 +31,13 @@ class Changes:
         self._changes += other._changes
 
     def apply(self):
-        """Make every change; the first that raises ends it."""
-        for change in self._changes:
-            change[3]()
+        """Make every change; the first that raises ends it. McastError names the change that the system refused."""
+        for path, _before, _after, apply in self._changes:
+            try:
+                apply()
+            except OSError as error:
+                where = f" ({error.filename})" if error.filename and str(error.filename) not in path else ""
+                raise McastError(" ".join(map(str, path)), reason(error) + where) from None
 
     def result(self):
         """Returns ``{"changed": bool, "diff": {"before": {...}, "after": {...}}}``, nested by the paths."""
@@ -55,8 +61,6 @@ def run(module, plan):
 
     plan: takes module.params, returns (Changes, function that returns the further result). A McastError or
     OSError anywhere below becomes the one fail_json. Never returns."""
-    from .error import McastError
-
     known = {}
     try:
         changes, report = plan(module.params)
@@ -68,5 +72,5 @@ def run(module, plan):
     except McastError as error:
         module.fail_json(msg=str(error), thing=str(error.thing), **known)
     except OSError as error:
-        module.fail_json(msg="%s: %s" % (error.filename or module._name, error.strerror or error), **known)
+        module.fail_json(msg=f"{error.filename or module._name}: {reason(error)}", **known)
     module.exit_json(**result)

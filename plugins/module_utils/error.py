@@ -3,9 +3,18 @@
 """The one exception of the collection: raised anywhere below, turned into a failure once, at the edge."""
 from __future__ import annotations
 
+import errno
+
+BECOME = "run this as root, with become: true"
+_REMEDIES = {
+    errno.EPERM: BECOME,
+    errno.EACCES: BECOME,
+    errno.EROFS: "this container or service may only read it; change it on the machine itself",
+}
+
 
 class McastError(Exception):
-    """Something that a user can mend.
+    """Something that a user can put right.
 
     thing:  what it is about: a key of a file (``streams.hello.group``), an interface, a program.
     reason: what is wrong with it, and what was expected or what to do.
@@ -15,3 +24,9 @@ class McastError(Exception):
         super().__init__("%s: %s" % (thing, reason))
         self.thing = thing
         self.reason = reason
+
+
+def reason(error: OSError) -> str:
+    """What the system refused, with the remedy where that is known."""
+    text = error.strerror or str(error)
+    return f"{text}; {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else text

@@ -16,7 +16,7 @@ from typing import Any
 from . import netns, routing, sysctl, unit
 from . import topology as topologies
 from .change import Changes
-from .error import McastError
+from .error import McastError, reason
 from .lab_lock import Left
 from .netlink import IFF_UP, Netlink
 
@@ -69,11 +69,11 @@ def _owner(namespace: str) -> str | None:
     except FileNotFoundError:
         return None
     try:
-        with Netlink(descriptor) as netlink:
+        with Netlink(descriptor) as netlink:  # setns, which takes root
             prefix, unused, lab = (netlink.alias(1) or "").partition(":")
     except OSError as error:
         if error.errno != errno.EINVAL:  # a file that is not a namespace
-            raise
+            raise McastError(f"network namespace {namespace}", reason(error)) from None
         return None
     finally:
         os.close(descriptor)
@@ -105,6 +105,7 @@ class _Lab:
         self.open = {}
         self.links = {}
         self.ours, self.foreign = [], []
+        self.stood = False  # whether there was anything of it before this run built it
         for name in netns.names():
             if name == self.switch or name.startswith(self.switch + "."):
                 (self.ours if self._is_ours(name) else self.foreign).append(name)
@@ -145,6 +146,7 @@ class _Lab:
             if name in self.foreign:
                 raise McastError("network namespace %s" % name, "is there already and was not made by lab %s; rename "
                                  "the lab, or remove it: ip netns delete %s" % (self.switch, name))
+        self.stood = bool(self.ours)
         self._remove_namespaces([name for name in self.ours if name not in self.wanted])
         self.links = {name: self.netlink(name).links() for name in self.ours if name in self.wanted}
         for name in self.wanted:
@@ -167,6 +169,7 @@ class _Lab:
     def _create(self, name):
         descriptor = netns.create(name, lambda: self._prepare(name))
         self.open[name] = (descriptor, Netlink(descriptor))
+        self.changes.known["made"] = self.changes.known.get("made") or not self.stood
 
     def _prepare(self, name):
         """Runs in a new namespace before it gets its name: however a run ends, none is left without the mark."""

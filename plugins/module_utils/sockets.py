@@ -19,7 +19,7 @@ import socket
 import struct
 
 from . import group as groups
-from .error import McastError
+from .error import BECOME, McastError
 from .kernel import memberships
 
 # The same numbers on all architectures but alpha (arch/*/tools/syscall*.tbl).
@@ -50,7 +50,7 @@ def sockets(group=None):
     "port", "memberships": [{"interface", "index", "group", "filter_mode", "sources"}]}]``, a row for each process that
     holds the socket. Processes and sockets that end meanwhile are left out. McastError where the kernel refuses."""
     if os.geteuid() != 0:
-        raise McastError("sockets of other processes", "can be asked by root alone: run this with become: true")
+        raise McastError("sockets of other processes", f"only root may see them; {BECOME}")
     wanted = None if group is None else str(groups.parse(group))
     namespace = os.stat("/proc/thread-self/ns/net").st_ino
     candidates = [row for row in _candidates() if wanted in (None, row["group"])]

@@ -3,7 +3,7 @@
 """Whole numbers under /proc/sys/net, by their paths: names of interfaces may hold dots, so dotted names can't do."""
 from __future__ import annotations
 
-from .error import McastError
+from .error import McastError, reason
 
 ROOT = "/proc/sys/net/"
 
@@ -18,9 +18,9 @@ def read(name):
 
 
 def write(name, value):
-    """value: a whole number. McastError names the setting, so that missing rights are told as such."""
+    """value: a whole number. McastError names the setting and the remedy."""
     try:
         with open(ROOT + name, "w", encoding="ascii") as file:
             file.write("%d\n" % value)
     except OSError as error:
-        raise McastError(ROOT + name, "%s; it takes root (become: true)" % error.strerror) from None
+        raise McastError(ROOT + name, reason(error)) from None

@@ -19,7 +19,7 @@ import time
 
 from . import systemd
 from .change import Changes
-from .error import McastError
+from .error import BECOME, McastError, reason
 from .traffic import cli, zipapp
 from .traffic.program import write_json
 from .traffic.supervise import identity
@@ -29,7 +29,6 @@ _POLL = 0.01
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
 _LOG_LINES = 5
 _BEGUN = ("joined", "sending", "capturing", "querying", "ended")
-_BECOME = "run this as root, with become: true"
 
 
 def plan(name, argv, program, deadline=5.0, keep=False, adapts=()):
@@ -181,7 +180,7 @@ def make(directory):
         except FileExistsError:
             raise McastError(os.path.basename(directory), "is being started by somebody else; try again") from None
         except OSError as error:
-            raise McastError(ROOT, "cannot be written (%s): %s" % (error.strerror, _BECOME)) from None
+            raise McastError(ROOT, f"cannot be written: {reason(error)}") from None
     raise McastError(directory, "vanishes as soon as it is made; try again")
 
 
@@ -261,7 +260,7 @@ def _signal(processes, number):
         except ProcessLookupError:
             pass
         except PermissionError:
-            raise McastError("process %d" % process[0], "cannot be stopped: " + _BECOME) from None
+            raise McastError("process %d" % process[0], "cannot be stopped: " + BECOME) from None
 
 
 def remove(directory):
@@ -271,7 +270,7 @@ def remove(directory):
         report["exit"] = _json(directory, "exit.json")
     shutil.rmtree(directory, ignore_errors=True)
     if os.path.isdir(directory):
-        raise McastError(directory, "cannot be removed: " + _BECOME)
+        raise McastError(directory, "cannot be removed: " + BECOME)
     for parent in (os.path.dirname(directory), ROOT):
         with contextlib.suppress(OSError):
             os.rmdir(parent)

@@ -127,7 +127,8 @@ def plan(params: dict[str, Any], warn: Callable[[str], None]) -> tuple[change.Ch
     else:
         settled = topology.settle({key: params[key] for key in ("name", "connection", "segments", "hosts")}, name)
         changes = lab.building(settled, left)
-        changes.known["made"] = bool(left and left.made) or name not in netns.names()
+        changes.known["made"] = False  # until the first namespace is
+        made = bool(left and left.made) or name not in netns.names()
         by_ssh = settled["connection"] == "ssh"
         ssh.plan(changes, name, [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
     cleared = _cleared(name, left, changes)
@@ -136,7 +137,7 @@ def plan(params: dict[str, Any], warn: Callable[[str], None]) -> tuple[change.Ch
     _forget(changes, name, left)
     result: dict[str, Any] = {"cleared": cleared} if cleared else {}
     if params["state"] == "present":
-        result["topology"] = settled
+        result.update(topology=settled, made=made)
     return changes, lambda: result
 
 

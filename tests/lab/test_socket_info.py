@@ -297,7 +297,7 @@ def test_not_root_is_named(host, forked):
             return sockets.sockets()
         except Exception as error:
             return str(error)
-    assert forked(work) == "sockets of other processes: can be asked by root alone: run this with become: true"
+    assert forked(work) == "sockets of other processes: only root may see them; run this as root, with become: true"
 
 
 @pytest.mark.parametrize(("number", "message"), [(38, "takes Linux 5.6 or newer"), (1, "needs CAP_SYS_PTRACE")])

@@ -98,15 +98,25 @@ def test_check_mode_skips_only_the_applying(check_mode):
         assert ran(plan) == {"changed": False, "diff": {"before": {}, "after": {}}, "seen": {"mtu": 9000}}
 
 
-@pytest.mark.parametrize(("error", "told"), [
-    (McastError("streams.hello.port", "is missing"), {"msg": "streams.hello.port: is missing",
-                                                      "thing": "streams.hello.port"}),
-    (PermissionError(1, "Operation not permitted", "/proc/sys/net"), {"msg": "/proc/sys/net: Operation not permitted"}),
-    (OSError(19, "No such device"), {"msg": "interface: No such device"}),
-    (OSError("odd"), {"msg": "interface: odd"}),
-])
+# error, the message where a change raises it, and elsewhere
+ERRORS = [
+    (McastError("streams.hello.port", "is missing"), "streams.hello.port: is missing", "streams.hello.port: is missing"),
+    (PermissionError(1, "Operation not permitted", "/proc/sys/net"),
+     "eth0 mtu: Operation not permitted; run this as root, with become: true (/proc/sys/net)",
+     "/proc/sys/net: Operation not permitted; run this as root, with become: true"),
+    (PermissionError(13, "Permission denied", "eth0"), "eth0 mtu: Permission denied; run this as root, with become: true",
+     "eth0: Permission denied; run this as root, with become: true"),
+    (OSError(30, "Read-only file system"), "eth0 mtu: Read-only file system; this container or service may only read it; "
+     "change it on the machine itself", "interface: Read-only file system; this container or service may only read it; "
+     "change it on the machine itself"),
+    (OSError(19, "No such device"), "eth0 mtu: No such device", "interface: No such device"),
+    (OSError("odd"), "eth0 mtu: odd", "interface: odd"),
+]
+
+
+@pytest.mark.parametrize(("error", "of_a_change", "elsewhere"), ERRORS)
 @pytest.mark.parametrize("moment", ["plan", "apply", "report"])
-def test_an_error_becomes_the_one_failure(moment, error, told):
+def test_an_error_becomes_the_one_failure(moment, error, of_a_change, elsewhere):
     def fail(*unused):
         raise error
 
@@ -114,10 +124,13 @@ def test_an_error_becomes_the_one_failure(moment, error, told):
         if moment == "plan":
             fail()
         changes = Changes()
-        changes.add(("mtu",), 1, 2, fail if moment == "apply" else lambda: None)
+        changes.add(("eth0", "mtu"), 1, 2, fail if moment == "apply" else lambda: None)
         return changes, fail if moment == "report" else dict
 
-    assert ran(plan) == dict(told, failed=True)
+    result = ran(plan)
+    assert result.pop("msg") == (of_a_change if moment == "apply" else elsewhere)
+    result.pop("thing", None)
+    assert result == {"failed": True}
 
 
 def test_what_is_no_fault_of_the_user_goes_through():

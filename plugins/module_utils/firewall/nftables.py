@@ -12,7 +12,7 @@ import shutil
 import subprocess
 
 from ..change import Changes
-from ..error import McastError
+from ..error import BECOME, McastError
 from ..kernel import firewall
 from ..kernel.firewall import CHAIN, MLD_TYPES, TABLE
 from . import opening as openings
@@ -136,6 +136,6 @@ def _nft(argv, script=None):
     if ran.returncode:
         said = " ".join(ran.stderr.split())[:500] or "exit status %d" % ran.returncode
         if "not permitted" in said or "must be root" in said:
-            said += "; run this as root, with become: true"
+            said += f"; {BECOME}"
         raise McastError("nft", ("refused, and nothing was changed: " if script else "could not be asked: ") + said)
     return ran.stdout

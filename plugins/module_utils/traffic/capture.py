@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from .. import group as groups
-from ..error import McastError
+from ..error import BECOME, McastError
 from . import sockets
 from .supervise import end_with_parent
 
@@ -36,7 +36,7 @@ _COUNTS = {"captured": "captured", "received by filter": "received", "dropped by
 _TROUBLES = (
     (r"disappeared|No such device|doesn't exist", "has vanished; the capture holds what came before"),
     (r"not up|went down|Network is down", "is down; take it up before the capture"),
-    (r"permission|not permitted", "can't be captured without root; run this as root, with become: true"),
+    (r"permission|not permitted", f"can't be captured without root; {BECOME}"),
 )
 
 

@@ -15,7 +15,7 @@ import struct
 import time
 
 from .. import group as groups
-from ..error import McastError
+from ..error import BECOME, McastError
 from . import sockets
 from .querier_message import MOST_SOURCES, PROTOCOLS, Query, check_response, newest, read, write
 from .querier_state import Machine, Settings, settle
@@ -66,7 +66,7 @@ def _attach(sock, instructions):
 
 def _needs_root(error, interface):
     if isinstance(error, PermissionError):
-        return McastError(interface, "can't be queried on without root; run this as root, with become: true")
+        return McastError(interface, f"can't be queried on without root; {BECOME}")
     return McastError(interface, "can't be queried on: %s" % error.strerror)
 
 
