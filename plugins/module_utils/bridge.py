@@ -3,7 +3,7 @@
 """What a bridge does with multicast, compared with what it shall do, and changed in the order that works."""
 from __future__ import annotations
 
-from .bridge_settings import COUNTS, FLAGS, INTERVALS, PORT_FLAGS, SETTINGS, check, contradictions
+from .bridge_settings import COUNTS, FLAGS, INTERVALS, PORT_FLAGS, SETTINGS, VERSIONS, check, contradictions
 from .change import Changes
 from .error import McastError
 from .kernel.bridges import ROUTER
@@ -19,7 +19,7 @@ def plan(params):
     netlink, changes = BridgeNetlink(), Changes()
     bridge = _find(netlink, name)
     have = _in_force(bridge)
-    if set(want["settings"]) & set(INTERVALS):
+    if set(want["settings"]) & {*INTERVALS, *VERSIONS, "querier"}:
         contradictions("", dict(have, **want["settings"]))
     if want["entries"] and not want["settings"].get("snooping", have["snooping"]):
         raise McastError("entries", "can't be kept by a bridge that doesn't snoop; set snooping to true")

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any, NamedTuple
 
 from . import expect, group
 from .error import McastError
 from .kernel.bridges import ROUTER
+from .packet.membership import decode_code
 
 ROUTERS = ROUTER[:3]
 _DAY = 24 * 3600
@@ -19,6 +21,28 @@ COUNTS = {"startup_query_count": (1, 255), "last_member_count": (1, 255)}
 VERSIONS = {"igmp_version": (2, 3), "mld_version": (1, 2)}
 SETTINGS = ("snooping", "igmp_version", "mld_version", *INTERVALS, *COUNTS, "use_ifaddr", "router", "querier")
 PORT_FLAGS = ("fast_leave", "flood", "to_unicast")
+
+
+class Code(NamedTuple):
+    """How a bridge writes an interval into queries of one version: as a plain number (net/bridge/br_multicast.c), which
+    hosts read as a code (see decode_code) where it has `floating` bits.
+
+    units: so many in a second; largest: what fits into the field."""
+
+    option: str
+    version: tuple[str, int]
+    units: int
+    largest: int
+    floating: int = 0
+
+
+CODES = (
+    Code("query_interval", ("igmp_version", 3), 1, 255, 8), Code("query_interval", ("mld_version", 2), 1, 255, 8),
+    *(code for option in ("query_response_interval", "last_member_interval") for code in (
+        Code(option, ("igmp_version", 2), 10, 255), Code(option, ("igmp_version", 3), 10, 255, 8),
+        Code(option, ("mld_version", 1), 1000, 65535), Code(option, ("mld_version", 2), 1000, 65535, 16))),
+)
+_RFC = {"igmp_version": 9776, "mld_version": 9777}
 ROBUSTNESS = 2  # what the bridge's own queries say (br_ip4_multicast_alloc_query)
 _RESPONSE = 10.0  # RFC 9776 section 8.3
 
@@ -52,6 +76,25 @@ def _value(path, option, value):
     if option in INTERVALS:
         return expect.number(path, value, *INTERVALS[option], kind=float)
     return expect.number(path, value, *(COUNTS.get(option) or VERSIONS[option]))
+
+
+def _sendable(path: str, code: Code, settings: dict[str, Any]) -> None:
+    """McastError where the bridge's queries would say another interval than the one that is set."""
+    family, version = code.version
+    seconds = settings.get(code.option)
+    if seconds is None or settings.get(family) != version:
+        return
+    number = int(seconds * code.units + 1e-6)
+    name = f"{family[:-len('_version')].upper()}v{version}"
+    limit = ((1 << code.floating - 1) if code.floating else code.largest) / code.units
+    if number > code.largest:
+        raise McastError(path + code.option, f"{seconds:g} s does not fit into a query of {name}; the kernel's bridge "
+                                             f"sends up to {limit:g} s, mcast.lab.querier more")
+    if code.floating and decode_code(number, code.floating) != number:
+        heard = decode_code(number, code.floating) / code.units
+        raise McastError(path + code.option, f"{seconds:g} s would be read as {heard:g} s in {name}, as the kernel's "
+                                             f"bridge does not encode it (RFC {_RFC[family]}); set at most {limit:g} "
+                                             "s, or use mcast.lab.querier")
 
 
 def _list(path, value):
@@ -107,7 +150,11 @@ def _derived(settings):
 
 
 def contradictions(path, settings):
-    """McastError where settings contradict each other; those that are not there are not looked at."""
+    """McastError where settings contradict each other, or make the bridge send queries that say something else; those
+    that are not there are not looked at."""
+    if settings.get("querier"):
+        for code in CODES:
+            _sendable(path, code, settings)
     query, response = settings.get("query_interval"), settings.get("query_response_interval")
     if query is None or response is None:
         return

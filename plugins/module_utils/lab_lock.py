@@ -48,10 +48,10 @@ def acquire(lab: str, pid: int, stands: bool) -> None:
 
 
 def release(lab: str, pid: int) -> None:
-    """Let others have the lab, if `pid` holds it or a process that has ended."""
+    """Let others have the lab, if `pid` holds it."""
     with _opened(lab) as file:
         lock = _read(file) if file else None
-        if file and not (lock and _lives(lock) and lock.process[0] != pid):
+        if file and (lock is None or lock.process == identity(pid)):
             os.unlink(_path(lab))
     with contextlib.suppress(OSError):  # units may be in it
         os.rmdir(ROOT)

@@ -13,8 +13,9 @@ description:
   - All is set over rtnetlink; iproute2 is not needed. Settings last as long as the bridge.
   - The querier is switched on after all else, because it begins with the intervals that are in force then. Where one
     runs already and something that it depends on changes, it begins anew.
-  - A bridge without ports, intervals that contradict each other, and what is no port of the bridge are refused before
-    anything is changed.
+  - A bridge without ports, intervals that contradict each other, intervals that the bridge's queries would say as
+    others, and ports that are not the bridge's are refused before anything is changed. IGMPv3 and MLDv2 write numbers
+    from 128 on as a code, which the kernel's bridge does not do.
 author:
   - The mcast.lab authors (!UNKNOWN)
 options:

@@ -204,7 +204,7 @@ def test_bad_input_changes_nothing(host, look, module, name, options, message):
 def test_what_the_kernel_refuses_names_the_thing(host, look, module):
     options = {"destination": "10.99.0.0/16", "interface": "eth0", "gateway": "192.0.2.1"}
     result = module("route", options, namespace=host)
-    assert result["failed"] and "route 10.99.0.0/16: Network is unreachable" in result["msg"]
+    assert result["failed"] and "routes 10.99.0.0/16: Network is unreachable" in result["msg"]
     assert look()["routes"] == set()
 
 

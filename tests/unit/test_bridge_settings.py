@@ -29,6 +29,42 @@ def test_only_what_is_given():
         "settings": {"snooping": True}, "ports": {}, "entries": []}
 
 
+V3, V2 = {"igmp_version": 3, "mld_version": 2}, {"igmp_version": 2, "mld_version": 1}
+
+
+@pytest.mark.parametrize("settings, message", [
+    (dict(V3, query_interval=127), None), (dict(V3, query_interval=128), None),  # whose code is the number itself
+    (dict(V3, query_interval=129), "query_interval: 129 s would be read as 136 s in IGMPv3"),
+    (dict(V3, query_interval=160), "query_interval: 160 s would be read as 512 s in IGMPv3"),
+    (dict(V3, query_interval=255), "query_interval: 255 s would be read as 31744 s in IGMPv3"),
+    (dict(V3, query_interval=256), "query_interval: 256 s does not fit into a query of IGMPv3"),
+    ({"igmp_version": 2, "mld_version": 2, "query_interval": 160},
+     "query_interval: 160 s would be read as 512 s in MLDv2"),
+    (dict(V2, query_interval=160), None), (dict(V2, query_interval=3000), None),
+    (dict(V3, query_interval=100, query_response_interval=12.7), None),
+    (dict(V3, query_interval=100, query_response_interval=12.8), None),
+    (dict(V3, query_interval=100, query_response_interval=12.9),
+     "query_response_interval: 12.9 s would be read as 13.6 s in IGMPv3"),
+    ({"mld_version": 2, "query_interval": 100, "query_response_interval": 32.7}, None),
+    ({"mld_version": 2, "query_interval": 100, "query_response_interval": 40},
+     "query_response_interval: 40 s would be read as 115.712 s in MLDv2"),
+    (dict(V2, query_interval=100, query_response_interval=25.5), None),
+    (dict(V2, query_interval=100, query_response_interval=25.6),
+     "query_response_interval: 25.6 s does not fit into a query of IGMPv2"),
+    ({"mld_version": 1, "query_interval": 100, "query_response_interval": 70},
+     "query_response_interval: 70 s does not fit into a query of MLDv1"),
+    (dict(V3, last_member_interval=13), "last_member_interval: 13 s would be read as 14.4 s in IGMPv3"),
+])
+def test_a_bridge_queries_with_intervals_that_its_queries_say(settings, message):
+    bridge_settings.check("", dict(settings, querier=False))  # which sends none
+    if message is None:
+        bridge_settings.check("", dict(settings, querier=True))
+        return
+    with pytest.raises(McastError) as caught:
+        bridge_settings.check("", dict(settings, querier=True))
+    assert str(caught.value).startswith(message)
+
+
 def document(**switch):
     return {"segments": {"lan": {"ipv4": "10.0.0.0/24", "switch": switch}, "plain": {}, "empty": {}}, "hosts": {
         "h1": {"interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "plain"}}},

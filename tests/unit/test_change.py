@@ -100,15 +100,16 @@ def test_check_mode_skips_only_the_applying(check_mode):
 
 # error, the message where a change raises it, and elsewhere
 ERRORS = [
-    (McastError("streams.hello.port", "is missing"), "streams.hello.port: is missing", "streams.hello.port: is missing"),
+    (McastError("streams.hello.port", "is missing"), *["streams.hello.port: is missing"] * 2),
     (PermissionError(1, "Operation not permitted", "/proc/sys/net"),
      "eth0 mtu: Operation not permitted; run this as root, with become: true (/proc/sys/net)",
      "/proc/sys/net: Operation not permitted; run this as root, with become: true"),
-    (PermissionError(13, "Permission denied", "eth0"), "eth0 mtu: Permission denied; run this as root, with become: true",
+    (PermissionError(13, "Permission denied", "eth0"),
+     "eth0 mtu: Permission denied; run this as root, with become: true",
      "eth0: Permission denied; run this as root, with become: true"),
-    (OSError(30, "Read-only file system"), "eth0 mtu: Read-only file system; this container or service may only read it; "
-     "change it on the machine itself", "interface: Read-only file system; this container or service may only read it; "
-     "change it on the machine itself"),
+    (OSError(30, "Read-only file system"), *[
+        f"{thing}: Read-only file system; this container or service may only read it; change it on the machine itself"
+        for thing in ("eth0 mtu", "interface")]),
     (OSError(19, "No such device"), "eth0 mtu: No such device", "interface: No such device"),
     (OSError("odd"), "eth0 mtu: odd", "interface: odd"),
 ]
