@@ -71,7 +71,7 @@ def _candidates():
     texts = []
     for name in ("igmp", "igmp6"):
         try:
-            with open("/proc/thread-self/net/" + name, encoding="ascii", errors="replace") as file:
+            with open("/proc/thread-self/net/" + name, encoding="utf-8", errors="replace") as file:
                 texts.append(file.read())
         except FileNotFoundError:  # a kernel without this family
             texts.append("")

@@ -7,6 +7,7 @@ ended, however that was; it starts nothing again."""
 from __future__ import annotations
 
 import os
+import re
 
 
 def used():
@@ -31,7 +32,7 @@ def command(name, argv, log, kind, env=None):
 
 
 def service(name):
-    return "mcast-%s.service" % name
+    return "mcast-%s.service" % re.sub("[%~]", lambda match: "\\x%02x" % ord(match[0]), name)  # systemd.unit(5)
 
 
 def main_process(name):

@@ -26,7 +26,8 @@ from .traffic.supervise import identity
 
 ROOT = "/run/mcast"
 _POLL = 0.01
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
+# With what urllib.parse.quote makes of any name of an interface.
+_NAME = re.compile(r"[A-Za-z0-9_%~-][A-Za-z0-9_.%~-]{0,63}\Z")
 _LOG_LINES = 5
 _BEGUN = ("joined", "sending", "capturing", "querying", "ended")
 
@@ -164,8 +165,8 @@ def clean(inode: int, wanted: list[str] | None = None, deadline: float = 5.0) ->
 def folder(name):
     """The unit's own folder, whether it is there or not. McastError for what is no name."""
     if not _NAME.match(name):
-        raise McastError(name, "is no name for a program; expected 1 to 64 of A-Z, a-z, 0-9, '_', '-' and '.', "
-                               "not beginning with '.'")
+        raise McastError(name, "is not a valid name for a program; expected 1 to 64 of A-Z, a-z, 0-9, '_', '-', '%', "
+                               "'~' and '.', not beginning with '.'")
     return "%s/%d/%s" % (ROOT, os.stat("/proc/self/ns/net").st_ino, name)
 
 

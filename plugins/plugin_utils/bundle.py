@@ -88,7 +88,7 @@ class Bundle:
     @staticmethod
     def capture_file(host: str, name: str) -> str:
         """The name, in the folder, of the file that keeps the packets of a host's capture."""
-        return f"captures/{quote(host, safe='')}.{quote(name.removeprefix('capture-'), safe='')}.pcap"
+        return f"captures/{quote(host, safe='')}.{quote(name.removeprefix('capture-'), safe='%')}.pcap"
 
     def lab(self) -> str | None:
         """Returns the name of the lab that was used, None where the hosts are no lab of ours."""

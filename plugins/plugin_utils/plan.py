@@ -9,6 +9,7 @@ scenario calls its own steps. `severity` is failure, or warning where a host isn
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from ..module_utils import expect
 from ..module_utils import group as groups_of
@@ -201,9 +202,9 @@ def _during(streams, host, others):
         yield "packets.reports", others, params
 
 
-def capture_name(interface):
-    """Under which name the roles capture on an interface."""
-    return "capture-" + interface
+def capture_name(interface: str) -> str:
+    """Under which name the roles capture on an interface; quoted, as names of programs hold fewer characters."""
+    return "capture-" + quote(interface, safe="")
 
 
 def _reports(streams, host, change):

@@ -205,7 +205,7 @@ BAD = [
     ({"max_size": 0}, "0 is no size; expected 1024 to "),
     ({"timeout": -1}, "-1.0 is no number of seconds"),
     ({"file": "/nowhere/at.all"}, "/nowhere/at.all: can't be written beyond 0 bytes"),
-    ({"name": "a/b"}, "a/b: is no name for a program"),
+    ({"name": "a/b"}, "a/b: is not a valid name for a program"),
 ]
 
 

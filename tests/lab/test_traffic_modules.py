@@ -111,7 +111,7 @@ BAD = [
     ("receiver", {"group": "ff35::8000:1"}, "ff35::8000:1: is a source-specific group"),
     ("receiver", {"filter_mode": "include"}, "filter mode include needs at least one source"),
     ("receiver", {"sources": ["fd00:9::1"]}, "fd00:9::1: is no source for 239.0.0.100; expected an IPv4 host"),
-    ("receiver", {"name": "a/b"}, "a/b: is no name for a program"),
+    ("receiver", {"name": "a/b"}, "a/b: is not a valid name for a program"),
     ("receiver", {"group": None}, "group"),
     ("receiver", {"timeout": -1}, "-1.0 is no number of seconds"),
     ("sender", {}, "hello: is the name of a receiver on this host"),

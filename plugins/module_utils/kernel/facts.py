@@ -63,7 +63,10 @@ def _bool(value):
 
 
 def _interfaces(texts):
-    links = interfaces.ip_addr(texts["ip_addr"]) if texts["ip_addr"] is not None else interfaces.sysfs(texts["sysfs"])
+    if texts["ip_addr"] is not None:
+        links = interfaces.ip_addr(texts["ip_addr"], interfaces.names(texts["dev_mcast"]))
+    else:
+        links = interfaces.sysfs(texts["sysfs"])
     ipv6 = interfaces.if_inet6(texts["if_inet6"])
     link_groups = interfaces.dev_mcast(texts["dev_mcast"])
     versions, unused = memberships.igmp(texts["igmp"])

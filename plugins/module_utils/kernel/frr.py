@@ -25,7 +25,7 @@ def pim(text):
             "interfaces": [_interface(name, body, igmp.get(name, {})) for name, body in interfaces.items()
                            if body["address"] != "0.0.0.0"],  # pimreg, through which registers come
             "rps": [{"address": entry["rpAddress"], "groups": entry.get("group"), "itself": bool(entry["iAmRP"]),
-                     "interface": entry.get("outboundInterface")} for found in rps.values() for entry in found],
+                     "interface": _known(entry.get("outboundInterface"))} for found in rps.values() for entry in found],
             "rpf": [_rpf(body) for found in rpf.values() if isinstance(found, dict) for body in found.values()],
             "groups": [{"interface": name, "group": entry["group"], "version": entry.get("version"),
                         "filter_mode": str(entry.get("mode", "")).lower() or None}
@@ -33,6 +33,11 @@ def pim(text):
         }
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise McastError("vtysh", "has answered what is not expected of FRR (%s)" % error) from None
+
+
+def _known(name):
+    """Null where FRR has no interface or address yet, for which it prints "Unknown", "<ifname?>" or 0.0.0.0."""
+    return None if not name or name in ("Unknown", "0.0.0.0") or name.startswith("<") else name
 
 
 def _answers(text):
@@ -48,13 +53,13 @@ def _answers(text):
 
 def _interface(name, body, igmp):
     return {"interface": name, "address": body["address"], "state": body.get("state"),
-            "dr": body.get("pimDesignatedRouter"), "dr_itself": bool(body.get("pimDesignatedRouterLocal")),
-            "igmp_version": igmp.get("version"), "querier": igmp.get("querierIp"),
+            "dr": _known(body.get("pimDesignatedRouter")), "dr_itself": bool(body.get("pimDesignatedRouterLocal")),
+            "igmp_version": igmp.get("version"), "querier": _known(igmp.get("querierIp")),
             "querier_itself": bool(igmp.get("querier"))}
 
 
 def _rpf(body):
     """The next hop is null where the source, or the RP, is on the link or this router itself."""
-    source, hop = body["source"], body.get("rpfAddress")
-    return {"source": None if source == "*" else source, "group": body["group"], "interface": body.get("rpfInterface"),
-            "neighbor": None if hop in (None, "0.0.0.0") else hop}
+    source = body["source"]
+    return {"source": None if source == "*" else source, "group": body["group"],
+            "interface": _known(body.get("rpfInterface")), "neighbor": _known(body.get("rpfAddress"))}

@@ -12,7 +12,7 @@ _FLAGS = {
     0x1: "up", 0x2: "broadcast", 0x8: "loopback", 0x10: "pointopoint", 0x80: "noarp", 0x100: "promisc",
     0x200: "allmulti", 0x400: "master", 0x800: "slave", 0x1000: "multicast", 0x8000: "dynamic", 0x10000: "lower_up",
 }
-_LINK = re.compile(r"(?P<index>\d{1,10}): (?P<name>\S+?)(@\S*)?: <(?P<flags>[\w,-]*)> mtu (?P<mtu>\d{1,10})(\s.*)?\Z",
+_LINK = re.compile(r"(?P<index>\d{1,10}): (?P<name>\S+): <(?P<flags>[\w,-]*)> mtu (?P<mtu>\d{1,10})(\s.*)?\Z",
                    re.ASCII)
 _MAC = re.compile(r"\s+link/\S+ (?P<mac>[0-9a-f]{2}(:[0-9a-f]{2})+)(\s.*)?\Z")
 _INET = re.compile(r"\s+inet (?P<address>\d{1,3}(\.\d{1,3}){3})( peer \S+?)?/(?P<prefix>\d{1,2})(\s.*)?\Z", re.ASCII)
@@ -34,8 +34,9 @@ def _flags(words):
     return sorted(word for word in words if word != "no-carrier")
 
 
-def ip_addr(text):
-    """text: of `ip addr show` (iproute2 or busybox). Returns ``{name: {"index": int, "flags": [word, …],
+def ip_addr(text, names=None):
+    """text: of `ip addr show` (iproute2 or busybox); names: ``{index: name}`` as far as other tables have them. It
+    prints NAME@PEER, and a name may hold an @ itself. Returns ``{name: {"index": int, "flags": [word, …],
     "mtu": bytes, "mac": text or None, "addresses": [IPv4 address]}}``; see address() for the shape of these."""
     found, link = {}, None
     for line in text.split("\n"):
@@ -43,7 +44,7 @@ def ip_addr(text):
             match = _LINK.match(line)
             if not match:
                 raise odd("ip addr show", line)
-            link = found[match["name"]] = {
+            link = found[_name(match["name"], (names or {}).get(int(match["index"])))] = {
                 "index": int(match["index"]), "flags": _flags(match["flags"].split(",")), "mtu": int(match["mtu"]),
                 "mac": None, "addresses": []}
         elif link:
@@ -54,6 +55,18 @@ def ip_addr(text):
             if match:
                 link["addresses"].append(address("ipv4", match["address"], int(match.groupdict().get("prefix", 32))))
     return found
+
+
+def _name(word, known):
+    """The name of an interface that `ip` prints as NAME or NAME@PEER."""
+    if known is not None and (word == known or word.startswith(known + "@")):
+        return known
+    return word.rpartition("@")[0] or word
+
+
+def names(text):
+    """text: of /proc/net/dev_mcast. Returns ``{index: name}`` of the interfaces that it has."""
+    return {int(match["index"]): match["name"] for match in rows("/proc/net/dev_mcast", text, _DEV_MCAST)}
 
 
 def address(family, text, prefix, tentative=False):

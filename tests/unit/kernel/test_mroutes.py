@@ -93,6 +93,16 @@ def test_pim():
     assert found["groups"] == [{"interface": "eth1", "group": "239.1.1.1", "version": 3, "filter_mode": "exclude"}]
 
 
+@pytest.mark.parametrize("placeholder", ["Unknown", "<ifname?>", "", None])
+def test_what_frr_does_not_know_is_null(placeholder):
+    rps = {"1": [{"rpAddress": "10.9.9.9", "iAmRP": False, "outboundInterface": placeholder}]}
+    rpf = {"239.0.0.1": {"*": {"source": "*", "group": "239.0.0.1", "rpfInterface": placeholder,
+                               "rpfAddress": "0.0.0.0"}}}
+    found = frr.pim("{}{}" + json.dumps(rps) + json.dumps(rpf) + "{}{}")
+    assert found["rps"] == [{"address": "10.9.9.9", "groups": None, "itself": False, "interface": None}]
+    assert found["rpf"] == [{"source": None, "group": "239.0.0.1", "interface": None, "neighbor": None}]
+
+
 @pytest.mark.parametrize("text", ["", "{}", "% Unknown command", "{}{}{}{}{}", "[][][][][][]", "{" * 5000,
                                   '{"eth0":{"a":1}}{}{}{}{}{}'])
 def test_what_is_no_answer_of_frr_is_unknown(text):

@@ -157,7 +157,7 @@ def test_unit_names(name):
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "x" * 65, "a b", "ä", "a\n", "../x"])
 def test_unit_names_that_are_refused(name):
-    with pytest.raises(McastError, match="is no name for a program"):
+    with pytest.raises(McastError, match="is not a valid name for a program"):
         unit.status(name)
 
 
