@@ -161,7 +161,7 @@ def ordered(planned):
 
 
 def _identifier(host, phase, check, params):
-    keys = ("stream", "group", "interface") if "stream" in params else ("group", "port", "interface")
+    keys = ("stream", "group", "interface") if "stream" in params else ("group", "port", "protocol", "interface")
     what = [str(params[key]) for key in keys if params.get(key)]
     return "/".join([host, phase, check] + what)
 
@@ -172,9 +172,13 @@ def _before(streams, host, others):
     for interface, group in streams_of.memberships(streams, host):
         if not groups_of.is_kernel_own(group):
             yield "membership.absent", others, {"interface": interface, "group": group}
-    for opening in streams_of.of_host(streams, host)["open"]:
+    openings = streams_of.of_host(streams, host)["open"]
+    for opening in openings:
         yield "firewall.listed", "failure", dict(opening)
         yield "firewall.open", "failure", dict(opening)
+    # Dropped queries and reports let the membership expire, minutes after all looked well.
+    for family in sorted({groups_of.family(opening["group"]) for opening in openings}):
+        yield "firewall.open", "failure", {"protocol": "igmp" if family == "ipv4" else "mld"}
 
 
 def _during(streams, host, others):
@@ -282,7 +286,8 @@ def _after(streams, host, others):
     for params in _reports(streams, host, "leave"):
         yield "packets.reports", others, params
     for check, params in _wire(streams, host):
-        yield check, "failure", params
+        # Where others were members before, a join is not reported: as for packets.reports.
+        yield check, others if check == "packets.order" else "failure", params
 
 
 def _ended(streams, host, unused):

@@ -51,7 +51,7 @@ def test_whose_evidence_is_and_that_it_stays_as_it_was(inventory):
     before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
     status, line = verdict(bundle)
     assert status != 0
-    assert line.startswith("verdict: fail, 38 checks, captures/server.eth0.pcap has changed, facts/client.json is not "
+    assert line.startswith("verdict: fail, 40 checks, captures/server.eth0.pcap has changed, facts/client.json is not "
                            f"a regular file, sha256:{digits}, ")
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
 
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_during_the_checks(inventory, small_disk):
     assert "Task failed" not in told and "Traceback" not in told
     bundle, = small_disk.glob("*/*")
     line = told.strip().splitlines()[-1]
-    assert line.startswith("verdict: fail, 38 checks, ") and line.endswith(f", {bundle.relative_to(folder.parent)}/")
+    assert line.startswith("verdict: fail, 40 checks, ") and line.endswith(f", {bundle.relative_to(folder.parent)}/")
     assert f", evidence is incomplete: results.json can't be written: {FULL}, " in line and "sha256" not in line
     assert f"{bundle}/results.jsonl: can't be written: {FULL}" in told or (
         f"{bundle}/facts/" in told and f".json: can't be written: {FULL}" in told)

@@ -72,7 +72,7 @@ def test_exactly_the_checks_that_a_break_concerns_fail(inventory, name):
     assert judged["verdict"] == verdict
     assert (ran.returncode == 0) == (verdict == "pass")
     last = ran.stdout.strip().splitlines()[-1]
-    assert last.startswith("verdict: %s, 38 checks" % verdict)
+    assert last.startswith("verdict: %s, 40 checks" % verdict)
     assert last.endswith("/") and (folder.parent / last.split(", ")[-1]).is_dir()
 
 
@@ -92,7 +92,7 @@ def test_no_host_reachable_is_a_verdict_too(inventory):
     ran = playbook(folder, "verify")
     assert ran.returncode != 0
     assert {each["verdict"] for each in results(folder)["results"]} == {"missing"}
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 38 checks, 38 missing")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: fail, 40 checks, 40 missing")
 
 
 def test_a_run_that_matches_no_hosts_fails(inventory):
@@ -213,7 +213,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
     os.killpg(run.pid, signal.SIGINT)
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 130
-    assert output.strip().splitlines()[-1].startswith("verdict: fail, 38 checks, ")
+    assert output.strip().splitlines()[-1].startswith("verdict: fail, 40 checks, ")
     assert json.loads((lines[0].parent / "results.json").read_text())["missing"] > 0
     assert units and not any(map(os.path.exists, units))
     shutil.rmtree(bundles)

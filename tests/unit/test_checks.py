@@ -18,7 +18,7 @@ def held(address=G, interface="eth0", users=1, sources=()):
     return memberships.memberships([row], {"ipv4": {(2, address): sources}, "ipv6": {(2, address): sources}}, None)[0]
 
 
-def facts(*found, flags=("multicast", "up"), mtu=1500, macs=None, **traffic):
+def facts(*found, flags=("multicast", "running", "up"), mtu=1500, macs=None, **traffic):
     """macs: those of the memberships, unless given."""
     interfaces = {name: {"flags": list(flags), "mtu": mtu, "link_groups": [
         {"mac": mac, "users": 1} for mac in (
@@ -38,7 +38,10 @@ INTERFACE = [
     ({"state": "down"}, facts(), False, "up"),
     ({"state": "up"}, facts(flags=()), False, "down"),
     ({"state": "up", "multicast": True}, facts(), True, "up, multicast on"),
-    ({"state": "up", "multicast": True}, facts(flags=["up"]), False, "up, multicast off"),
+    ({"state": "up", "multicast": True}, facts(flags=["up", "running"]), False, "up, multicast off"),
+    ({"state": "up"}, facts(flags=["up", "multicast"]), False, "up without carrier"),
+    ({"state": "up", "multicast": True}, facts(flags=["up", "multicast"]), False, "up without carrier, multicast on"),
+    ({"state": "down"}, facts(flags=["up", "multicast"]), False, "up without carrier"),
     ({"multicast": False}, facts(flags=["up"]), True, "multicast off"),
     ({"allmulti": True, "promisc": False}, facts(flags=["up", "allmulti"]), True, "allmulti on, promisc off"),
     ({"promisc": True}, facts(), False, "promisc off"),

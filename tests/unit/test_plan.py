@@ -115,8 +115,18 @@ def test_a_firewall_is_judged_where_it_is_opened():
     found = [each["id"] for each in plan.derive(streams, list(HOSTS), bool, opens=lambda host: host == "server")
              if "/firewall." in each["id"]]
     places = ("239.0.0.100/11111", "239.0.0.100/11112", "ff15::100/11111", "232.1.1.1/11111")
-    assert sorted(found) == sorted("server/before/firewall.%s/%s" % (check, place)
-                                   for check in ("listed", "open") for place in places)
+    expected = [f"server/before/firewall.{check}/{place}" for check in ("listed", "open") for place in places]
+    assert sorted(found) == sorted([*expected, "server/before/firewall.open/igmp", "server/before/firewall.open/mld"])
+    found = [each["id"] for each in plan.derive([settled_stream(0)], ["server"], bool, opens=bool)]
+    assert "server/before/firewall.open/igmp" in found and "server/before/firewall.open/mld" not in found
+
+
+@pytest.mark.parametrize(("ours", "severity"), [(True, "failure"), (False, "warning")])
+def test_where_others_may_be_members_a_report_that_lacks_is_a_warning(ours, severity):
+    planned = plan.derive([settled_stream(0)], ["server"], lambda unused: ours)
+    found = {each["check"]: each["severity"] for each in planned if each["phase"] == "after"}
+    assert found["packets.order"] == found["packets.reports"] == severity
+    assert found["packets.datagrams"] == "failure"
 
 
 def test_without_captures_no_packets_are_judged():
@@ -218,7 +228,7 @@ def test_what_others_may_do_on_a_host_that_is_not_ours_is_a_warning():
         "server/before/membership.absent/239.0.0.100/eth0", "server/during/membership.difference",
         "server/during/membership.explained", "server/after/membership.absent/239.0.0.100/eth0",
         "server/after/membership.difference", "server/during/packets.reports/239.0.0.100/eth0",
-        "server/after/packets.reports/239.0.0.100/eth0"}
+        "server/after/packets.reports/239.0.0.100/eth0", "server/after/packets.order/hello/239.0.0.100/eth0"}
 
 
 # the senders' addresses, filter mode, sources, who must be heard

@@ -9,7 +9,9 @@ import pytest
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge
 
 FACTS = {
-    "mroutes": {"vifs": [], "routes": [
+    "mroutes": {"vifs": [
+        {"family": "ipv4", "interface": "eth0", "packets_in": 70, "packets_out": 0},
+        {"family": "ipv4", "interface": "eth1", "packets_in": 0, "packets_out": 70}], "routes": [
         {"family": "ipv4", "group": "239.1.1.1", "source": None, "incoming": "eth0", "outgoing": ["pimreg", "eth1"],
          "packets": 1, "bytes": 33, "wrong_interface": 0},
         {"family": "ipv4", "group": "239.1.1.1", "source": "10.1.0.1", "incoming": "eth0", "outgoing": ["eth1"],
@@ -74,8 +76,33 @@ def test_a_count_grows_between_two_looks():
     check, later = judge.make("mroute.growing", dict(SG)), copy.deepcopy(FACTS)
     assert not check.judge(FACTS)[0] and not check.judge(FACTS)[0]
     later["mroutes"]["routes"][1]["packets"] = 71
+    assert not check.judge(later)[0]  # nothing left by eth1
+    later["mroutes"]["vifs"][1]["packets_out"] = 72
     assert check.judge(later)[0]
     assert not judge.make("mroute.growing", {"group": "239.1.1.2"}).judge(later)[0]
+
+
+# What the second look sees of the route: packets, of them on a wrong interface, outgoing ones; what eth1 sent; verdict.
+GROWTH = [
+    (80, 0, ["eth1"], 80, True), (80, 9, ["eth1"], 80, True), (80, 10, ["eth1"], 80, False),
+    (80, 0, ["eth1"], 70, False), (80, 0, [], 80, False), (1000, 930, ["eth1"], 80, False),
+]
+
+
+@pytest.mark.parametrize(("packets", "wrong", "outgoing", "sent", "passes"), GROWTH)
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_only_what_is_forwarded_counts(family, packets, wrong, outgoing, sent, passes):
+    facts = copy.deepcopy(FACTS)
+    route, vif = facts["mroutes"]["routes"][1], facts["mroutes"]["vifs"][1]
+    route["family"] = vif["family"] = family
+    check = judge.make("mroute.growing", dict(SG))
+    assert not check.judge(facts)[0]
+    facts = copy.deepcopy(facts)
+    facts["mroutes"]["routes"][1].update(packets=packets, wrong_interface=wrong, outgoing=outgoing)
+    facts["mroutes"]["vifs"][1]["packets_out"] = sent
+    assert check.judge(facts)[0] == passes
+    carried = judge.make("mroute.present", dict(SG, packets=71)).judge(facts)[0]
+    assert carried == (packets - wrong > 70 and bool(outgoing))
 
 
 @pytest.mark.parametrize("check", ["pim.neighbor", "pim.dr"])

@@ -8,7 +8,7 @@ from .base import Check, flag_option
 
 
 class Settings(Check):
-    """Passes when the interface is there and has each setting that is given.
+    """Passes when the interface is there and has each setting that is given. One that is up has a carrier, too.
 
     Fails when it is missing or any of them differs; settings that are not given are not looked at."""
 
@@ -34,7 +34,9 @@ class Settings(Check):
         if found is None:
             return False, _shown(self._wanted()), "no such interface", {"interfaces": sorted(facts["interfaces"])}
         have = {flag: flag in found["flags"] for flag in ("multicast", "allmulti", "promisc")}
-        have.update(state="up" if "up" in found["flags"] else "down", mtu=found["mtu"],
+        # `ip` leaves running out where an interface is up and has no carrier.
+        state = "down" if "up" not in found["flags"] else "up" if "running" in found["flags"] else "up without carrier"
+        have.update(state=state, mtu=found["mtu"],
                     igmp_version=found.get("igmp_version", {}).get("value"))
         actual = {key: have[key] for key in self._wanted()}
         return actual == self._wanted(), _shown(self._wanted()), _shown(actual), {"flags": found["flags"]}

@@ -3,14 +3,22 @@
 """Topic `mroute`: what does a router's kernel forward, from where to where?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
 from .base import Check, group_option
 
 
 def _shown(entry):
-    return "(%s, %s) in %s out %s, %d packets" % (
-        entry["source"] or "*", entry["group"], entry["incoming"] or "unresolved",
-        " ".join(sorted(entry["outgoing"])) or "nothing", entry["packets"])
+    wrong = f" ({entry['wrong_interface']} more came in elsewhere)" if entry["wrong_interface"] else ""
+    return (f"({entry['source'] or '*'}, {entry['group']}) in {entry['incoming'] or 'unresolved'} out "
+            f"{' '.join(sorted(entry['outgoing'])) or 'nothing'}, {_forwarded(entry)} packets{wrong}")
+
+
+def _forwarded(entry: dict[str, Any]) -> int:
+    """The packets that the route took: the kernel also counts those that came in on another interface, and drops them
+    (net/ipv4/ipmr.c ip_mr_forward)."""
+    return entry["packets"] - entry["wrong_interface"] if entry["outgoing"] else 0
 
 
 class _Mroute(Check):
@@ -51,14 +59,15 @@ class Present(_Mroute):
 
     def judge(self, facts):
         candidates = self._candidates(facts)
-        found = [entry for entry in candidates if self._fits(entry) and entry["packets"] >= (self.packets or 0)]
+        found = [entry for entry in candidates if self._fits(entry) and _forwarded(entry) >= (self.packets or 0)]
         return bool(found), self.describe(), self._found(found or candidates), {"routes": candidates}
 
 
 class Growing(_Mroute):
-    """Passes once the count of packets of such a route has grown from one look to a later one.
+    """Passes once such a route has taken more packets from one look to a later one, and its outgoing interfaces have
+    sent more. Packets that came in on another interface than the route's do not count.
 
-    Fails when it stays, or there is none."""
+    Fails when either stays, or there is no such route."""
 
     NAME = "mroute.growing"
 
@@ -67,13 +76,15 @@ class Growing(_Mroute):
 
     def judge(self, facts):
         found = [entry for entry in self._candidates(facts) if self._fits(entry)]
-        now = sum(entry["packets"] for entry in found)
-        if "first" not in self.__dict__:
-            self.first = now
+        places = {(entry["family"], name) for entry in found for name in entry["outgoing"]}
+        vifs = [vif for vif in facts["mroutes"]["vifs"] if (vif["family"], vif["interface"]) in places]
+        now = (sum(map(_forwarded, found)), sum(vif["packets_out"] for vif in vifs))
         # A route that went and came again counts anew.
-        self.first = min(self.first, now)
-        return bool(found) and now > self.first, self.describe(), "%s; %d before" % (
-            self._found(found), self.first), {"routes": found}
+        self.first = tuple(map(min, getattr(self, "first", now), now))
+        passed = bool(found) and now[0] > self.first[0] and now[1] > self.first[1]
+        actual = (f"{self._found(found)}; {self.first[0]} before; {now[1] - self.first[1]} more sent by its outgoing "
+                  "interfaces")
+        return passed, self.describe(), actual, {"routes": found, "vifs": vifs}
 
 
 class Absent(_Mroute):

@@ -27,7 +27,8 @@ def test_ip_addr_link(line, name, index, mtu, flags):
 
 @pytest.mark.parametrize("word, known, name", [
     ("a@b@if2", None, "a@b"), ("a@b", None, "a"), ("a@b", "a@b", "a@b"), ("a@b@c", "a@b", "a@b"),
-    ("@x@if3", "@x", "@x"), ("@x", None, "@x"), ("x@@if3", "x@", "x@"), ("eth0@if2", "other", "eth0"), ("eth0", "eth0", "eth0"),
+    ("@x@if3", "@x", "@x"), ("@x", None, "@x"), ("x@@if3", "x@", "x@"), ("eth0@if2", "other", "eth0"),
+    ("eth0", "eth0", "eth0"),
 ])
 def test_a_name_may_hold_what_stands_before_a_peer(word, known, name):
     assert set(interfaces.ip_addr(f"5: {word}: <UP> mtu 1500\n", {5: known} if known else {})) == {name}
