@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
         )
         self._task_vars = task_vars
         self._host = task_vars["inventory_hostname"]
+        self._failures: list[str] = []  # of tasks before, where there is a bundle
         try:
             within, window = (expect.duration(name, args[name]) for name in ("within", "window"))
             run = self._planned if args["bundle"] else self._given
@@ -69,6 +70,7 @@ class ActionModule(ActionBase):
         """The bundle's planned checks of this host and phase; each result is written as it is decided. What is judged
         is returned though it can't be written, and `outcome` then gets what the task fails by."""
         bundle, phase = Bundle(args["bundle"]), args["phase"]
+        self._failures = bundle.failures(self._host)
         # What was there before anything ran is what both later phases are compared with.
         since = bundle.facts(self._host).get("before")
         results = []
@@ -99,6 +101,7 @@ class ActionModule(ActionBase):
         """The host's facts, what its captures hold so far, and which processes are members of what."""
         wanted = {"traffic" if subset in ("captures", "datagrams") else subset for subset in subsets} - {"members"}
         facts = gather(self, sorted(wanted), self._task_vars)
+        facts["failures"] = self._failures
         if "members" in subsets:
             told = self._execute_module("mcast.lab.socket_info", {}, task_vars=self._task_vars)
             if told.get("failed"):

@@ -7,6 +7,7 @@ from . import expect, unit
 from .change import Changes
 from .error import McastError
 from .traffic import capture
+from .traffic.cli import UsageError
 
 PROGRAMS = ("capture", "querier", "receiver", "sender")
 # So that none that was forgotten stays.
@@ -45,7 +46,10 @@ def plan(started, stopped):
     planned = {}
     for name, body in started.items():
         argv = command(name, body)
-        planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
+        try:
+            planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
+        except UsageError as error:
+            raise McastError(f"{name}.{argv[0]}.{error.thing}", error.reason) from None
     for name in stopped:
         have = unit.status(name)
         planned[name] = unit.plan(name, None, have["argv"][0] if have and have["argv"] else "")

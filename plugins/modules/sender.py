@@ -135,8 +135,13 @@ report:
       description: The sum of their payloads, in bytes.
       type: int
     refused:
-      description: How many datagrams the host's own firewall or a full queue took away. They count for O(count).
+      description: How many datagrams the host's own firewall or a full queue took away, on their way out of the
+        interface too. They count for O(count).
       type: int
+    refusals:
+      description: The same by the name of the error, C(EPERM) for a rule of the hooks output and postrouting,
+        C(ENOBUFS) for a rule of the hook egress and for a full queue.
+      type: dict
     first:
       description: When the first datagram was sent, or null.
       type: float

@@ -75,6 +75,12 @@ class Bundle:
         self._append("progress.jsonl", {"event": event, "host": host, "phase": phase, "task": task, "message": message,
                                         "time": timestamp()})
 
+    def failures(self, host: str) -> list[str]:
+        """What the tasks said that have failed on a host so far."""
+        name = "progress.jsonl"
+        rows = bundle_read.rows(self._read(name), name, bundle_read.progress)[0] if self._is_there(name) else []
+        return [row["message"] for row in rows if (row["event"], row["host"]) == ("failed", host)]
+
     def add_facts(self, host: str, phase: str, facts: dict[str, Any]) -> None:
         """Keep what was gathered of a host in one phase. A host writes its own file only."""
         self._refuse_sealed()

@@ -265,7 +265,7 @@ def test_an_interface_that_goes_down_ends_nothing(lan):
     (["--interface=eth0", "--query-response-interval=0.05"], "query_response_interval: 0.05 s can't be said"),
     (["--interface=eth0", "--query-interval=1", "--query-response-interval=1"], "is not less than the query_interval"),
     (["--interface=eth0", "--igmp-version=0", "--mld-version=0"], "leave nothing to query for"),
-    (["--interface=eth0", "--igmp-version=4"], "4 is no whole number; expected 0 to 3"),
+    (["--interface=eth0", "--igmp-version=4"], "4 is not a valid whole number; expected 0 to 3"),
     (["--interface=eth9"], "eth9: is no interface here"),
 ])
 def test_what_cannot_be_is_one_line(lan, words, says):

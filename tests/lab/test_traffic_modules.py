@@ -104,8 +104,8 @@ def test_a_source_filter_is_changed_in_place(lan, play, version):
 
 BAD = [
     ("receiver", {"group": "192.0.2.1"}, "192.0.2.1: is not a multicast group"),
-    ("receiver", {"port": 0}, "0 is no port; expected 1 to 65535"),
-    ("receiver", {"port": 65536}, "65536 is no port; expected 1 to 65535"),
+    ("receiver", {"port": 0}, "0 is not a valid port; expected 1 to 65535"),
+    ("receiver", {"port": 65536}, "65536 is not a valid port; expected 1 to 65535"),
     ("receiver", {"interface": "eth9"}, "eth9: is no interface here, nor the address of one; there are "),
     ("receiver", {"group": "232.1.1.1"}, "232.1.1.1: is a source-specific group"),
     ("receiver", {"group": "ff35::8000:1"}, "ff35::8000:1: is a source-specific group"),
@@ -113,10 +113,10 @@ BAD = [
     ("receiver", {"sources": ["fd00:9::1"]}, "fd00:9::1: is no source for 239.0.0.100; expected an IPv4 host"),
     ("receiver", {"name": "a/b"}, "a/b: is not a valid name for a program"),
     ("receiver", {"group": None}, "group"),
-    ("receiver", {"timeout": -1}, "-1.0 is no number of seconds"),
+    ("receiver", {"timeout": -1}, "-1.0 is not a valid number of seconds"),
     ("sender", {}, "hello: is the name of a receiver on this host"),
     ("sender", {"name": "s", "group": "10.0.0.1"}, "10.0.0.1: is not a multicast group"),
-    ("sender", {"name": "s", "ttl": 256}, "256 is no TTL; expected 0 to 255"),
+    ("sender", {"name": "s", "ttl": 256}, "256 is not a valid TTL; expected 0 to 255"),
     ("sender", {"name": "s", "interface": "fd00:9::10"}, "is of another family than 239.0.0.100"),
 ]
 

@@ -315,13 +315,51 @@ def test_more_flows_than_are_listed_are_counted_all_the_same(lan):
     assert (len(report["flows"]), report["flows_left_out"], report["bytes"]) == (1000, 5, 10050)
 
 
-def test_what_the_firewall_refuses_is_counted_and_is_no_failure(lan):
-    if not shutil.which("nft"):
-        pytest.skip("no nft here")
-    rules = "table inet t { chain out { type filter hook output priority 0; udp dport %d drop; }; }" % PORT
-    assert lan.run(lan.client, ["nft", rules]).returncode == 0
-    sent = lan.send(count=3, interval=0)
-    assert (sent["datagrams"], sent["refused"], sent["state"]) == (0, 3, "ended")
+NFT = "table %s t { chain out { type filter hook %s priority 0; udp dport 5000 drop; }; }".replace("5000", str(PORT))
+# Where a host drops what it sends itself; and the error that the sender counts.
+EGRESS = {
+    "output": (["nft", NFT % ("inet", "output")], "EPERM"),
+    "postrouting": (["nft", NFT % ("inet", "postrouting")], "EPERM"),
+    "egress": (["nft", NFT % ("netdev", "egress device eth0")], "ENOBUFS"),
+    "a full queue": (["tc", "qdisc", "add", "dev", "eth0", "root", "pfifo", "limit", "0"], "ENOBUFS"),
+    "a slow queue": (["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit",
+                      "1600"], "ENOBUFS"),
+}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("name", EGRESS)
+def test_what_this_host_drops_is_counted_and_is_no_failure(lan, name, version):
+    words, refusal = EGRESS[name]
+    done = lan.run(lan.client, words)
+    assert done.returncode == 0, done.stderr
+    sent = lan.send(version, count=20, interval=0, payload="x" * 800)
+    assert sent["refusals"] == {refusal: sent["refused"]} and sent["state"] == "ended"
+    assert sent["datagrams"] + sent["refused"] == 20
+    assert sent["refused"] == 20 if name != "a slow queue" else 10 < sent["refused"] < 20
+
+
+def test_an_error_that_an_earlier_datagram_met_stops_nothing(lan):
+    """A Packet Too Big for a stream over IPv6 arrives while it is sent (RFC 8201): the kernel reports it at the next
+    send, and sends fragments from then on."""
+    sender = lan.program(lan.client, "sender", group=GROUPS[6], port=PORT, interface="eth0", payload="x" * 1400,
+                         count=0, interval=0.01)
+    until(lambda: sender.report()["datagrams"] > 5)
+    about = sender.report()
+    too_big = """if True:
+        from scapy.all import ICMPv6PacketTooBig, IPv6, UDP, Ether, sendp
+        inner = IPv6(src=%r, dst=%r, hlim=1, plen=1408) / UDP(sport=%d, dport=%d, len=1408, chksum=1) / ("x" * 1150)
+        sendp(Ether(dst=%r) / IPv6(dst=%r) / ICMPv6PacketTooBig(mtu=1280) / inner, iface="eth0", verbose=False)
+    """
+    mac = json.loads(lan.run(lan.client, ["ip", "-j", "link", "show", "eth0"]).stdout)[0]["address"]
+    done = lan.run(lan.server, [sys.executable, "-c", too_big % (
+        about["source"], GROUPS[6], about["source_port"], PORT, mac, about["source"])])
+    assert done.returncode == 0, done.stderr
+    assert "mtu 1280" in lan.run(lan.client, ["ip", "-6", "route", "get", GROUPS[6], "oif", "eth0"]).stdout
+    after = sender.report()["datagrams"]
+    until(lambda: sender.report()["datagrams"] > after + 20)
+    report = sender.end()
+    assert (report["error"], report["refused"], report["state"]) == (None, 0, "ended")
 
 
 @pytest.mark.parametrize(("command", "prepare", "says"), [

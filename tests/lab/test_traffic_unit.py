@@ -132,7 +132,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(lan):
     refused = call(lan, "start", "hello", SENDER, host="client")["refused"]
     assert refused.startswith("hello: 239.0.0.100: cannot be sent to from interface eth0: ")
     refused = call(lan, "start", "hello", ["sender", "--ttl=999"], host="client")["refused"]
-    assert refused.startswith("hello: ended before it began: sender: argument --ttl: 999 is no TTL")
+    assert refused.startswith("hello: ended before it began: --ttl: 999 is not a valid TTL")
     assert not os.path.exists(os.path.dirname(folder(lan, "hello", "client")))
 
 

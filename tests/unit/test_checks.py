@@ -112,7 +112,18 @@ SENDING = [
     (STREAM, facts(sender_hello=None), False, "no sender"),
     (STREAM, facts(sender_hello6=SENT, receiver_hello=SENT), False, "no sender"),
     (STREAM, facts(sender_hello=dict(SENT, program="receiver")), False, "no sender"),
-    (STREAM, facts(sender_hello=dict(SENT, error="eth0: is down")), False, "eth0: is down"),
+    (STREAM, facts(sender_hello=dict(SENT, error="eth0: is down")), False,
+     "5 to 239.0.0.100 port 11111 on eth0; eth0: is down"),
+    (STREAM, dict(facts(), failures=["sender-hello: 239.0.0.100: cannot be sent to; sender-other: x", "y"]), False,
+     "no sender; sender-hello: 239.0.0.100: cannot be sent to"),
+    (STREAM, facts(sender_hello=dict(SENT, datagrams=3, refused=2, refusals={"ENOBUFS": 2})), False,
+     "3 to 239.0.0.100 port 11111 on eth0; 2 refused by this host: 2 ENOBUFS"),
+    (STREAM, facts(sender_hello=dict(SENT, datagrams=3, exit={"code": None, "signal": "SIGKILL", "time": 1.0})), False,
+     "3 to 239.0.0.100 port 11111 on eth0; killed by SIGKILL"),
+    (STREAM, facts(sender_hello=dict(SENT, ended={"time": 1.0, "reason": "count"}, exit={"code": 0, "signal": None})),
+     True, "5 to 239.0.0.100 port 11111 on eth0"),
+    (STREAM, facts(sender_hello=dict(SENT, datagrams=1, ended={"time": 1.0, "reason": "SIGTERM"})), False,
+     "1 to 239.0.0.100 port 11111 on eth0; ended by SIGTERM"),
     (STREAM, facts(sender_hello={"program": "sender"}), False, "None to None port None on None"),
 ] + [(STREAM, facts(sender_hello=dict(SENT, **{key: value})), False, None) for key, value in (
     ("datagrams", 4), ("datagrams", 6), ("group", "239.0.0.101"), ("port", 11112), ("interface", "eth1"))]
@@ -157,7 +168,14 @@ ROWS = ([("interface.settings", dict({"interface": "eth0"}, **row[0])) + row[1:]
         + [("delivery.received", dict(STREAM, sources=[S1]), facts(), False, "no receiver"),
            ("delivery.received", dict(STREAM, sources=[S1]), facts(
                receiver_hello={"program": "receiver", "flows": [], "error": "no such device"}), False,
-            "no such device")])
+            "0 datagrams; no such device"),
+           ("delivery.received", dict(STREAM, sources=[S1]), facts(receiver_hello={
+               "program": "receiver", "flows": [flow(count=2)], "error": None, "exit": {"signal": "SIGSEGV"}}), False,
+            "2 from 10.0.0.1 over eth0; killed by SIGSEGV"),
+           ("delivery.received", dict(STREAM, sources=[S1]), dict(facts(), failures=[
+               "receiver-hello: 239.0.0.100: has more sources or memberships than the kernel allows a socket"]), False,
+            "no receiver; receiver-hello: 239.0.0.100: has more sources or memberships than the kernel allows a "
+            "socket")])
 
 
 @pytest.mark.parametrize(("name", "params", "found", "passed", "actual"), ROWS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from ..error import McastError
 from . import bridges, firewall, frr, interfaces, memberships, mroutes, routes, sockets
@@ -135,7 +136,7 @@ def _limits(texts):
     return {name: _number(texts[name]) for name in LIMITS}, None
 
 
-_REPORT = re.compile(r"/run/mcast/\d+/(?P<unit>[^/]+)/report\.json:(?P<line>.*)\Z", re.DOTALL)
+_REPORT = re.compile(r"/run/mcast/\d+/(?P<unit>[^/]+)/(?P<part>report|exit)\.json:(?P<line>.*)\Z", re.DOTALL)
 
 
 def _no_constant(word):
@@ -143,19 +144,27 @@ def _no_constant(word):
 
 
 def _traffic(texts):
-    """Reports of programs that run or ran under a name; None for one that is broken (half written, say)."""
-    raw, found, broken = {}, {}, []
+    """Reports of programs that run or ran under a name, with how the process ended as `exit`; None for one that is
+    broken (half written, say)."""
+    raw, found, broken = {"report": {}, "exit": {}}, {}, []
     for line in (texts["reports"] or "").split("\n"):
         match = _REPORT.match(line)
         if match:
-            raw.setdefault(match["unit"], []).append(match["line"])
-    for unit, lines in raw.items():
-        try:
-            found[unit] = json.loads("\n".join(lines), parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            found[unit] = None
+            raw[match["part"]].setdefault(match["unit"], []).append(match["line"])
+    for unit, lines in raw["report"].items():
+        found[unit] = _json(lines)
+        if found[unit] is None:
             broken.append(unit)
+        elif isinstance(found[unit], dict) and unit in raw["exit"]:
+            found[unit]["exit"] = _json(raw["exit"][unit])
     return found, "no JSON in the report of: %s" % ", ".join(broken) if broken else None
+
+
+def _json(lines: list[str]) -> Any:
+    try:
+        return json.loads("\n".join(lines), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _firewall(texts):

@@ -121,7 +121,7 @@ fi
 if [ -d /run/mcast ]; then
   n=$(readlink /proc/self/ns/net 2>/dev/null)
   n=${n#*[}
-  more="$more /run/mcast/${n%]}/*/report.json"
+  more="$more /run/mcast/${n%]}/*/report.json /run/mcast/${n%]}/*/exit.json"
 fi
 """,
     "nft": r"""

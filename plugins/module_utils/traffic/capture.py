@@ -52,7 +52,7 @@ def default_filter(streams):
         except (KeyError, TypeError, ValueError):
             raise McastError("streams", "expected a list of {group, port}, not %s" % (stream,)) from None
         if not 1 <= port <= 65535:
-            raise McastError("streams", "%s is no port; expected 1 to 65535" % port)
+            raise McastError("streams", f"{port} is not a valid port; expected 1 to 65535")
         parts["(dst host %s and (udp dst port %d or %s))" % (group, port, _LATER[groups.family(group)])] = None
     return " or ".join(parts)
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
+from typing import Any, NoReturn
 
 from ..error import McastError
 from . import program, supervise, zipapp
@@ -40,11 +42,42 @@ def _make_query(options):
     return OneQuery(options)
 
 
+class UsageError(McastError):
+    """Wrong options. Modules and steps name them as users write them there, the command line with dashes."""
+
+    def on_command_line(self) -> str:
+        options = ", ".join("--" + option.replace("_", "-") for option in self.thing.split(", "))
+        return f"{options}: {self.reason}; see --help"
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong as every other part does, and leaves the process to its caller."""
 
-    def error(self, message):
-        raise McastError(self.prog.split()[-1], message + "; see --help")
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        program = self.prog.split()[-1]
+        match = re.match(r"argument --([\w-]+): (.*)", message, re.S)
+        if match:
+            raise UsageError(_option(match[1]), match[2])
+        match = re.match(r"the following arguments are required: (--.*)", message)
+        if match:
+            missing = [_option(word[2:]) for word in match[1].split(", ")]
+            raise UsageError(", ".join(missing), f"{'is' if len(missing) == 1 else 'are'} missing for a {program}")
+        raise McastError(program, message)
+
+    def refuse_unknown(self, words: list[str]) -> None:
+        """words: what stands on the command line and is not an option of the program."""
+        if words:
+            known = sorted(_option(flag[2:]) for flag in self._option_string_actions
+                           if flag.startswith("--") and flag not in ("--help", "--report"))
+            raise UsageError(_option(words[0].partition("=")[0].lstrip("-")),
+                             f"is not an option of a {self.prog.split()[-1]}; expected one of {', '.join(known)}")
+
+
+def _option(flag: str) -> str:
+    return flag.replace("-", "_")
 
 
 def _number(kind, least, most, what):
@@ -54,7 +87,7 @@ def _number(kind, least, most, what):
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError("%s is no %s; expected %s to %s" % (text, what, least, most))
+            raise argparse.ArgumentTypeError(f"{text} is not a valid {what}; expected {least} to {most}")
         return value
     return convert
 
@@ -176,10 +209,19 @@ def _parser():
     return parser
 
 
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        commands.choices[options.command].refuse_unknown(unknown)
+    return options
+
+
 def build(argv):
     """argv: ``["receiver", "--group", ...]``. Returns the Receiver, Sender, Capture, Querier or OneQuery, checked but
     not begun, and the parsed options. McastError says what is wrong, before anything is opened."""
-    options = _parser().parse_args(argv)
+    options = _parse(argv)
     options.line = None if options.report else _line
     options.again = _again(options.report)
     return options.make(options), options
@@ -192,7 +234,7 @@ def _again(report):
 
     def read():
         with open(path, encoding="utf-8") as handle:
-            return _parser().parse_args(json.load(handle)["argv"])
+            return _parse(json.load(handle)["argv"])
     return read if report and os.path.exists(path) else None
 
 
@@ -216,6 +258,9 @@ def main(argv):
             zipapp.build(argv[1])
             return 0
         return _run(argv)
+    except UsageError as error:
+        sys.stderr.write(error.on_command_line() + "\n")
+        return 1
     except McastError as error:
         sys.stderr.write("%s\n" % error)
         return 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import socket
 import time
 
 from .. import group as groups
@@ -17,6 +18,24 @@ _LOST = (errno.EPERM, errno.ENOBUFS)
 _LARGEST = 65507
 # A sender that was held up catches up with its pace, but never by more than this many seconds.
 _MOST_OWED = 1.0
+
+
+def _refusal(sock: socket.socket, payload: bytes) -> str | None:
+    """Send one datagram. Returns None, or the name of the error by which this host refused it.
+
+    An error that an earlier datagram has met (ICMP, or a Packet Too Big, after which the kernel sends fragments) is
+    reported at the next send in place of sending: that one is tried again."""
+    for attempt in (1, 2):
+        try:
+            sock.send(payload)
+            return None
+        except OSError as error:
+            if error.errno in _LOST:
+                return errno.errorcode[error.errno]
+            if attempt == 2:
+                raise
+            sockets.drain_errors(sock)
+    return None
 
 
 class Sender:
@@ -38,7 +57,8 @@ class Sender:
         self.facts = {
             "program": "sender", "state": "starting", "pid": None, "started": None,
             "group": str(self._group), "port": options.port, "interface": name, "index": self._index,
-            "source": None, "source_port": None, "ttl": options.ttl, "datagrams": 0, "bytes": 0, "refused": 0,
+            "source": None, "source_port": None, "ttl": options.ttl, "datagrams": 0, "bytes": 0,
+            "refused": 0, "refusals": {},
             "first": None, "last": None, "ended": None, "error": None}
 
     def report(self):
@@ -60,12 +80,10 @@ class Sender:
     def _send(self, sock, payload, report):
         facts = self.facts
         now = time.time()
-        try:
-            sock.send(payload)
-        except OSError as error:
-            if error.errno not in _LOST:
-                raise
+        refusal = _refusal(sock, payload)
+        if refusal:
             facts["refused"] += 1
+            facts["refusals"][refusal] = facts["refusals"].get(refusal, 0) + 1
         else:
             facts["datagrams"] += 1
             facts["bytes"] += len(payload)

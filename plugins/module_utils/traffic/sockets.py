@@ -12,6 +12,9 @@ import struct
 from ..error import McastError
 
 # include/uapi/linux/in.h and in6.h
+_IP_RECVERR = 11
+_IPV6_RECVERR = 25
+_MSG_ERRQUEUE = 0x2000
 _IP_RECVTTL = 12
 _IP_PKTINFO = 8
 _IP_MULTICAST_ALL = 49
@@ -163,10 +166,13 @@ def open_sender(group, port, index, ttl, address=None, source_port=0):
         if group.version == 4:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("@4s4si", b"", b"", index))
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+            # Without it the kernel says that it has sent what a full queue or an egress rule drops (udp_send_skb).
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
             scope = ()
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
             scope = (0, index)
         if address or source_port:
             sock.bind((address or "", source_port) + scope)
@@ -176,3 +182,11 @@ def open_sender(group, port, index, ttl, address=None, source_port=0):
         raise McastError(str(group), "cannot be sent to from interface %s%s: %s" % (
             socket.if_indextoname(index), ", port %d" % source_port if source_port else "", error.strerror)) from error
     return sock
+
+
+def drain_errors(sock: socket.socket) -> None:
+    """Forget the errors that earlier datagrams have met: the queue of IP_RECVERR (ip(7)) and the pending one."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sock.recvmsg(1, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -3,6 +3,8 @@
 """Topic `delivery`: did the datagrams leave, and did they arrive? Read from the programs' own reports."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
 from .base import Check, count_option, group_option, port_option
 
@@ -22,6 +24,25 @@ class _Delivery(Check):
         """The report of the program that serves this stream on this host, or None."""
         report = facts["traffic"].get(unit_name(self.PROGRAM, self.stream))
         return report if report and report.get("program") == self.PROGRAM else None
+
+    def _lacking(self, facts):
+        """What there is to say where no such program runs: what its start said, if that has failed."""
+        unit = unit_name(self.PROGRAM, self.stream) + ": "
+        said = [part for message in facts.get("failures", ()) for part in message.split("; ") if unit in part]
+        return f"no {self.PROGRAM}" + "".join(f"; {part}" for part in dict.fromkeys(said))
+
+
+def _ending(report: dict[str, Any]) -> str:
+    """How the program ended, where that is not as it was asked to."""
+    killed = (report.get("exit") or {}).get("signal")
+    reason = (report.get("ended") or {}).get("reason")
+    if killed:
+        return f"; killed by {killed}"
+    return f"; ended by {reason}" if reason not in (None, "count", "until", "end of input", "error") else ""
+
+
+def _error(report: dict[str, Any]) -> str:
+    return f"; {report['error']}" if report.get("error") else ""
 
 
 def unit_name(program, stream):
@@ -48,12 +69,13 @@ class Sent(_Delivery):
         report = self._report(facts)
         expected = "%d to %s port %d on %s" % (self.datagrams, self.group, self.port, self.interface)
         if report is None:
-            return False, expected, "no sender", {}
-        if report.get("error"):
-            return False, expected, report["error"], report
+            return False, expected, self._lacking(facts), {}
         actual = "%s to %s port %s on %s" % tuple(
             report.get(key) for key in ("datagrams", "group", "port", "interface"))
-        return actual == expected, expected, actual, report
+        passed = actual == expected and not report.get("error")
+        refused = ", ".join(f"{count} {name}" for name, count in (report.get("refusals") or {}).items())
+        actual += f"; {report['refused']} refused by this host: {refused}" if refused else ""
+        return passed, expected, actual + _ending(report) + _error(report), report
 
 
 class Received(_Delivery):
@@ -83,9 +105,7 @@ class Received(_Delivery):
         report = self._report(facts)
         expected = "%s from %s over %s" % (self._number(), self._named(), self.interface)
         if report is None:
-            return False, expected, "no receiver", {}
-        if report.get("error"):
-            return False, expected, report["error"], report
+            return False, expected, self._lacking(facts), {}
         got = {}
         for flow in report["flows"]:
             if (flow["group"], flow["port"]) == (self.group, self.port):
@@ -93,7 +113,8 @@ class Received(_Delivery):
                 got[key] = got.get(key, 0) + flow["datagrams"]
         actual = "; ".join("%d from %s over %s" % (count, source, interface)
                            for (source, interface), count in sorted(got.items())) or "0 datagrams"
-        return self._complete(got), expected, actual, report
+        passed = self._complete(got) and not report.get("error")
+        return passed, expected, actual + _ending(report) + _error(report), report
 
     def _complete(self, got):
         wanted = list(self.sources or [])

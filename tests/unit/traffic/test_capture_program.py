@@ -30,7 +30,7 @@ def test_the_default_filter(streams, expected):
     ({"port": 1}, "expected a list of {group, port}"),
     ("239.0.0.100", "expected a list of {group, port}"),
     ({"group": "239.0.0.100", "port": "http"}, "expected a list of {group, port}"),
-    ({"group": "239.0.0.100", "port": 0}, "0 is no port"),
+    ({"group": "239.0.0.100", "port": 0}, "0 is not a valid port"),
     ({"group": "239.0.0.100 or ip", "port": 1}, "is not an IPv4 or IPv6 address"),
     ({"group": "10.0.0.1", "port": 1}, "is not a multicast group"),
 ])

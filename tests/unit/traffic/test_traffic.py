@@ -28,14 +28,18 @@ def changed(argv, **options):
 @pytest.mark.parametrize(("argv", "says"), [
     ([], "COMMAND"),
     (["router"], "invalid choice: 'router'"),
-    (["receiver"], "--group, --port, --interface"),
+    ([*RECEIVER, "--colour=red"], "colour: is not an option of a receiver; expected one of count, filter_mode, "),
+    ([*RECEIVER, "--gro=239.0.0.1"], "gro: is not an option of a receiver"),  # no abbreviations
+    ([*SENDER, "--filter-mode=x"], "filter_mode: is not an option of a sender; expected one of count, group"),
+    (changed(RECEIVER, filter_mode="x"), "filter_mode: invalid choice: 'x'"),
+    (["receiver"], "group, port, interface: are missing for a receiver"),
     (changed(RECEIVER, group="192.0.2.1"), "192.0.2.1: is not a multicast group"),
     (changed(RECEIVER, group="239.0.0"), "239.0.0: is not an IPv4 or IPv6 address"),
     (changed(RECEIVER, group="fe80::1"), "is not a multicast group"),
     (changed(RECEIVER, group="ff02::1%lo"), "is not a multicast group"),
-    (changed(RECEIVER, port=0), "0 is no port; expected 1 to 65535"),
-    (changed(RECEIVER, port=65536), "65536 is no port"),
-    (changed(RECEIVER, port="http"), "http is no port"),
+    (changed(RECEIVER, port=0), "0 is not a valid port; expected 1 to 65535"),
+    (changed(RECEIVER, port=65536), "65536 is not a valid port"),
+    (changed(RECEIVER, port="http"), "http is not a valid port"),
     (changed(RECEIVER, interface="nosuch0"), "nosuch0: is no interface here"),
     (changed(RECEIVER, interface="192.0.2.77"), "192.0.2.77: is the address of no interface here"),
     (changed(RECEIVER, interface=""), "is no interface here"),
@@ -48,13 +52,13 @@ def changed(argv, **options):
     (changed(RECEIVER, filter_mode="allow"), "invalid choice"),
     (changed(RECEIVER, group="232.1.1.1"), "232.1.1.1: is a source-specific group"),
     (changed(RECEIVER, group="ff35::8000:1"), "is a source-specific group"),
-    (changed(RECEIVER, count=-1), "-1 is no count"),
-    (changed(RECEIVER, timeout="nan"), "nan is no number of seconds"),
-    (changed(RECEIVER, timeout="inf"), "inf is no number of seconds"),
+    (changed(RECEIVER, count=-1), "-1 is not a valid count"),
+    (changed(RECEIVER, timeout="nan"), "nan is not a valid number of seconds"),
+    (changed(RECEIVER, timeout="inf"), "inf is not a valid number of seconds"),
     (changed(SENDER, group="10.0.0.1"), "is not a multicast group"),
-    (changed(SENDER, ttl=256), "256 is no TTL; expected 0 to 255"),
-    (changed(SENDER, interval=-1), "is no number of seconds"),
-    (changed(SENDER, source_port=70000), "70000 is no port"),
+    (changed(SENDER, ttl=256), "256 is not a valid TTL; expected 0 to 255"),
+    (changed(SENDER, interval=-1), "is not a valid number of seconds"),
+    (changed(SENDER, source_port=70000), "70000 is not a valid port"),
     (changed(SENDER, payload="x" * 65508), "has 65508 bytes; expected at most 65507"),
     (changed(SENDER, group="ff15::1", interface="127.0.0.1"), "is of another family than ff15::1"),
 ])
@@ -62,6 +66,15 @@ def test_wrong_arguments_are_refused_before_anything_is_opened(argv, says):
     with pytest.raises(McastError) as caught:
         cli.build(argv)
     assert says in str(caught.value)
+    # Modules and steps have no dashes: that is for the command line alone.
+    assert "--" not in str(caught.value) and "usage" not in str(caught.value)
+
+
+def test_the_command_line_names_options_as_it_has_them(capsys):
+    assert cli.main([*RECEIVER, "--filter-mode=x"]) == 1
+    assert capsys.readouterr().err.startswith("--filter-mode: invalid choice: 'x'")
+    assert cli.main(["sender", "--group=239.0.0.1"]) == 1
+    assert capsys.readouterr().err == "--port, --interface: are missing for a sender; see --help\n"
 
 
 @pytest.mark.parametrize(("mode", "sources", "result"), [
