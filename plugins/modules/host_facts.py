@@ -329,6 +329,9 @@ ansible_facts:
               description: How many groups the database holds.
               returned: always
               type: int
+            up:
+              description: Whether the bridge is up; one that is down sends no queries.
+              type: bool
             vlan_filtering:
               description: Whether the bridge filters by VLAN.
               returned: always

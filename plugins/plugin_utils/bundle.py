@@ -78,7 +78,7 @@ class Bundle:
     def failures(self, host: str) -> list[str]:
         """What the tasks said that have failed on a host so far."""
         name = "progress.jsonl"
-        rows = bundle_read.rows(self._read(name), name, bundle_read.progress)[0] if self._is_there(name) else []
+        rows = self._rows(name, bundle_read.progress, [name] if self._is_there(name) else [], [])
         return [row["message"] for row in rows if (row["event"], row["host"]) == ("failed", host)]
 
     def add_facts(self, host: str, phase: str, facts: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import binascii
 import os
 import shlex
 import tempfile
-from typing import Callable
+from typing import Any, Callable
 from urllib.parse import quote
 
 from ..module_utils.error import McastError
@@ -18,23 +18,23 @@ from ..module_utils.packet.capture import read
 from .evidence_file import Folder
 from .gather import run
 
-# How many datagrams are told one by one; all are counted.
+# How many datagrams a bundle lists one by one; all are counted.
 DATAGRAMS = 1000
+# How many datagrams, messages and flows are judged one by one. What lies beyond passes no check that needs it.
+JUDGED = 20000
 _EMPTY = {"packets": {"total": 0, "decoded": 0, "malformed": 0, "other": 0}, "fragments": 0, "first": None,
           "last": None, "link_types": {}, "flows": [], "messages": [], "truncated": False, "truncated_at": None,
           "left_out": {"messages": 0, "flows": 0, "datagrams": 0}}
 
 
-def wire_of(path):
+def wire_of(path: str, **options: Any) -> dict[str, Any]:
     """What a capture file says, whole packets as far as it is written: see mcast.lab.capture_info."""
-    return read(path) if os.path.getsize(path) >= 24 else dict(_EMPTY)
+    return read(path, **options) if os.path.getsize(path) >= 24 else dict(_EMPTY)
 
 
-def datagrams_of(path):
+def datagrams_of(path: str, limit: int = DATAGRAMS) -> list[dict[str, Any]]:
     """The first datagrams of a capture file, as messages with their payload."""
-    if os.path.getsize(path) < 24:
-        return []
-    return read(path, kinds=["udp"], payload=True, limit=DATAGRAMS)["messages"]
+    return wire_of(path, kinds=["udp"], payload=True, limit=limit)["messages"]
 
 
 class Captures:
@@ -68,7 +68,8 @@ class Captures:
             if fetched[name] or not self._length(name, report):
                 self._keep(name, report, file, fetched[name])
                 path = os.path.join(self._folder.path, file)
-                self._told[name] = {"wire": wire_of(path), "datagrams": datagrams_of(path) if datagrams else []}
+                self._told[name] = {"wire": wire_of(path, limit=JUDGED),
+                                    "datagrams": datagrams_of(path, JUDGED) if datagrams else []}
             found[name] = dict(self._told[name], report=report)
         return found
 

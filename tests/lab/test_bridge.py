@@ -12,6 +12,7 @@ import pytest
 import verify_lab
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import bridges, sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
+from ansible_collections.mcast.lab.plugins.plugin_utils import judge
 
 DEADLINE = 20
 
@@ -214,6 +215,23 @@ class joined:
     def __exit__(self, *unused):
         with self.process:
             self.process.stdin.close()
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_querier_that_has_ended_is_remembered_and_does_not_pass(lan, module, family):
+    """Within one query interval, and long before the bridge forgets it."""
+    namespace, bridge = lan
+    bridge(snooping=True, query_interval=1, querier_interval=60)
+    protocols = {"igmp_version": 3 if family == "ipv4" else 0, "mld_version": 2 if family == "ipv6" else 0}
+    querier = dict(protocols, name="q", interface="eth0", query_interval=1, query_response_interval=0.5)
+    check = judge.make("mdb.querier", {"bridge": "lan", "family": family})
+    assert not module("querier", querier, namespace=namespace + ".h1").get("failed")
+    until(lambda: check.judge({"bridges": {"lan": gathered(namespace)}})[0])
+    with joined(namespace + ".h2"):
+        module("querier", dict(querier, state="stopped"), namespace=namespace + ".h1")
+        until(lambda: not check.judge({"bridges": {"lan": gathered(namespace)}})[0])
+        remembered = gathered(namespace)["queriers"][family]
+        assert remembered and remembered["timer"] > 30
 
 
 def test_facts_as_bridge_mdb_has_them(lan):

@@ -18,6 +18,7 @@ from verify_lab import (
     LEFT,
     LISTED,
     OPEN,
+    OPEN_TO_QUERIES,
     ORDER,
     RECEIVED,
     REPORTED,
@@ -41,7 +42,7 @@ BREAKS = {
     "wrong TTL": (
         {"mcast_sender_streams": [dict(SEND, ttl=5), SEND6]}, {},
         {"client/after/packets.datagrams/hello/239.0.0.100/eth0"}),
-    "firewall closed": ({}, {"mcast_firewall_ports": []}, LISTED | OPEN | RECEIVED),
+    "firewall closed": ({}, {"mcast_firewall_ports": []}, LISTED | OPEN | OPEN_TO_QUERIES | RECEIVED),
     "capture not started": (
         {}, {"mcast_capture_interfaces": []}, REPORTED | ORDER | DATAGRAMS["server"] | CAPTURED),
 }
@@ -128,5 +129,6 @@ def test_a_capture_that_is_killed_in_the_middle_fails_by_what_came_after(invento
         if pathlib.Path("/proc", pid, "comm").read_text() == "tcpdump\n":
             os.kill(int(pid), signal.SIGKILL)
     output = run.communicate(timeout=60)[0]
-    assert not_passed(results(folder)) == LEFT | CAPTURED, output
+    # Neither the reports of the leave nor that no datagram came twice are certain without the rest of the capture.
+    assert not_passed(results(folder)) == LEFT | CAPTURED | DATAGRAMS["server"], output
     assert "the capture has ended: tcpdump: was killed by SIGKILL" in output

@@ -41,8 +41,8 @@ STREAMS = ["hello/239.0.0.100/eth0", "hello6/ff15::100/eth0"]
 RECEIVED = {"server/during/delivery.received/" + stream for stream in STREAMS}
 SENT = {"client/during/delivery.sent/" + stream for stream in STREAMS}
 LISTENING = {"server/during/socket.listening/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
-OPEN = {"server/before/firewall.open/" + what for what in (
-    "239.0.0.100/11111", "ff15::100/11111", "igmp", "mld")}
+OPEN = {"server/before/firewall.open/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
+OPEN_TO_QUERIES = {"server/before/firewall.open/" + protocol for protocol in ("igmp", "mld")}
 LISTED = {"server/before/firewall.listed/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
 # What is on the wire.
 LEFT = {"server/after/packets.reports/" + group for group in GROUPS}

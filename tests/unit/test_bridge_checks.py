@@ -22,7 +22,8 @@ def entry(port="h1~eth0", group=G, source=None, mode="exclude", sources=(), time
 
 def facts(*entries, queriers=None, router_ports=(), **settings):
     bridge = dict({
-        "snooping": True, "query_interval": 1.0, "query_response_interval": 0.5, "membership_interval": 2.5,
+        "up": True, "snooping": True, "query_interval": 1.0, "query_response_interval": 0.5, "querier_interval": 2.25,
+        "membership_interval": 2.5,
         "entries": list(entries), "router_ports": list(router_ports), "queriers": queriers,
         "ports": {port: {"state": "forwarding"} for port in PORTS}}, **settings)
     return {"bridges": {"lan": bridge, "spare": dict(bridge, entries=[], ports={}), kernel_name("x" * 20): bridge}}
@@ -110,7 +111,12 @@ OWN = {"ipv4": querier("0.0.0.0", True), "ipv6": querier("::", True)}
 
 
 @pytest.mark.parametrize("params, found, lives, none, actual", [
-    ({}, facts(queriers=OTHER), True, False, "10.0.0.1 at h1~eth0"),
+    ({}, facts(queriers=OTHER), True, False, "10.0.0.1 at h1~eth0, last heard 0.2 s ago"),
+    ({}, facts(queriers=OTHER, query_interval=0.2), False, False, "10.0.0.1 at h1~eth0, last heard 0.2 s ago"),
+    ({}, facts(queriers=OTHER, querier_interval=3.1), True, False, "10.0.0.1 at h1~eth0, last heard 1.1 s ago"),
+    ({}, facts(queriers=OTHER, querier_interval=3.2), False, False, "10.0.0.1 at h1~eth0, last heard 1.2 s ago"),
+    ({}, facts(queriers=OTHER, querier_interval=255, query_interval=125), False, False, None),
+    ({}, facts(queriers=OWN, up=False), False, False, None),
     ({"family": "ipv6"}, facts(queriers=OTHER), False, True, "no querier"),
     ({}, facts(queriers=OWN), True, False, "the bridge itself, as 0.0.0.0"),
     ({"family": "ipv6"}, facts(queriers=OWN), False, True,

@@ -34,7 +34,9 @@ def querier(*messages, kept=False, left=None):
     told = {"groups": [{"group": G}] if kept else [], "events": events, "in_force": {"group_membership_interval": 2.5}}
     return {"traffic": {"querier-eth0": {"program": "querier", "interface": "eth0", "ipv4": told, "ipv6": None},
                         "broken": None},
-            "captures": {"c": {"report": {"ended": None}, "wire": {"messages": list(messages)}, "datagrams": []}}}
+            "captures": {"c": {"report": {"ended": None}, "datagrams": [], "wire": {
+                "messages": list(messages), "truncated": False,
+                "left_out": {"messages": 0, "flows": 0, "datagrams": 0}}}}}
 
 
 REPORTS = [message(second, "igmpv1_report") for second in (1, 4)]

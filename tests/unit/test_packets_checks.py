@@ -39,8 +39,9 @@ def flow(packets=1, first=2, last=2, **more):
 
 
 def facts(*messages, flows=(), datagrams=(), report=None, version=3, limits=(2, 2), total=5, truncated=False,
-          force_mld=0):
-    wire = {"messages": list(messages), "flows": list(flows), "packets": {"total": total}, "truncated": truncated}
+          force_mld=0, **left_out):
+    wire = {"messages": list(messages), "flows": list(flows), "packets": {"total": total}, "truncated": truncated,
+            "left_out": {"messages": 0, "flows": 0, "datagrams": 0, **left_out}}
     return {"captures": {"c": {"report": report or REPORT, "wire": wire, "datagrams": list(datagrams)}},
             "interfaces": {"eth0": {"mac": OWN, "igmp_version": {"value": version}, "force_mld_version": force_mld}},
             "limits": dict(zip(("igmp_qrv", "mld_qrv"), limits))}
@@ -228,6 +229,56 @@ def test_what_has_ended_early_is_said():
     check = judge.make("packets.messages", dict(JOIN, capture="c"))
     assert check.judge(facts(report=ended))[2] == "0; the capture has ended: tcpdump: was killed by SIGKILL"
     assert check.judge(facts(*JOINS, report=ended))[:3:2] == (True, "2")
+
+
+# Checks that pass on what is listed, and whether they still do when something lacks: (check, options, what is there,
+# with further messages cut, with further flows cut, where the capture has ended early or lost packets).
+CUT = [
+    ("messages", JOIN, facts(*JOINS), True, True, True),
+    ("messages", dict(JOIN, at_least=2), facts(*JOINS), True, True, True),
+    ("messages", dict(JOIN, count=2), facts(*JOINS), False, True, False),
+    ("messages", dict(JOIN, count=0), facts(), False, True, False),
+    ("messages", dict(JOIN, at_most=3), facts(*JOINS), False, True, False),
+    ("messages", dict(JOIN, ttl=1), facts(*JOINS), False, True, False),
+    ("messages", dict(JOIN, sources=[]), facts(*JOINS), False, True, False),
+    ("messages", dict(JOIN, apart=0.1), facts(*JOINS), False, True, False),
+    ("reports", V3, facts(*JOINS), False, True, False),
+    ("order", {"steps": [dict(JOIN), dict(PORT)]}, facts(*JOINS, flows=[flow()]), True, True, True),
+    ("delay", {"from": dict(JOIN), "to": dict(PORT), "at_most": 5}, facts(*JOINS, flows=[flow()]), False, False, False),
+    ("datagrams", PORT, facts(flows=[flow()], datagrams=[datagram(3)]), True, True, True),
+    ("datagrams", dict(PORT, count=1), facts(flows=[flow()], datagrams=[datagram(3)]), True, False, False),
+    ("datagrams", dict(PORT, count=0), facts(), True, False, False),
+    ("datagrams", dict(PORT, ttl=1), facts(flows=[flow()], datagrams=[datagram(3)]), True, False, False),
+    ("datagrams", dict(PORT, payload="HELLO"), facts(flows=[flow()], datagrams=[datagram(3)]), True, False, False),
+]
+LACKING = [{"dropped": 1}, {"dropped_by_interface": 2}, {"ended": {"reason": "size"}}, {"ended": {"reason": "timeout"}},
+           {"exit": {"signal": "SIGKILL"}}]
+
+
+@pytest.mark.parametrize(("name", "params", "found", "messages", "flows", "ended"), CUT)
+def test_what_was_cut_can_not_pass(name, params, found, messages, flows, ended):
+    def passes(**changes):
+        capture = found["captures"]["c"]
+        wire = dict(capture["wire"], truncated=changes.pop("truncated", False), left_out=dict(
+            capture["wire"]["left_out"], **changes.pop("left_out", {})))
+        cut = dict(found, captures={"c": dict(capture, wire=wire, report=dict(REPORT, **changes))})
+        return judge.make("packets." + name, dict(params, capture="c")).judge(cut)[0]
+
+    assert passes()
+    assert passes(left_out={"messages": 7}) is messages
+    assert passes(left_out={"flows": 1, "datagrams": 9}) is passes(left_out={"datagrams": 9}) is flows
+    assert passes(truncated=True) is ended
+    assert [passes(**report) for report in LACKING] == [ended] * len(LACKING)
+
+
+@pytest.mark.parametrize("params", [{"payload": "HELLO"}, {"mac": MAC}, {"consecutive": True}])
+def test_datagrams_that_are_counted_and_not_listed_can_not_pass(params):
+    numbered = [datagram(number, b"HELLO" if "payload" in params else b"HELLO %d" % number) for number in (3, 4)]
+    check = judge.make("packets.datagrams", dict(PORT, capture="c", at_least=1, **params))
+    assert check.judge(facts(flows=[flow(2)], datagrams=numbered))[0]
+    for listed in (numbered[:1], []):
+        passed, _expected, actual, _evidence = check.judge(facts(flows=[flow(2)], datagrams=listed))
+        assert not passed and f"only {len(listed)} of them are listed" in actual
 
 
 @pytest.mark.parametrize(("params", "window"), [

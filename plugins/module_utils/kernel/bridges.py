@@ -34,7 +34,7 @@ def bridges(links, ports, database, queriers, release):
     show``; queriers: hexadecimal lines of rtnetlink messages, a bridge each. None for what could not be read. release:
     the kernel's, such as ``"6.1.0-18-amd64"``.
 
-    Returns ``{name: {index, vlan_filtering, the settings, ports, entries, router_ports, queriers}}``, the last four
+    Returns ``{name: {index, up, vlan_filtering, the settings, ports, entries, router_ports, queriers}}``, the last four
     None where they could not be read; intervals and timers in seconds. McastError for a text of an unknown form."""
     try:
         return _bridges(links, ports, database, queriers, release)
@@ -83,7 +83,8 @@ def _json(command, text, key="ifname"):
 
 def _settings(link):
     data = link.get("linkinfo", {}).get("info_data", {})
-    settings = {"index": link["ifindex"], "vlan_filtering": bool(data.get("vlan_filtering"))}
+    settings = {"index": link["ifindex"], "up": "UP" in link["flags"] if "flags" in link else None,
+                "vlan_filtering": bool(data.get("vlan_filtering"))}
     settings.update({option: _flag(data.get(key)) for option, key in SWITCHES.items()})
     settings.update({option: data.get(key) for option, key in NUMBERS.items()})
     for option, key in INTERVALS.items():

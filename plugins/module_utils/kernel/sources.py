@@ -187,7 +187,7 @@ else echo "$m missing vtysh"
 fi
 """ % " ".join("-c '%s'" % command for command in frr.COMMANDS)
 _SHELL_PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
-                "reports": re.compile(r"/run/mcast/\d+/[^/]+/report\.json\Z")}
+                "reports": re.compile(r"/run/mcast/\d+/[^/]+/(report|exit)\.json\Z")}
 
 _SCRIPT = r"""
 LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin

@@ -4,6 +4,8 @@
 or as the kernel has it, a port as HOST~INTERFACE or as the kernel has it."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
 from ...module_utils.topology import kernel_name
 from .base import Check, family_option, flag_option, group_option, mode_option
@@ -147,6 +149,10 @@ class RouterPort(OnBridge):
 
 
 class _Querier(OnBridge):
+    """ALIVE: whether a querier counts only while it queries; a bridge remembers one for the querier interval."""
+
+    ALIVE = False
+
     def look(self, bridge):
         if not bridge["snooping"]:
             return False, "unknown: the bridge doesn't snoop, and so knows no querier", {}
@@ -162,18 +168,39 @@ class _Querier(OnBridge):
             actual = "the bridge itself, as %s" % found["address"]
         else:
             actual = "%s at %s" % (found["address"], found["port"])
-        return self.decide(found if sends else None), actual, {"querier": found}
+        passed = self.decide(found if sends else None)
+        silence = _silence(bridge, found) if found else None
+        if self.ALIVE and passed and found["self"] and bridge["up"] is False:
+            passed, actual = False, actual + ", which is down and sends no queries"
+        elif silence is not None:
+            actual += f", last heard {silence:.1f} s ago"
+            passed = passed and not (self.ALIVE and silence > _LATE * bridge["query_interval"])
+        return passed, actual, {"querier": found}
 
     def decide(self, found):
         """found: the querier that the bridge knows of and that can send, or None."""
         raise NotImplementedError
 
 
-class Querier(_Querier):
-    """Passes when a querier of the family lives on the segment, as the bridge knows it: itself, or another that it has
-    heard within the querier interval; with the address and at the port that are given.
+# Of a query interval: a timer of the kernel may be late by up to an eighth, and so may the next query.
+_LATE = 1.125
 
-    Fails when there is none, another, or when nothing tells."""
+
+def _silence(bridge: dict[str, Any], found: dict[str, Any]) -> float | None:
+    """Seconds since another querier was heard: a query sets its timer to the querier interval (net/bridge
+    br_multicast.c br_multicast_update_query_timer). None where that is not known."""
+    if found["timer"] is None or None in (bridge["querier_interval"], bridge["query_interval"]):
+        return None
+    return max(0.0, bridge["querier_interval"] - found["timer"])
+
+
+class Querier(_Querier):
+    """Passes when a querier of the family lives on the segment, as the bridge knows it: itself, while it is up, or
+    another that it has heard within its query interval; with the address and at the port that are given.
+
+    Fails when there is none, another, one that is silent and only remembered, or when nothing tells."""
+
+    ALIVE = True
 
     NAME = "mdb.querier"
     PARAMS = {"bridge": expect.text, "family": family_option, "address": expect.text, "port": expect.text,

@@ -7,6 +7,8 @@ mcast.lab.capture, what capture_info returns of the file as far as it is written
 ``datagrams``) its first datagrams one by one."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect, group
 from ...module_utils.packet import moment
 from ...module_utils.packet.choice import groups_of
@@ -38,18 +40,25 @@ _NUMBER = {"count": count_option, "at_least": count_option, "at_most": count_opt
 
 
 class Packets(Check):
+    """READS: what the check reads of the capture, ``messages`` or ``flows`` or both."""
+
     NEEDS = ("captures",)
     REQUIRED = ("capture",)
+    READS: tuple[str, ...] = ("messages",)
 
     def judge(self, facts):
         found = facts["captures"].get(self.capture)
         if found is None:
             return False, self._expected(facts), "no capture %s" % self.capture, {}
         passed, actual, evidence = self._look(found, facts)
-        ended = found["report"]["ended"]
-        if ended and ended["reason"] != "SIGTERM" and not passed:
-            actual += "; the capture has ended: %s" % (found["report"]["error"] or ended["reason"])
+        lacking = _lacking(found, self.READS)
+        if lacking and (not passed or self._needs_all()):
+            return False, self._expected(facts), "; ".join([actual, *lacking]), evidence
         return passed, self._expected(facts), actual, evidence
+
+    def _needs_all(self) -> bool:
+        """Whether passing rests on packets that are not there, or on all of them: then none may lack."""
+        return True
 
     def _expected(self, facts):
         """What is expected, in a few words."""
@@ -78,6 +87,24 @@ class _Counted(Packets):
         words = ["%s %d" % (word, number) for word, number in (
             ("exactly", self.count), ("at least", self.at_least), ("at most", self.at_most)) if number is not None]
         return " and ".join(words) if words else "at least 1"
+
+
+def _lacking(found: dict[str, Any], reads: tuple[str, ...]) -> list[str]:
+    """What the capture lacks, in words: packets that it did not take, and those that are not listed one by one."""
+    report, wire, words = found["report"], found["wire"], []
+    ended, killed = report["ended"], (report.get("exit") or {}).get("signal")
+    if ended and ended["reason"] != "SIGTERM":
+        words.append(f"the capture has ended: {report['error'] or ended['reason']}")
+    elif killed:
+        words.append(f"the capture was killed by {killed}")
+    if report.get("dropped") or report.get("dropped_by_interface"):
+        words.append(f"{(report['dropped'] or 0) + (report['dropped_by_interface'] or 0)} packets were dropped")
+    if wire["truncated"]:
+        words.append("the capture file is cut off")
+    for kind in reads:
+        if wire["left_out"][kind]:
+            words.append(f"{wire['left_out'][kind]} further {kind} are not listed, so what they say is unknown")
+    return words
 
 
 def select(messages, kinds=None, group=None, record=None, source=None):
@@ -114,6 +141,10 @@ class Messages(_Counted):
         "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts, "groups": count_option,
         "within": seconds_option, "apart": seconds_option})
     _EACH = ("destination", "ttl", "router_alert", "source_mac", "destination_mac")
+    _ALL = (*_EACH, "sources", "groups", "within", "apart")
+
+    def _needs_all(self) -> bool:
+        return self.ABSENCE or any(key in self.params for key in self._ALL)
 
     def describe(self):
         about = [" and ".join(self.kinds) if self.kinds else "messages", self.record, self.group]
@@ -157,23 +188,28 @@ class Messages(_Counted):
 
 class Datagrams(_Counted):
     """Passes when the capture holds the number of datagrams to this group and port (from these sources), and all of
-    them have the TTL, and the first ones the MAC and the payload that are given. With `consecutive`, the first ones end
-    in numbers of which each is one more than the one before (as mcast.lab's sender numbers them).
+    them have the TTL, the MAC and the payload that are given. With `consecutive`, they end in numbers of which each is
+    one more than the one before (as mcast.lab's sender numbers them).
 
-    Fails on more or fewer, or when one of them is otherwise."""
+    Fails on more or fewer, when one of them is otherwise, and when there are more than are judged one by one."""
 
     NAME = "packets.datagrams"
     NEEDS = ("captures", "datagrams")
     REQUIRED = ("capture", "group", "port")
+    READS = ("flows", "datagrams")
     PARAMS = dict(_NUMBER, **{
         "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
         "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text,
         "consecutive": flag_option})
+    _ONE_BY_ONE = ("mac", "payload", "consecutive")
 
     def describe(self):
         origin = " from %s" % ", ".join(self.sources) if self.sources else ""
         return "%s%s on the wire%s to %s port %d" % (
             "%s: " % self.stream if self.stream else "", self._many(), origin, self.group, self.port)
+
+    def _needs_all(self) -> bool:
+        return self.ABSENCE or any(self.params.get(key) is not None for key in ("ttl", *self._ONE_BY_ONE))
 
     def _expected(self, facts):
         return "; ".join([self._many()] + [
@@ -195,6 +231,8 @@ class Datagrams(_Counted):
         if self.mac is not None:
             wrong += _differences(first, {"destination_mac": self.mac})
         wrong += self._payloads(first) + self._gaps(first)
+        if len(first) < number and any(self.params.get(key) for key in self._ONE_BY_ONE):
+            wrong.append(f"only {len(first)} of them are listed, so what the others hold is unknown")
         return self._fits(number) and not wrong, "; ".join([str(number)] + wrong), dict(_evidence(first), flows=flows)
 
     def _gaps(self, messages):
@@ -321,6 +359,9 @@ class Captured(Packets):
 
     NAME = "packets.captured"
     PARAMS = {"capture": expect.text, "interface": expect.text}
+
+    def _needs_all(self) -> bool:
+        return False  # it says itself what lacks
 
     def describe(self):
         return "capture %s is whole" % self.capture

@@ -44,6 +44,9 @@ class Order(Packets):
               "steps": _steps}
     REQUIRED = ("capture", "steps")
 
+    def _needs_all(self) -> bool:
+        return False  # what is there came in this order, whatever else came
+
     def describe(self):
         return "%s%s" % ("%s: " % self.stream if self.stream else "", ", then ".join(map(_shown, self.steps)))
 
@@ -95,6 +98,7 @@ class Delay(Packets):
 
     NAME = "packets.delay"
     NEEDS = ("captures", "datagrams")
+    READS = ("messages", "flows", "datagrams")
     PARAMS = {"capture": expect.text, "from": _end, "to": _end, "at_least": seconds_option, "at_most": seconds_option,
               "name": expect.text}
     REQUIRED = ("capture", "from", "to")

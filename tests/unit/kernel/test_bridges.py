@@ -24,7 +24,8 @@ def br0(**replaced):
 def test_settings_are_told_in_seconds():
     found = br0()
     assert {key: value for key, value in found.items() if not isinstance(value, (list, dict))} == {
-        "index": 2, "vlan_filtering": False, "snooping": True, "querier": False, "use_ifaddr": False, "router": "learn",
+        "index": 2, "up": True, "vlan_filtering": False, "snooping": True,
+        "querier": False, "use_ifaddr": False, "router": "learn",
         "igmp_version": 3, "mld_version": 2, "startup_query_count": 2, "last_member_count": 2, "max_groups": 4096,
         "query_interval": 1.0, "startup_query_interval": 1.0, "query_response_interval": 0.5,
         "membership_interval": 2.5, "last_member_interval": 0.1, "querier_interval": 2.5}
