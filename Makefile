@@ -7,7 +7,7 @@ scenario lab down: export SCENARIO = $(NAME)
 scenarios: export SCENARIO = all
 bench-fleet: export SCENARIO = fleet
 
-.PHONY: help setup verify scenario scenarios lab down test
+.PHONY: help setup tested verify scenario scenarios lab down unit lint check test
 help:
 	@echo 'make verify              build the lab two_hosts, run its streams, judge them'
 	@echo 'make scenario NAME=...   the same for inventories/NAME'
@@ -15,7 +15,10 @@ help:
 	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
 	@echo 'make mcast.pyz           sender, receiver and querier as one file, to run by hand on any host'
 	@echo 'make bench-NAME          run benchmarks/NAME.py (its options in ARGS)'
-	@echo 'make test                all checks and tests'
+	@echo 'make unit                the unit tests, in seconds'
+	@echo 'make lint                the linters'
+	@echo 'make check FILE=tests/...   one file of tests (more options in ARGS)'
+	@echo 'make test                all of these, and everything else that must be green'
 
 setup:
 	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt
@@ -30,10 +33,12 @@ scenarios: setup
 	@scripts/scenarios.sh
 
 lab: setup
+	@scripts/scenario.sh --known $(NAME)
 	@.venv/bin/ansible-playbook -i inventories/$(NAME) mcast.lab.lab_up
 	@echo "The lab stands. Try: ip netns list; .venv/bin/ansible -i inventories/$(NAME) all -m mcast.lab.host_facts"
 
 down: setup
+	@scripts/scenario.sh --known $(NAME)
 	@.venv/bin/ansible-playbook -i inventories/$(NAME) mcast.lab.lab_down
 
 bench-%:
@@ -43,6 +48,18 @@ bench-%:
 mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/packet/*.py plugins/module_utils/traffic/*.py)
 	@$(PYTHON) -m plugins.module_utils.traffic zipapp $@
 	@echo "Try: python3 $@ receiver --help"
+
+tested:
+	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt requirements/test.txt
+
+unit: tested
+	@.venv/bin/python -m pytest -q -n 2 $(ARGS) tests/unit
+
+lint: tested
+	@scripts/lint.sh
+
+check: tested
+	@.venv/bin/python -m pytest -q $(ARGS) $(FILE)
 
 test:
 	@scripts/test.sh $(PYTHON)

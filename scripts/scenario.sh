@@ -2,10 +2,13 @@
 # Run one scenario: its lab, its streams, its verdict. Whatever happens, nothing of it is left.
 # usage: scripts/scenario.sh NAME   (the folder inventories/NAME, or a folder elsewhere by its path; its playbook is
 # playbooks/NAME.yml or else verify.yml)
+#        scripts/scenario.sh --known NAME   (only whether there is such a scenario)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
 venv=${VENV:-.venv}
+known=
+[ "$1" = --known ] && known=yes && shift
 inventory=$1
 [ -d "$inventory" ] || inventory=inventories/$1
 name=$(basename "$inventory")
@@ -13,6 +16,7 @@ name=$(basename "$inventory")
     echo "mcast.lab: there is no scenario $1; there are: $(ls inventories)" >&2
     exit 1
 }
+[ -z "$known" ] || exit 0
 play=mcast.lab.verify
 [ -e "playbooks/$name.yml" ] && play=mcast.lab.$name
 bundle=results/$name/$(date -u +%Y%m%dT%H%M%SZ)-$$

@@ -44,8 +44,8 @@ scenarios() { # VENV MOLECULE-ARGUMENTS...
 }
 
 scratch=$(mktemp -d)
-ansible_test=
-trap 'rm -rf "$scratch"; [ -z "$ansible_test" ] || kill -- "-$ansible_test" 2>/dev/null || true' EXIT
+lanes=() failed=
+trap 'rm -rf "$scratch"; for each in "${lanes[@]}"; do kill -- "-${each%%:*}" 2>/dev/null || true; done' EXIT
 
 if [ "$("$1" -c 'import sys; print(sys.version_info >= (3, 12))')" = False ]; then
     other=newest
@@ -62,28 +62,42 @@ scripts/setup.sh .venv "$1" requirements/run.txt requirements/test.txt
 scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" requirements/test.txt
 
 say "linters"
-.venv/bin/ruff check .
-.venv/bin/yamllint --strict .
-PATH="$PWD/.venv/bin:$PATH" .venv/bin/ansible-lint --offline --profile production
+scripts/lint.sh
 
-# ansible-test keeps one core busy, and waits a lot; meanwhile the others go on.
+# Three lanes side by side: ansible-test keeps one core busy and waits a lot, and so do scenarios, whose time is that of
+# protocol timers. Labs of molecule have the names of their scenarios, those of pytest names of their own.
+both() {
+    sanity_and_units .venv && sanity_and_units ".venv-$other"
+}
+
+tests() {
+    # With the units that ansible-test skips, as its environment has neither hypothesis nor paramiko.
+    labs .venv tests/lab tests/unit/{test_properties,test_fleet_login,kernel/test_kernel_fuzz}.py || return
+    # Once more what touches Ansible: connections, actions, logins. What knows nothing of it has been tested above, its
+    # units are on this Python too, and each scenario runs here.
+    labs ".venv-$other" tests/lab/test_{fleet,host_facts,netns_connection}.py
+}
+
+molecules() {
+    local some=(--scenario-name default --scenario-name two_hosts --scenario-name two_hosts_ssh)
+    [ -z "${MCAST_ALL:-}" ] || some=(--all)
+    scenarios ".venv-$other" --all && scenarios .venv "${some[@]}"
+}
+
 set -m
-{ sanity_and_units .venv && sanity_and_units ".venv-$other"; } >"$scratch/ansible-test.log" 2>&1 &
-ansible_test=$!
+both >"$scratch/ansible-test.log" 2>&1 &
+lanes+=("$!:ansible-test")
+molecules >"$scratch/molecule.log" 2>&1 &
+lanes+=("$!:molecule")
+tests >"$scratch/pytest.log" 2>&1 &
+lanes+=("$!:pytest")
 set +m
 
-# With the units that ansible-test passes over, as its environment has neither hypothesis nor paramiko.
-labs .venv tests/lab tests/unit/{test_properties,test_fleet_login,kernel/test_kernel_fuzz}.py
-# Once more what touches Ansible: connections, actions, logins. What knows nothing of it has been tested above, its units
-# are on this Python too, and each scenario runs here.
-labs ".venv-$other" tests/lab/test_{fleet,host_facts,netns_connection}.py
-scenarios ".venv-$other" --all
-some=(--scenario-name default --scenario-name two_hosts --scenario-name two_hosts_ssh)
-[ -z "${MCAST_ALL:-}" ] || some=(--all)
-scenarios .venv "${some[@]}"
-
 status=0
-wait "$ansible_test" || status=$?
-ansible_test=
-cat "$scratch/ansible-test.log"
+for each in "${lanes[@]}"; do
+    wait "${each%%:*}" || { status=$?; failed+=" ${each#*:}"; }
+    say "${each#*:}"
+    cat "$scratch/${each#*:}.log"
+done
+[ "$status" = 0 ] || echo "mcast.lab: failed:$failed" >&2
 exit "$status"
