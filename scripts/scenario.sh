@@ -24,11 +24,8 @@ bundle=results/$name/$(date -u +%Y%m%dT%H%M%SZ)-$$
 # The run has a session of its own, so that Ctrl-C reaches it by this script alone: while Ansible still loads, it would
 # end in a traceback. The plan is its first file.
 interrupted=
-stop() {
-    interrupted=yes
-    if [ -e "$bundle/plan.json" ]; then kill -INT -- "-$run"; else kill -TERM -- "-$run"; fi 2>/dev/null
-}
-trap stop INT TERM HUP
+trap 'interrupted=yes
+      if [ -e "$bundle/plan.json" ]; then kill -INT -- "-$run"; else kill -TERM -- "-$run"; fi 2>/dev/null' INT TERM HUP
 # A shell without job control has its background jobs ignore Ctrl-C.
 setsid env --default-signal=INT,QUIT "$venv/bin/ansible-playbook" -i "$inventory" "$play" -e "mcast_bundle=$bundle" &
 run=$!

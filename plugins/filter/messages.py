@@ -66,6 +66,7 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ..module_utils.error import McastError
 from ..module_utils.packet.told import messages_of
@@ -73,8 +74,8 @@ from ..module_utils.packet.told import messages_of
 
 def messages(value, kinds=None, group=None, interface=None, since=None, until=None, limit=5000, payload=False):
     try:
-        return messages_of(value, kinds=kinds, group=group, interface=interface, since=since, until=until, limit=limit,
-                           payload=payload)
+        return messages_of(value, Display().warning, kinds=kinds, group=group, interface=interface, since=since,
+                           until=until, limit=limit, payload=payload)
     except McastError as error:
         raise AnsibleFilterError(str(error)) from error
 

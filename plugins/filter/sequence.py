@@ -47,6 +47,7 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ..module_utils.error import McastError
 from ..module_utils.packet import sequence as packet_sequence
@@ -55,7 +56,7 @@ from ..module_utils.packet.told import messages_of
 
 def sequence(value):
     try:
-        return packet_sequence.lines(messages_of(value))
+        return packet_sequence.lines(messages_of(value, Display().warning))
     except McastError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -19,7 +19,10 @@ SSHD = "/usr/sbin/sshd"
 # Where sshd locks itself up before a client has logged in; Debian's service makes it, and nobody else.
 _EMPTY = "/run/sshd"
 
-# %n is the name as it was asked for; %h would be in lower case.
+# Characters of a socket's path, of the hash %C, and of what ssh adds to the path while it makes the socket.
+_SOCKET_PATH, _HASH, _TEMPORARY = 107, 40, 17
+
+# A host that is frozen counts as lost after 15 s. %n is the name as it was asked for; %h would be in lower case.
 _CLIENT = """\
 User root
 IdentityFile {folder}/id
@@ -27,6 +30,8 @@ IdentitiesOnly yes
 UserKnownHostsFile {folder}/known_hosts
 GlobalKnownHostsFile none
 StrictHostKeyChecking yes
+ServerAliveInterval 5
+ServerAliveCountMax 3
 ProxyCommand ip netns exec %n {sshd} -i -f {folder}/sshd_config -h {folder}/hosts/%n/key
 """
 # PAM lets in users who have no password, which are locked for sshd itself. A shell of the second level is no login:
@@ -49,9 +54,12 @@ def folder(lab):
     return os.path.join(ROOT, lab)
 
 
-def client_arguments(lab):
-    """What ssh is to be given for a host of this lab, as one text."""
-    return "-F %s/config" % folder(lab)
+def client_arguments(lab: str) -> str:
+    """What ssh is to be given for a host of this lab, as one text. The sockets of connections that Ansible shares lie
+    in the lab's folder and go with it, where their paths fit into a socket address (unix(7))."""
+    sockets = f"{folder(lab)}/%C"
+    room = _SOCKET_PATH - len(sockets) + len("%C") - _HASH - _TEMPORARY
+    return f"-F {folder(lab)}/config" + (f" -o ControlPath={sockets}" if room >= 0 else "")
 
 
 def plan(changes, lab, namespaces):

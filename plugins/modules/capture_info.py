@@ -346,6 +346,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.error import McastError
 from ..module_utils.packet.capture import read
 from ..module_utils.packet.choice import LIMIT
+from ..module_utils.packet.told import gaps
 
 
 def main():
@@ -366,6 +367,8 @@ def main():
         result = read(**module.params)
     except McastError as error:
         module.fail_json(msg=str(error), thing=str(error.thing))
+    for gap in gaps(result):
+        module.warn(f"{module.params['path']}: {gap}")
     module.exit_json(changed=False, **result)
 
 

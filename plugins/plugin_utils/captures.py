@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ..module_utils.error import McastError
 from ..module_utils.kernel import sources
 from ..module_utils.packet.capture import read
+from .bounds import bounded
 from .evidence_file import Folder
 from .gather import run
 
@@ -58,7 +59,8 @@ class Captures:
         reports = {name: traffic[name] for name in self._names if (traffic.get(name) or {}).get("program") == "capture"}
         if not reports:
             return {}
-        fetched = self._fetch({name: (report["file"], self._length(name, report)) for name, report in reports.items()})
+        fetched = self._fetch({name: (report["file"], self._length(name, report)) for name, report in reports.items()},
+                              sum(report["bytes"] - self._length(name, report) for name, report in reports.items()))
         found = {}
         for name, report in reports.items():
             file = self._file_of(name)
@@ -82,16 +84,16 @@ class Captures:
         (self._folder.append if length else self._folder.write)(file, more)
         self._have[name, report["pid"]] = length + len(more)
 
-    def _fetch(self, wanted):
-        """wanted: ``{name: (file on the host, how many bytes of it are here)}``. Returns ``{name: the bytes after
-        those}``; a single round trip."""
+    def _fetch(self, wanted, more: int):
+        """wanted: ``{name: (file on the host, how many bytes of it are here)}``; more: bytes that are known to be
+        written after those. Returns ``{name: the bytes after those}``; a single round trip."""
         names = list(wanted)
         script = "".join(
             "echo '%s' %d\ntail -c +%d %s | base64\n" % (sources.MARK, number, length + 1, shlex.quote(path))
             for number, (path, length) in enumerate(wanted.values()))
         texts = {name: [] for name in names}
         current = []
-        for line in run(self._action, script).splitlines():
+        for line in bounded(self._action._host, lambda: run(self._action, script), 2 * more).splitlines():
             if line.startswith(sources.MARK):
                 current = texts[names[int(line.split()[1])]]
             else:

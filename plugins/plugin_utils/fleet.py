@@ -7,9 +7,7 @@ A question is an object with `host`, `how`, `stage` (the reason and the words fo
 from __future__ import annotations
 
 import contextvars
-import os
 import queue
-import signal
 import threading
 import time
 
@@ -18,8 +16,6 @@ from ..module_utils.kernel import facts as kernel_facts
 from ..module_utils.kernel import sources
 from . import fleet_listen
 
-# What a host may say before we no longer listen: a thousand times what a busy host has to say.
-MOST_OUTPUT = 64 << 20
 # How long a signal may go unnoticed, in seconds: Python handles it in the main thread alone, which another may have
 # kept from being woken up.
 _NOTICE = 0.2
@@ -129,14 +125,3 @@ class _Asking:
     def _stop(self):
         for question in self.asked:
             question.stop()
-
-
-def end_children():
-    """Kill the processes that this one has started and not waited for: those of connections that hang."""
-    try:
-        for task in os.listdir("/proc/self/task"):
-            with open("/proc/self/task/%s/children" % task, encoding="ascii") as file:
-                for pid in file.read().split():
-                    os.kill(int(pid), signal.SIGKILL)
-    except OSError:
-        pass  # no such file in this kernel, or the process has ended meanwhile

@@ -19,7 +19,8 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils.error import McastError
 from . import fleet_ssh, gather
-from .fleet import Failure, answer, end_children
+from .bounds import end_children
+from .fleet import Failure, answer
 from .fleet_login import Files, NotUnderstood, login
 
 _SSH = ("ssh", "ansible.builtin.ssh", "ansible.legacy.ssh", "smart")

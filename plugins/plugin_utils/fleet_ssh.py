@@ -14,7 +14,8 @@ import threading
 import time
 from typing import NamedTuple
 
-from .fleet import MOST_OUTPUT, Failure, answer
+from .bounds import MOST_OUTPUT
+from .fleet import Failure, answer
 
 try:
     import paramiko

@@ -10,6 +10,7 @@ from ansible.plugins.connection.local import Connection as LocalConnection
 from ..module_utils.error import McastError
 from ..module_utils.kernel import sources
 from ..module_utils.kernel.facts import facts
+from .bounds import bounded
 
 
 def gather(action, subsets=sources.SUBSETS, task_vars=None):
@@ -17,11 +18,11 @@ def gather(action, subsets=sources.SUBSETS, task_vars=None):
 
     McastError names the host where it has no POSIX shell, the output is cut off, or a text is of an unknown form.
     What a connection raises (the host is unreachable) goes through as it is."""
+    host = (task_vars or {}).get("inventory_hostname", "host")
     try:
-        return facts(sources.split(run(action, sources.script(subsets))))
+        return facts(sources.split(bounded(host, lambda: run(action, sources.script(subsets)))))
     except McastError as error:
-        host = (task_vars or {}).get("inventory_hostname", "host")
-        raise McastError(host, str(error)) from None
+        raise error if error.thing == host else McastError(host, str(error)) from None
 
 
 def run(action, script):

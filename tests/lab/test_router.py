@@ -13,6 +13,8 @@ import time
 
 import pytest
 import yaml
+from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
+from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
 from two_routers import HOSTS, SEGMENTS
 from verify_lab import playbook
 
@@ -126,6 +128,27 @@ CHANGED = [dict(FRR, rp={"10.1.0.2": ["239.0.0.0/8"], "10.2.0.2": "225.0.0.0/8"}
            dict(FRR, igmp={"query_interval": 3, "last_member_query_interval": 0.5, "query_response_interval": 0.2}),
            dict(FRR, igmp={}), dict(FRR, dr_priority=9), FRR]
 ANEW = [dict(FRR, hello_interval=None), dict(FRR, interfaces=["eth1"])]
+
+
+def test_a_daemon_that_is_frozen_does_not_hold_up_the_facts(lab, router):
+    """vtysh would wait for it without limit; the rest is gathered, and the note says what lacks and why."""
+    router("r1", **dict(FRR, interfaces=["eth0", "eth1"]))
+    frozen = [pid for pid in processes(lab, "r1") if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "pimd"]
+    for pid in frozen:
+        os.kill(int(pid), signal.SIGSTOP)
+    try:
+        for script in (sources.script(), sources.script().replace("command -v timeout", "false")):
+            run = subprocess.run(["ip", "netns", "exec", f"{lab}.r1", "/bin/sh", "-s"], capture_output=True, text=True,
+                                 check=True, input=script)
+            found = facts(sources.split(run.stdout))
+            assert frozen and found["pim"]["neighbors"] is None
+            assert "vtysh did not answer within 3 s" in found["sources"]["pim"]["note"]
+            assert found["mroutes"]["vifs"] and found["interfaces"]["eth0"]
+            assert not [pid for pid in processes(lab, "r1")
+                        if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "vtysh"]
+    finally:
+        for pid in frozen:
+            os.kill(int(pid), signal.SIGCONT)
 
 
 def test_frr_is_reloaded_not_restarted(lab, router):

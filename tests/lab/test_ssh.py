@@ -3,12 +3,15 @@
 """A lab over SSH: the same playbooks, over Ansible's own connection, to an sshd of each host, its key checked."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -216,3 +219,42 @@ def test_what_lacks_is_named(module, lab_name, monkeypatch):
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", "a.b"])
 def test_a_name_that_leads_elsewhere_removes_nothing(module, name):
     assert "expected 1 to 64 letters" in module("topology", {"name": name, "state": "absent"})["msg"]
+
+
+def freeze(name, run):
+    """Stop the SSH servers of a namespace for as long as the run lasts."""
+    while run.poll() is None:
+        listed = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout
+        for pid in listed.split():
+            with contextlib.suppress(OSError):
+                if pathlib.Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
+                    os.kill(int(pid), signal.SIGSTOP)
+        time.sleep(0.02)
+
+
+def test_a_host_that_freezes_in_the_middle_is_lost_and_named(inventory, lab_name, ansible):
+    """Each SSH server that it has is stopped, new ones too: the run neither hangs nor passes, and the next one does not
+    find its connection. (Where one session alone freezes, Ansible makes another, and the run goes on.)"""
+    folder = inventory()
+    words = [os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", str(folder), "mcast.lab.verify"]
+    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
+    with subprocess.Popen(words, cwd=folder.parent, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as run:
+        until = time.monotonic() + 60
+        while not list(folder.parent.glob("results/*/*/results.jsonl")):
+            assert run.poll() is None and time.monotonic() < until
+            time.sleep(0.01)
+        threading.Thread(target=freeze, args=(lab_name + ".server", run), daemon=True).start()
+        output = run.communicate(timeout=240)[0]
+    assert run.returncode != 0
+    assert output.strip().splitlines()[-1].startswith("verdict: fail, "), output
+    assert "server: did not complete" in output and "client: did not complete" not in output
+    nothing_is_left(lab_name)
+    assert ansible("ansible-playbook", "-i", folder, "mcast.lab.lab_up", cwd=folder.parent).returncode == 0
+    assert ansible("ansible-playbook", "-i", folder, "mcast.lab.lab_down", cwd=folder.parent).returncode == 0
+
+
+@pytest.mark.parametrize(("lab", "shared"), [("x", True), ("x" * 34, True), ("x" * 35, False), ("x" * 64, False)])
+def test_the_sockets_of_connections_lie_in_the_labs_folder_where_they_fit(lab, shared):
+    path = f"{ssh.folder(lab)}/{'0' * 40}.{'x' * 16}"
+    assert ("ControlPath" in ssh.client_arguments(lab)) is shared is (len(path) < 108)

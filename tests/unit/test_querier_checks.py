@@ -12,7 +12,7 @@ from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import fact
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge
 
 START = 1700000000
-NO_FRR = {"interfaces": None}
+NO_FRR = {"pim": {"interfaces": None}, "sources": {"pim": {"note": "no FRR answers"}}}
 # A router between two others, as FRR 8.4 really answered: on eth0 another one queries, on eth1 itself.
 ROUTER = facts(sources.split((Path(__file__).parents[1] / "fixtures" / "kernel" / "router.txt").read_text()))
 
@@ -27,20 +27,20 @@ def query(at, source="10.0.0.1", version=3, interval=2, family="igmp", kind="gen
 def capture(*messages, length=10.0, interface="eth0"):
     ended = {"time": START + length, "reason": "SIGTERM"}
     wire = {"report": {"interface": interface, "started": START, "ended": ended}, "wire": {"messages": list(messages)}}
-    return {"captures": {"wire": wire}, "traffic": {}, "bridges": {}, "pim": NO_FRR}
+    return {"captures": {"wire": wire}, "traffic": {}, "bridges": {}, **NO_FRR}
 
 
 def ours(role="querier", interface="eth0", ended=None, **other):
     own = {"address": "10.0.0.5", "role": role, "version": 3, "other": other or None,
            "settings": {"query_interval": 2.0}}
     lan = {"program": "querier", "interface": interface, "ended": ended, "ipv4": own, "ipv6": None}
-    return {"traffic": {"lan": lan, "hello": {"program": "sender"}, "broken": None}, "bridges": {}, "pim": NO_FRR}
+    return {"traffic": {"lan": lan, "hello": {"program": "sender"}, "broken": None}, "bridges": {}, **NO_FRR}
 
 
 def bridge(found, **more):
     lan = {"ports": {"p1": {}}, "queriers": {"ipv4": found, "ipv6": None}, "igmp_version": 3, "mld_version": 2,
            "query_interval": 1.0}
-    return {"traffic": {}, "bridges": {"lan": dict(lan, **more)}, "pim": NO_FRR}
+    return {"traffic": {}, "bridges": {"lan": dict(lan, **more)}, **NO_FRR}
 
 
 def frr(**traffic):
@@ -107,7 +107,7 @@ IN_FRR = [
     ("eth1", {"interval": 2}, frr(), False, "unknown interval"),
     ("eth2", {}, frr(), False, "no bridge here, FRR knows none on eth2"),
     ("eth0", {}, frr(**ours()["traffic"]), True, "10.0.0.5 every 2 s (as the querier of ours"),
-    ("eth0", {}, bridge(None), False, "no bridge here, no FRR answers here"),
+    ("eth0", {}, bridge(None), False, "no bridge here, no FRR answers"),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..error import McastError
 from . import bridges, firewall, frr, interfaces, memberships, mroutes, routes, sockets
-from .sources import KERNEL, LIMITS, SOURCES, SUBSETS
+from .sources import KERNEL, LIMITS, SILENT, SOURCES, SUBSETS, VTYSH_LIMIT
 
 _UNKNOWN = {"value": None, "basis": "unknown"}
 _SOURCES_OF = {part: [source for source in SOURCES if part in source.parts] for part in SUBSETS}
@@ -203,6 +203,9 @@ def _pim(texts):
     nothing = dict.fromkeys(frr.PARTS)
     if texts["vtysh"] is None:
         return nothing, "no FRR answers, or it takes root"
+    if texts["vtysh"].strip() == SILENT:
+        return nothing, (f"vtysh did not answer within {VTYSH_LIMIT} s: a daemon of FRR is frozen; restart it, "
+                         "or continue it (kill -CONT)")
     try:
         return frr.pim(texts["vtysh"]), None
     except McastError as error:

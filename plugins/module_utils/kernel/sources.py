@@ -93,6 +93,10 @@ SOURCES = tuple(Source(*row) for row in (
     ("vtysh", ("pim",), "shell", "vtysh"),
 )) + tuple(Source(name, ("limits",), "file", path) for name, path in LIMITS.items())
 
+# Seconds that vtysh may take, and what stands in place of its answer where it took longer.
+VTYSH_LIMIT = 3
+SILENT = "no answer"
+
 # Fragments print their section or a missing mark, or add to $more, the patterns that the one grep reads too.
 _FRAGMENTS = {
     "ip_addr": r"""
@@ -181,11 +185,21 @@ n=$(readlink /proc/self/ns/net 2>/dev/null)
 n=${n#*[}
 v=/run/mcast/${n%%]}/router/vtysh a=
 if [ ! -x "$v" ]; then v=; [ /proc/$$/ns/net -ef /proc/1/ns/net ] && v=vtysh; fi
-if [ -n "$v" ] && a=$("$v" %s 2>/dev/null </dev/null) && [ -n "$a" ]; then
+# vtysh waits for its daemons without limit, and one may be stopped. Where there is no timeout(1), a shell watches it.
+bounded() {
+  if command -v timeout >/dev/null 2>&1; then timeout -s KILL "$@" 2>/dev/null </dev/null; return; fi
+  s=$1; shift
+  "$@" 2>/dev/null </dev/null &
+  q=$!
+  (while [ "$s" -gt 0 ] && kill -0 $q; do sleep 1; s=$((s-1)); done; kill -KILL $q) >/dev/null 2>&1 &
+  wait $q
+}
+if [ -n "$v" ]; then a=$(bounded %d "$v" %s); [ $? -lt 124 ] || a='%s'; fi
+if [ -n "$a" ]; then
   echo "$m section vtysh"; printf '%%s\n' "$a"
 else echo "$m missing vtysh"
 fi
-""" % " ".join("-c '%s'" % command for command in frr.COMMANDS)
+""" % (VTYSH_LIMIT, " ".join("-c '%s'" % command for command in frr.COMMANDS), SILENT)
 _SHELL_PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
                 "reports": re.compile(r"/run/mcast/\d+/[^/]+/(report|exit)\.json\Z")}
 

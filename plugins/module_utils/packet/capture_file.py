@@ -4,6 +4,8 @@
 file that breaks in the middle gives all whole packets and says where it broke."""
 from __future__ import annotations
 
+import os
+import stat
 import struct
 import zlib
 
@@ -13,6 +15,9 @@ from . import pcapng
 CHUNK = 1 << 18
 # The largest that libpcap and Wireshark write; a record that claims more is damaged.
 MAX_PACKET = 262144
+
+# A small file must not keep its reader busy for minutes: what gzip may unpack to, in bytes, and per packed byte.
+_LEAST_ROOM, _MOST_RATIO = 16 << 20, 100
 
 # Magic number -> byte order, nanoseconds per unit of the fraction (draft-ietf-opsawg-pcap section 4).
 _PCAP_MAGICS = {
@@ -108,6 +113,7 @@ class _Gunzip:
         self._member = zlib.decompressobj(31)
         self._packed = b""
         self._ready = b""
+        self._room = _LEAST_ROOM
 
     def read(self, size):
         """Returns up to `size` bytes, fewer only at the end."""
@@ -138,12 +144,18 @@ class _Gunzip:
             if not self._packed:
                 self.broken = "the gzip stream ends in the middle"
                 return None
+            self._room += _MOST_RATIO * len(self._packed)
         try:
             part = self._member.decompress(self._packed, size)
         except zlib.error:
             self.broken = "the gzip stream is damaged"
             return None
         self._packed = self._member.unconsumed_tail
+        self._room -= len(part)
+        if self._room < 0:
+            self.broken = (f"the gzip stream unpacks to more than {_MOST_RATIO} times its size; unpack it with gunzip, "
+                           "if it is to be trusted")
+            return None
         return part
 
 
@@ -151,9 +163,13 @@ def open_capture(path):
     """path: of a pcap, pcapng or gzipped file. Returns (Capture, function that closes it). Raises McastError where it
     can't be opened or is no capture."""
     try:
-        stream = open(path, "rb")  # noqa: SIM115 - the caller closes it
+        # Without waiting, as for the writer of a FIFO.
+        stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     except OSError as error:
         raise McastError(path, "can't be read as a capture: %s" % (error.strerror or error)) from None
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise McastError(path, "is not a regular file; expected a capture")
     try:
         packed = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)

@@ -3,7 +3,8 @@
 """Messages from wherever they are: a capture file, a result, or a list."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ..error import McastError
 from .capture import read
@@ -13,12 +14,32 @@ from .message import blank
 _KEYS = blank(0, 0, None, None).keys()
 
 
-def messages_of(value, **options):
-    """value: the path of a capture file, the dict that capture.read() returned, or its list of messages. options:
-    those of Choice (choice.py). Returns the list of wanted messages; McastError where value is none of these."""
+def gaps(result: Mapping[str, Any]) -> list[str]:
+    """result: what capture.read() returned. Returns what it lacks, in sentences: what comes behind the place where the
+    file breaks, and messages beyond the limit."""
+    found = []
+    broken = result.get("truncated_at")
+    if broken:
+        found.append(f"{broken['reason']}: packet {broken['packet']}, at byte {broken['offset']}, and what follows are "
+                     "not read")
+    left_out = (result.get("left_out") or {}).get("messages")
+    if left_out:
+        found.append(f"{left_out} messages are left out; raise the limit, or choose fewer by kind, group or time")
+    return found
+
+
+def messages_of(value: Any, warn: Callable[[str], None], **options: Any) -> list[dict[str, Any]]:
+    """value: the path of a capture file, the dict that capture.read() returned, or its list of messages. warn: takes
+    what is lacking. options: those of Choice (choice.py). Returns the list of wanted messages; McastError where value
+    is none of these."""
     if isinstance(value, str):
-        return read(value, **options)["messages"]
+        result = read(value, **options)
+        for gap in gaps(result):
+            warn(f"{value}: {gap}")
+        return result["messages"]
     if isinstance(value, Mapping):
+        for gap in gaps(value):
+            warn(f"messages: {gap}")
         value = value.get("messages")
     if isinstance(value, Sequence) and all(isinstance(item, Mapping) and item.keys() >= _KEYS for item in value):
         return Choice(**options).select(value)

@@ -16,7 +16,7 @@ class _Pim(Check):
     def judge(self, facts):
         entries = facts["pim"][self.PART]
         if entries is None:
-            return False, self.describe(), "no FRR answers on this host", {}
+            return False, self.describe(), facts["sources"]["pim"]["note"], {}
         passed, actual, found = self.look(entries)
         return passed, self.describe(), actual, {self.PART: found}
 

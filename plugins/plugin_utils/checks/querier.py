@@ -158,7 +158,7 @@ class Present(Check):
         if self.family != "ipv4":
             return None, "FRR has no MLD"
         if facts["pim"]["interfaces"] is None:
-            return None, "no FRR answers here"
+            return None, facts["sources"]["pim"]["note"]
         for entry in facts["pim"]["interfaces"]:
             if entry["interface"] == self.interface and entry["querier"]:
                 # It tells the version that it was set to, not that of another's queries.

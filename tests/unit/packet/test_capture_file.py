@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 
 import pytest
@@ -221,3 +222,24 @@ def test_empty(say):
     result = say(build.pcap([]))
     assert result["packets"]["total"] == 0 and result["first"] is None and result["last"] is None
     assert result["flows"] == result["messages"] == []
+
+
+def test_only_a_regular_file_is_read(tmp_path):
+    """A FIFO has no writer, and would be waited for."""
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    for path in (fifo, link, "/dev/zero"):
+        with pytest.raises(McastError, match="is not a regular file"):
+            read(str(path))
+
+
+def test_a_small_file_that_unpacks_to_very_much(tmp_path):
+    """Records without content, so that a packet costs 16 bytes: their number is bounded by the file's size."""
+    path = tmp_path / "bomb.pcap.gz"
+    head = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+    with gzip.open(path, "wb") as file:
+        file.write(head + b"\0" * (64 << 20))
+    result = read(str(path))
+    assert result["truncated"] and "unpacks to more than 100 times its size" in result["truncated_at"]["reason"]
+    assert result["packets"]["total"] < (32 << 20) / 16
