@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         unused, args = self.validate_argument_spec(argument_spec={
             "gather_subset": {"type": "list", "elements": "str", "choices": list(SUBSETS), "default": DEFAULT_SUBSETS},
             "forks": {"type": "int", "default": 16},
-            "timeout": {"type": "float", "default": 20},
+            "timeout": {"type": "float"},
             "listen": {"type": "int", "default": 0},
             "streams": {"type": "dict"},
             "cache": {"type": "bool", "default": False},
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         verbosity, display.verbosity = display.verbosity, 0  # connection plugins show commands with paths of keys
         try:
             for name in ("forks", "timeout"):
-                if args[name] <= 0:
+                if args[name] is not None and args[name] <= 0:
                     raise McastError(name, "expected a number above 0, not %s" % args[name])
             if args["listen"] < 0:
                 raise McastError("listen", "expected seconds, or 0, not %s" % args["listen"])
@@ -51,7 +51,12 @@ class ActionModule(ActionBase):
         """Returns {hosts, failures, how, groups}."""
         names = task_vars["ansible_play_batch"]
         found = {"hosts": {}, "failures": {}, "how": {}}
-        begun, timeout = time.monotonic(), args["timeout"] + args["listen"]
+        begun = time.monotonic()
+        # Each host has its turn although all before it keep silent.
+        whole = args["timeout"] or fleet.PER_HOST + fleet.PATIENCE * -(-len(names) // args["forks"])
+        timeout, per_host = whole + args["listen"], min(whole, fleet.PER_HOST) + args["listen"]
+        if args["timeout"]:
+            per_host = timeout
         hosts = Hosts(self, task_vars, script(args["gather_subset"], fleet_listen.script(args["listen"])), timeout)
         questions = []
         for name in names:
@@ -61,7 +66,7 @@ class ActionModule(ActionBase):
             except fleet.Failure as failure:
                 found["failures"][name] = {"reason": failure.reason, "detail": failure.detail}
         try:
-            for question, answer in fleet.ask(questions, args["forks"], timeout - time.monotonic() + begun):
+            for question, answer in fleet.ask(questions, args["forks"], timeout - time.monotonic() + begun, per_host):
                 if isinstance(answer, fleet.Failure):
                     found["failures"][question.host] = {"reason": answer.reason, "detail": hosts.without_secrets(
                         question.host, answer.detail)}

@@ -3,16 +3,21 @@
 """Write down what fleet_info found; documented in plugins/modules/fleet_report.py."""
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from typing import Any
+from urllib.parse import quote
 
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
 from ..plugin_utils import fleet_report
-from ..plugin_utils.bundle import new_path
+from ..plugin_utils.bundle import stamp
+from ..plugin_utils.evidence_file import Folder, load, mode_option
 
 _PARTS = ("hosts", "failures", "how", "groups", "findings", "elapsed")
+_MOST = 1 << 30  # bytes of a gathering
 
 
 class ActionModule(ActionBase):
@@ -20,49 +25,79 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={
-            "fleet": {"type": "dict", "required": True}, "results_dir": {"type": "path", "default": "results"}})
+            "fleet": {"type": "dict", "required": True}, "results_dir": {"type": "path", "default": "results"},
+            "strict": {"type": "bool", "default": False}, "mode": {"type": "raw", "default": "0600"}})
         try:
-            result.update(self._report(args))
+            result.update(self._report(args, task_vars))
         except McastError as error:
             result.update(failed=True, msg=str(error), thing=str(error.thing))
         return result
 
-    def _report(self, args):
+    def _report(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         missing = [part for part in _PARTS if part not in args["fleet"]]
         if missing:
             raise McastError("fleet", "has no %s; give what mcast.lab.fleet_info returned" % ", ".join(missing))
+        mode = mode_option(args["mode"])
+        parent = _folder(os.path.join(args["results_dir"], "fleet"), task_vars.get("ansible_inventory_sources") or [])
         fleet = {part: args["fleet"][part] for part in _PARTS}
-        changed = fleet_report.changes(_last(os.path.join(args["results_dir"], "fleet")), fleet)
-        path = os.path.abspath(new_path(args["results_dir"], "fleet"))
+        fleet["inventory_hosts"] = sorted(task_vars["groups"]["all"])
+        before = _last(parent)
+        changed, fleet["kept"] = fleet_report.changes(before, fleet), fleet_report.kept(before, fleet)
+        path = os.path.join(parent, stamp())
         if not self._task.check_mode:
-            _write(path, {"memberships.csv": fleet_report.csv_text(fleet),
-                          "memberships.prom": fleet_report.metrics(fleet),
-                          "changes.json": json.dumps(changed, indent=1) + "\n",
-                          "fleet.json": json.dumps(fleet) + "\n"})
+            folder = Folder.new(parent, stamp(), mode)
+            path = folder.path
+            for name, text in (("memberships.csv", fleet_report.csv_text(fleet)),
+                               ("memberships.prom", fleet_report.metrics(fleet)),
+                               ("changes.json", json.dumps(changed, indent=1) + "\n"),
+                               ("fleet.json", json.dumps(fleet) + "\n")):
+                folder.write(name, text.encode(errors="surrogateescape"))
         lines = fleet_report.table(fleet, changed)
-        return {"changed": False, "path": path, "changes": changed, "lines": lines + [path],
-                "msg": "\n".join(lines), "_ansible_verbose_always": True}
+        reason = _failed(fleet, args["strict"])
+        return {"changed": False, "path": path, "changes": changed, "lines": lines + [path], "failed": bool(reason),
+                "msg": reason or "\n".join(lines), "_ansible_verbose_always": True}
 
 
-def _last(folder):
-    """The newest gathering before this one, or None. One that was cut short has no fleet.json."""
-    for name in sorted(os.listdir(folder) if os.path.isdir(folder) else [], reverse=True):
+def _failed(fleet: dict[str, Any], strict: bool) -> str | None:
+    """Why the gathering counts as failed, if it does."""
+    failed = len(fleet["failures"])
+    found = sum(finding["basis"] != "unknown" for finding in fleet["findings"])
+    if not fleet["hosts"]:
+        return f"no host answered, and {failed} failed" if failed else "there was no host to ask"
+    return f"{failed} hosts failed, {found} findings; strict takes none" if strict and (failed or found) else None
+
+
+def _folder(parent: str, sources: list[str]) -> str:
+    """Where the gatherings of an inventory are: a folder of its name, with a number from its paths behind it where
+    another inventory has that name. So hosts of one do not vanish from another. sources: its paths."""
+    paths = [os.path.abspath(source) if os.path.exists(source) else source for source in sources]
+    bases = [os.path.basename(path.rstrip("/")).partition(".")[0].strip(",") for path in paths]
+    names = [quote(base or "hosts", safe="") for base in bases]
+    name = os.path.join(os.path.abspath(parent), ("+".join(names) or "hosts")[:100])
+    text = "".join(path + "\n" for path in paths).encode(errors="surrogateescape")
+    for tried in (name, f"{name}-{hashlib.sha256(text).hexdigest()[:8]}"):
+        folder = Folder(tried)
+        if not os.path.lexists(tried):
+            Folder.make(tried).write("inventory", text)
+            return tried
         try:
-            with open(os.path.join(folder, name, "fleet.json"), encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError):
+            if folder.read("inventory") == text:
+                return tried
+        except McastError:
+            continue
+    raise McastError(name, "and its like are not folders of this inventory's gatherings; set another results_dir")
+
+
+def _last(folder: str) -> dict[str, Any] | None:
+    """The newest gathering before this one, or None. One that was cut short has no fleet.json."""
+    for name in sorted(os.listdir(folder), reverse=True):
+        try:
+            found = load(Folder(os.path.join(folder, name)).read("fleet.json", _MOST), os.path.join(folder, name))
+            fleet_report.changes(found, found)  # of the form that is compared
+            return found
+        except (McastError, OSError, KeyError, TypeError, AttributeError, ValueError):
             continue
     return None
-
-
-def _write(path, files):
-    try:
-        os.makedirs(path)
-        for name, text in files.items():
-            with open(os.path.join(path, name), "w", encoding="utf-8") as file:
-                file.write(text)
-    except OSError as error:
-        raise McastError(error.filename or path, "can't be written: %s" % error.strerror) from None

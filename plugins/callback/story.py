@@ -25,7 +25,7 @@ import sys
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 
-from ..plugin_utils import task_result
+from ..plugin_utils import neutral, task_result
 
 _COLOURS = {"pass": C.COLOR_OK, "warning": C.COLOR_WARN, "fail": C.COLOR_ERROR, "missing": C.COLOR_ERROR}
 
@@ -83,6 +83,8 @@ class CallbackModule(CallbackBase):
     # how it is shown
 
     def _say(self, text, colour=None):
+        """text: of our own and of hosts; its lines do nothing to the terminal."""
+        text = "\n".join(map(neutral.line, text.split("\n")))
         try:
             self._display.display(text, color=colour)
         except BrokenPipeError:
@@ -109,6 +111,8 @@ class CallbackModule(CallbackBase):
         if action == "mcast.lab.fleet_report" and "lines" in content:
             for line in content["lines"]:
                 self._say(line)
+            if content["failed"]:
+                self._say(f"error   {neutral.line(content['msg'])}", C.COLOR_ERROR)
             return True
         if action in ("mcast.lab.verdict", "mcast.lab.plan") and "verdict" in content:
             self._verdict = content["msg"], content["verdict"] == "pass"
@@ -129,14 +133,15 @@ class CallbackModule(CallbackBase):
     @staticmethod
     def _headline(check):
         shown = check["verdict"] if check["verdict"] == "pass" else check["verdict"].upper()
-        return "%-7s %-6s %s: %s" % (shown, check["phase"] or "", check["host"], check["description"])
+        return "%-7s %-6s %s: %s" % (
+            shown, check["phase"] or "", check["host"], neutral.line(check["description"]))
 
     @staticmethod
     def _difference(check):
-        return "        expected: %s\n        actual:   %s" % (check["expected"], check["actual"])
+        return f"        expected: {neutral.line(check['expected'])}\n        actual:   {neutral.line(check['actual'])}"
 
     def _trouble(self, kind, result):
         if task_result.is_loop(result.result) or result.result.get("again"):
             return  # each item, or the task that failed first, has been shown
-        message = task_result.failure(result.result)
+        message = neutral.lines(task_result.failure(result.result))
         self._say(f"{kind:7} {result.host.get_name()}: {result.task.get_name()}: {message}", C.COLOR_ERROR)

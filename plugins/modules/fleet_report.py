@@ -21,9 +21,21 @@ options:
     type: dict
     required: true
   results_dir:
-    description: The folder C(fleet/TIME) is made below this one.
+    description:
+      - The folder C(fleet/INVENTORY/TIME) is made below this one. INVENTORY is the name of the inventory, with a number
+        behind it where another inventory has that name.
     type: path
     default: results
+  strict:
+    description:
+      - Whether the task fails where any host failed, and where there are findings. It always fails where no host
+        answered. All is written before.
+    type: bool
+    default: false
+  mode:
+    description: Mode of the files, such as V("0640"). Folders can be entered by those who may read their files.
+    type: raw
+    default: "0600"
 extends_documentation_fragment:
   - mcast.lab.attributes
 attributes:
@@ -62,8 +74,9 @@ lines:
 changes:
   description:
     - What is new since the last gathering; C(joined) and C(left) (host, interface and group), C(moved) (host, group,
-      from one interface to another), C(appeared) and C(vanished) (hosts that answer, or no longer do).
-    - Of hosts that did not answer both times, nothing is joined or left.
+      from one interface to another), C(appeared) (hosts that answer for the first time), C(vanished) (that the
+      inventory no longer holds) and C(unknown) (that were known and did not answer).
+    - A host that did not answer is compared with what was known of it before, once it answers again.
   returned: always
   type: dict
   sample:
@@ -72,4 +85,5 @@ changes:
     moved: []
     appeared: []
     vanished: []
+    unknown: []
 """

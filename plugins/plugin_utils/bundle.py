@@ -237,16 +237,6 @@ def stamp() -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 
 
-def new_path(results_dir: str, lab: str) -> str:
-    """A path for what begins now: ``RESULTS/LAB/20260131T120000Z``, with a number behind it if that is taken."""
-    first = os.path.join(results_dir, lab, stamp())
-    path, number = first, 1
-    while os.path.exists(path):
-        number += 1
-        path = f"{first}-{number}"
-    return path
-
-
 def line(summary: dict[str, Any], path: str) -> str:
     """The one line that ends a run. Of the digest it has the first 16 digits."""
     parts = [f"verdict: {summary['verdict']}", f"{summary['checks']} checks"]

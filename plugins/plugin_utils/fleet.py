@@ -21,6 +21,8 @@ from . import fleet_listen
 _NOTICE = 0.2
 # A host that has not answered for so long no longer counts as one of those that are being asked, in seconds.
 PATIENCE = 2.0
+# How long a host may take, in seconds, where nothing else is said.
+PER_HOST = 20.0
 
 
 class Failure(Exception):
@@ -48,17 +50,18 @@ def answer(output):
         raise Failure("facts", str(error)) from None
 
 
-def ask(questions, forks, timeout):
-    """questions: a list; forks: how many hosts are asked at a time; timeout: seconds after which all of it ends.
+def ask(questions, forks, timeout, per_host=None):
+    """questions: a list; forks: how many hosts are asked at a time; timeout: seconds after which all of it ends;
+    per_host: after which one host has failed, by default the same.
 
     Yields (question, answer or Failure) in the order in which the hosts are done, from the calling thread."""
-    return _Asking(questions, forks, timeout).results()
+    return _Asking(questions, forks, timeout, per_host or timeout).results()
 
 
 class _Asking:
-    def __init__(self, questions, forks, timeout):
+    def __init__(self, questions, forks, timeout, per_host):
         self.waiting = list(reversed(questions))
-        self.forks, self.timeout = forks, timeout
+        self.forks, self.timeout, self.per_host = forks, timeout, per_host
         self.deadline = time.monotonic() + timeout
         # Hosts that keep silent may not use up the time of those that would answer: every host has its turn before
         # four fifths of the time have passed.
@@ -75,9 +78,10 @@ class _Asking:
                 try:
                     question, result = self.done.get(timeout=min(_NOTICE, max(0, self._until() - time.monotonic())))
                 except queue.Empty:
-                    if time.monotonic() < self.deadline:
-                        continue
-                    break
+                    if time.monotonic() >= self.deadline:
+                        break
+                    yield from self._overdue()
+                    continue
                 if self.asked.pop(question, None) is not None:
                     self.slow.discard(question)
                     yield question, result
@@ -93,6 +97,15 @@ class _Asking:
             self.asked[question] = now
             # Ansible keeps the task that is run in a context, which a thread does not have by itself.
             threading.Thread(target=contextvars.copy_context().run, args=(self._run, question), daemon=True).start()
+
+    def _overdue(self):
+        """Hosts that have had all the time that one host may take."""
+        now = time.monotonic()
+        for question in [one for one, begun in self.asked.items() if now - begun >= self.per_host]:
+            del self.asked[question]
+            self.slow.discard(question)
+            question.stop()
+            yield question, self._too_late(question)
 
     def _until(self):
         """When something is to be done, should no host answer before."""
@@ -114,7 +127,7 @@ class _Asking:
 
     def _too_late(self, question):
         reason, words = question.stage
-        return Failure(reason, "%s, after %.1f s" % (words, self.timeout))
+        return Failure(reason, "%s, after %.1f s" % (words, min(self.per_host, self.timeout)))
 
     def _late(self):
         for question in self.asked:

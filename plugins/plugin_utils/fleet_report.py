@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 from ..module_utils import group as groups_of
+from . import neutral
 from .fleet_groups import of_kernel
 
 COLUMNS = ("host", "interface", "group", "mode", "sources", "process", "basis", "name")
-CHANGES = ("joined", "left", "moved", "appeared", "vanished")
+CHANGES = ("joined", "left", "moved", "appeared", "vanished", "unknown")
 # How many names a line shows before it says how many more there are.
 _SHOWN = 6
 
@@ -28,22 +30,18 @@ def csv_text(fleet):
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(COLUMNS)
     for group, member in sorted(_rows(fleet), key=lambda row: (row[1]["host"], row[1]["interface"], row[0])):
-        writer.writerow((member["host"], member["interface"], group, member["mode"] or "unknown",
-                         "unknown" if member["sources"] is None else " ".join(member["sources"]),
-                         member["process"]["value"] or "", member["process"]["basis"],
-                         groups_of.iana_name(group) or ""))
+        writer.writerow(map(neutral.cell, (
+            member["host"], member["interface"], group, member["mode"] or "unknown",
+            "unknown" if member["sources"] is None else " ".join(member["sources"]),
+            member["process"]["value"] or "", member["process"]["basis"], groups_of.iana_name(group) or "")))
     return output.getvalue()
-
-
-def _label(value):
-    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _metric(name, kind, text, rows):
     yield "# HELP %s %s" % (name, text)
     yield "# TYPE %s %s" % (name, kind)
     for labels, value in rows:
-        shown = ",".join('%s="%s"' % (key, _label(each)) for key, each in labels.items())
+        shown = ",".join('%s="%s"' % (key, neutral.label(each)) for key, each in labels.items())
         yield "%s%s %s" % (name, "{%s}" % shown if shown else "", value)
 
 
@@ -67,15 +65,18 @@ def metrics(fleet):
 
 
 def changes(before, now):
-    """before: an earlier gathering, or None; now: this one. Returns ``{joined, left, moved, appeared, vanished}``:
-    {host, interface, group} for the first two, {host, group, from, to} for moved, names of hosts for the last two.
-    Of a host that did not answer both times, nothing is joined or left."""
+    """before: an earlier gathering, or None; now: this one. Returns ``{joined, left, moved, appeared, vanished,
+    unknown}``: {host, interface, group} for the first two, {host, group, from, to} for moved, names of hosts for the
+    last three. A host has vanished once the inventory no longer holds it; one that was known and does not answer is
+    unknown, and compared with what was known of it once it answers again."""
     found = {kind: [] for kind in CHANGES}
     if before is None:
         return found
-    found["appeared"] = sorted(set(now["hosts"]) - set(before["hosts"]))
-    found["vanished"] = sorted(set(before["hosts"]) - set(now["hosts"]))
-    both = set(before["hosts"]) & set(now["hosts"])
+    known = {*before["hosts"], *before.get("kept", {})}
+    found["appeared"] = sorted(set(now["hosts"]) - known)
+    found["vanished"] = sorted(known - set(now["inventory_hosts"]))
+    found["unknown"] = sorted(known & set(now["failures"]))
+    both = known & set(now["hosts"])
     old, new = (_places(fleet, both) for fleet in (before, now))
     for host, group in sorted(set(old) | set(new)):
         gone, come = (sorted(one.get((host, group), set()) - other.get((host, group), set()))
@@ -87,8 +88,24 @@ def changes(before, now):
     return found
 
 
+def kept(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """What was known last of hosts that the inventory holds and that did not answer now, or were not asked: by host,
+    [interface, group] each."""
+    if before is None:
+        return {}
+    found = {host: [] for host in before["hosts"]}
+    for group, member in _rows(before):
+        found[member["host"]].append([member["interface"], group])
+    found = {**before.get("kept", {}), **found}
+    return {host: rows for host, rows in found.items()
+            if host in now["inventory_hosts"] and host not in now["hosts"]}
+
+
 def _places(fleet, hosts):
     found = {}
+    for host, rows in fleet.get("kept", {}).items():
+        for interface, group in rows if host in hosts else ():
+            found.setdefault((host, group), set()).add(interface)
     for group, member in _rows(fleet):
         if member["host"] in hosts:
             found.setdefault((member["host"], group), set()).add(member["interface"])
@@ -124,8 +141,8 @@ def table(fleet, changed):
                 finding["kind"], _some(finding["hosts"]), finding["subject"], finding["evidence"], finding["remedy"]))
     for kind in ("joined", "left", "moved"):
         lines += ["%s  %s" % (kind, _change(each)) for each in changed[kind]]
-    lines += ["%s  %s" % (kind, _some(changed[kind])) for kind in ("appeared", "vanished") if changed[kind]]
-    return lines + [summary(fleet)]
+    lines += ["%s  %s" % (kind, _some(changed[kind])) for kind in ("appeared", "vanished", "unknown") if changed[kind]]
+    return [neutral.line(line) for line in [*lines, summary(fleet)]]
 
 
 def _change(each):

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.mcast.lab.plugins.plugin_utils import fleet_report
 
 
-def gathering(*rows, failures=(), hosts=(), findings=()):
+def gathering(*rows, failures=(), hosts=(), findings=(), left_out=(), kept=None):
     """rows: (host, interface, group)."""
     groups = {}
     for host, interface, group in rows:
@@ -20,7 +20,8 @@ def gathering(*rows, failures=(), hosts=(), findings=()):
             "process": {"value": "mgen", "basis": "inferred"}})
     return {"hosts": {name: {} for name in (*hosts, *(row[0] for row in rows))}, "groups": groups,
             "failures": {name: {"reason": "refused", "detail": "nobody"} for name in failures}, "how": {},
-            "findings": list(findings), "elapsed": 1.25}
+            "findings": list(findings), "elapsed": 1.25, "kept": kept or {},
+            "inventory_hosts": [*hosts, *(row[0] for row in rows), *failures, *left_out]}
 
 
 A, B, A1 = ("a", "eth0", "239.0.0.1"), ("b", "eth0", "239.0.0.1"), ("a", "eth1", "239.0.0.1")
@@ -41,12 +42,49 @@ def place(host, interface, group):
         "moved": [{"host": "a", "group": "239.0.0.1", "from": "eth0", "to": "eth1"}],
         "left": [place("a", "eth2", "239.0.0.1")]}),
     (gathering(A), gathering(A, B), {"appeared": ["b"]}),
-    (gathering(A, B), gathering(A, failures="b"), {"vanished": ["b"]}),
+    (gathering(A, B), gathering(A, failures="b"), {"unknown": ["b"]}),
+    (gathering(A, B), gathering(A, left_out="b"), {}),
+    (gathering(A, B), gathering(A), {"vanished": ["b"]}),
+    # It did not answer last time, and had been a member before that.
+    (gathering(A, failures="b", kept={"b": [["eth0", "239.0.0.1"]]}), gathering(A, B), {}),
+    (gathering(A, failures="b", kept={"b": [["eth0", "239.0.0.1"]]}), gathering(A, hosts="b"), {"left": [place(*B)]}),
+    (gathering(A, failures="b", kept={"b": []}), gathering(A, failures="b"), {"unknown": ["b"]}),
+    (gathering(A, failures="b", kept={"b": []}), gathering(A), {"vanished": ["b"]}),
+    (gathering(A, failures="b"), gathering(A, B), {"appeared": ["b"]}),
     (gathering(hosts="a"), gathering(("a", "lo", "239.0.0.1"), ("a", "lo", "ff15::1")), {
         "joined": [place("a", "lo", "239.0.0.1"), place("a", "lo", "ff15::1")]}),
 ])
 def test_changes(before, now, wanted):
     assert fleet_report.changes(before, now) == {**{kind: [] for kind in fleet_report.CHANGES}, **wanted}
+
+
+def test_what_was_known_of_a_host_is_kept_until_it_answers():
+    first = gathering(A, B, hosts=["c"])
+    second = dict(gathering(A, failures=["b"], left_out=["c"]))
+    second["kept"] = fleet_report.kept(first, second)
+    assert second["kept"] == {"b": [["eth0", "239.0.0.1"]], "c": []}
+    third = gathering(A, failures=["b"])
+    assert fleet_report.kept(second, third) == {"b": [["eth0", "239.0.0.1"]]}  # c is no longer in the inventory
+    assert fleet_report.kept(second, gathering(A, B)) == {} == fleet_report.kept(None, third)
+
+
+HOSTILE = ["=1+1", "+x", "-x", "@x", "\t=x", "\x1b[31mred", "a\nfailed  m1: x", "a\rb", "\u202eabc", "a,b\"c", "\x9b1m",
+           "\uff1d1", "\ud800"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_hosts_say_forges_nothing(text):
+    now = gathering((text, text, "239.0.0.1"), failures=[text + "!"])
+    now["groups"]["239.0.0.1"][0]["process"]["value"] = text
+    now["failures"][text + "!"]["detail"] = text
+    odd = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+    table = fleet_report.table(now, fleet_report.changes(None, now))
+    assert not any(odd.search(line) or "\n" in line for line in table)
+    rows = list(csv.reader(io.StringIO(fleet_report.csv_text(now))))
+    formula = re.compile("[=+@\uff1d-]")
+    assert len(rows) == 2 and not any(odd.search(cell) or formula.match(cell) for cell in rows[1])
+    metrics = fleet_report.metrics(now)
+    assert not odd.search(metrics) and all(line.startswith("# ") or SAMPLE.match(line) for line in metrics.splitlines())
 
 
 def test_csv():
