@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
         lines = fleet_report.table(fleet, changed)
         reason = _failed(fleet, args["strict"])
         return {"changed": False, "path": path, "changes": changed, "lines": lines + [path], "failed": bool(reason),
-                "msg": reason or "\n".join(lines), "_ansible_verbose_always": True}
+                "reason": reason, "msg": reason or "\n".join(lines), "_ansible_verbose_always": True}
 
 
 def _failed(fleet: dict[str, Any], strict: bool) -> str | None:

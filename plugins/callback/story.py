@@ -111,8 +111,8 @@ class CallbackModule(CallbackBase):
         if action == "mcast.lab.fleet_report" and "lines" in content:
             for line in content["lines"]:
                 self._say(line)
-            if content["failed"]:
-                self._say(f"error   {neutral.line(content['msg'])}", C.COLOR_ERROR)
+            if content["reason"]:
+                self._say(f"error   {neutral.line(content['reason'])}", C.COLOR_ERROR)
             return True
         if action in ("mcast.lab.verdict", "mcast.lab.plan") and "verdict" in content:
             self._verdict = content["msg"], content["verdict"] == "pass"

@@ -71,6 +71,10 @@ lines:
   returned: always
   type: list
   elements: str
+reason:
+  description: Why the gathering counts as failed, null where it does not.
+  returned: always
+  type: str
 changes:
   description:
     - What is new since the last gathering; C(joined) and C(left) (host, interface and group), C(moved) (host, group,

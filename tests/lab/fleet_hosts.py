@@ -84,6 +84,8 @@ class Fleet:
         subprocess.run(["ip", "link", "add", "eth0", "netns", self.controller, "type", "veth", "peer", "name", "eth0",
                         "netns", self.host], check=True)
         for namespace, address in ((self.controller, "10.77.0.1/24"), (self.host, ADDRESS + "/24")):
+            # Facts that are gathered twice are compared: no address may become a usable one in between.
+            self.inside(namespace, "sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad")
             subprocess.run(["ip", "-n", namespace, "-batch", "-"], text=True, check=True, input="\n".join([
                 "link set lo up", "link set eth0 up", "addr add %s dev eth0" % address,
                 "addr add 239.77.0.1/32 dev eth0 autojoin"]) + "\n")
