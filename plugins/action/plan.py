@@ -68,6 +68,7 @@ class ActionModule(ActionBase):
         planned += [check for check in plan.queriers(
             streams, lambda *place: settled.snooping_bridge_of(hostvars, *place)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
+        plan.finish_checksums(planned, lambda host: settled.is_ours(hostvars, host))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:
             if not planned:

@@ -245,6 +245,8 @@ class _Lab:
         # Not the host's own: a bridge keeps what is addressed to one of its ports.
         port_mac = topologies.mac(self.switch, "port " + want["port"])
         switch.add_veth(want["port"], port_mac, switch.index(bridge), name, want["mac"], self.open[namespace][0])
+        switch.finish_checksums(want["port"])
+        host.finish_checksums(name)
         host.set_up(host.index(name))
 
     def _addresses(self, path, namespace, name, want, have):

@@ -5,7 +5,9 @@
 A netlink socket belongs to the network namespace in which it was made, so one process configures many hosts."""
 from __future__ import annotations
 
+import ctypes
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
@@ -21,6 +23,8 @@ _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _REQUEST, _ACK, _DUMP, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
 _ERROR, _DONE = 2, 3
 
+# include/uapi/linux/sockios.h and ethtool.h, and the size of struct ifreq.
+_SIOCETHTOOL, _ETHTOOL_STXCSUM, _IFREQ = 0x8946, 0x17, 40
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD = 18, 20, 28
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
@@ -144,6 +148,14 @@ class Netlink:
         body = up + pack(_IFLA_IFNAME, name) + pack(_IFLA_ADDRESS, _mac(mac))
         body += pack(_IFLA_MASTER, master) + pack(_IFLA_LINKINFO, info)
         self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
+
+    def finish_checksums(self, name: str) -> None:
+        """Have the kernel compute whole checksums of what leaves by this link, in place of leaving them to an interface
+        that is not there (ethtool -K NAME tx off): a copy of such a packet, as pimd makes one for its Register, would
+        never be finished, and captures could not tell it from one that is wrong."""
+        value = ctypes.create_string_buffer(struct.pack("=II", _ETHTOOL_STXCSUM, 0))
+        request = struct.pack("@16sP", os.fsencode(name), ctypes.addressof(value))
+        fcntl.ioctl(self._socket, _SIOCETHTOOL, request.ljust(_IFREQ, b"\0"))
 
     def add_bridge(self, name, mac):
         """A bridge that is up. Its MAC is fixed, else it would change with its ports."""

@@ -255,9 +255,9 @@ messages:
       description: Whether the Router Alert option is there, in the IPv4 options or the hop-by-hop header.
       type: bool
     checksum:
-      description: V(good), V(bad), or V(unchecked), for the message's own checksum. Unchecked is a packet that is not
-        in the capture as a whole, one without checksum, and one whose checksum the sender's network interface was yet
-        to compute.
+      description: V(good), V(bad), V(unchecked) or V(unfinished), for the message's own checksum. Unchecked is a packet
+        that is not in the capture as a whole, and one without checksum. Unfinished is one that the sender's network
+        interface was yet to compute.
       type: str
     ip_checksum:
       description: The same for the IPv4 header; null with IPv6.

@@ -122,6 +122,9 @@ def test_two_runs_of_one_lab_that_stands(inventory):
     assert {path.name for path in (bundle / "captures").iterdir()} == {"client.eth0.pcap", "server.eth0.pcap"}
     told = json.loads((bundle / "messages.json").read_text())["server.eth0.pcap"]
     assert [message["details"]["text"] for message in told["messages"] if message["kind"] == "udp"] == ["HELLO"] * 3
+    # No checksum is left to an interface, on either end of the cables.
+    assert {message["checksum"] for each in json.loads((bundle / "messages.json").read_text()).values()
+            for message in each["messages"]} == {"good"}
     assert told["packets"]["total"] == json.loads((bundle / "facts" / "server.json").read_text())[
         "ended"]["traffic"]["capture-eth0"]["captured"]
     files = json.loads((bundle / "manifest.json").read_text())["files"]

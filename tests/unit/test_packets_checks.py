@@ -29,6 +29,7 @@ def query(number, kind, **more):
 
 def datagram(number, payload=b"HELLO", snapped=False, **more):
     details = {"destination_port": 11111, "payload": payload.hex()}
+    more.setdefault("checksum", "good")
     return dict(message(number, "udp", None, G, destination=G, destination_mac=MAC, source="10.0.0.1", details=details),
                 snapped=snapped, **dict({"fragment": None}, **more))
 
@@ -269,6 +270,18 @@ def test_what_was_cut_can_not_pass(name, params, found, messages, flows, ended):
     assert passes(left_out={"flows": 1, "datagrams": 9}) is passes(left_out={"datagrams": 9}) is flows
     assert passes(truncated=True) is ended
     assert [passes(**report) for report in LACKING] == [ended] * len(LACKING)
+
+
+@pytest.mark.parametrize(("checksum", "passes", "without_offload"), [
+    ("good", True, True), ("unchecked", True, True), ("unfinished", True, False), ("bad", False, False)])
+def test_a_datagram_with_a_wrong_checksum_reaches_no_receiver(checksum, passes, without_offload):
+    found = facts(*JOINS, flows=[flow(2)], datagrams=[datagram(3), datagram(4, checksum=checksum)])
+    alone = facts(*JOINS, flows=[flow(1)], datagrams=[datagram(4, checksum=checksum)])
+    for offload, wanted in ((None, passes), (True, passes), (False, without_offload)):
+        check = judge.make("packets.datagrams", dict(PORT, capture="c", count=2, offload=offload))
+        assert check.judge(found)[0] is wanted, check.judge(found)
+        order = judge.make("packets.order", {"steps": [dict(JOIN), dict(PORT)], "capture": "c", "offload": offload})
+        assert order.judge(found)[0] and order.judge(alone)[0] is wanted
 
 
 @pytest.mark.parametrize("params", [{"payload": "HELLO"}, {"mac": MAC}, {"consecutive": True}])

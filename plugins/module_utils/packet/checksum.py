@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 
-GOOD, BAD, UNCHECKED = "good", "bad", "unchecked"
+GOOD, BAD, UNCHECKED, UNFINISHED = "good", "bad", "unchecked", "unfinished"
 
 
 def remainder(data):
@@ -32,13 +32,13 @@ def pseudo_header(source, destination, length, protocol):
 
 
 def judge_udp(segment, source, destination):
-    """segment: the whole UDP datagram with its header. ``"unchecked"`` where an IPv4 sender computed none (RFC 768),
-    and where the field holds the bare sum of the pseudo-header: a capture on the sender, before its network
-    interface has filled the checksum in (Linux CHECKSUM_PARTIAL, include/linux/skbuff.h)."""
+    """segment: the whole UDP datagram with its header. ``"unchecked"`` where an IPv4 sender computed none (RFC 768);
+    ``"unfinished"`` where the field holds the bare sum of the pseudo-header, as in a capture on the sender, before its
+    network interface has filled the checksum in (Linux CHECKSUM_PARTIAL, include/linux/skbuff.h)."""
     stored = struct.unpack_from("!H", segment, 6)[0]
     if not stored and len(source) == 4:
         return UNCHECKED
     extra = pseudo_header(source, destination, len(segment), 17)
     if stored and is_good(segment, extra):
         return GOOD
-    return UNCHECKED if stored and stored % 65535 == extra % 65535 else BAD
+    return UNFINISHED if stored and stored % 65535 == extra % 65535 else BAD

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...module_utils import expect, group
 from ...module_utils.packet import moment
+from ...module_utils.packet.checksum import BAD, UNFINISHED
 from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
 from .base import Check, count_option, flag_option, group_option, mode_option, port_option
@@ -107,6 +108,11 @@ def _lacking(found: dict[str, Any], reads: tuple[str, ...]) -> list[str]:
     return words
 
 
+def is_dropped(message: dict[str, Any], no_offload: bool) -> bool:
+    """Whether a receiver's kernel drops the datagram for its checksum (RFC 768, RFC 8200 section 8.1)."""
+    return message["checksum"] == BAD or no_offload and message["checksum"] == UNFINISHED
+
+
 def select(messages, kinds=None, group=None, record=None, source=None):
     """Returns the messages of some kinds or protocols, about a group, with a record of a type for it, of a source."""
     return [message for message in messages
@@ -191,7 +197,8 @@ class Datagrams(_Counted):
     them have the TTL, the MAC and the payload that are given. With `consecutive`, they end in numbers of which each is
     one more than the one before (as mcast.lab's sender numbers them).
 
-    Fails on more or fewer, when one of them is otherwise, and when there are more than are judged one by one."""
+    Fails on more or fewer, when one of them is otherwise or has a wrong UDP checksum, and when there are more than are
+    judged one by one. With `offload: false`, a checksum that is left to the interface is wrong, too."""
 
     NAME = "packets.datagrams"
     NEEDS = ("captures", "datagrams")
@@ -200,7 +207,7 @@ class Datagrams(_Counted):
     PARAMS = dict(_NUMBER, **{
         "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
         "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text,
-        "consecutive": flag_option})
+        "consecutive": flag_option, "offload": flag_option})
     _ONE_BY_ONE = ("mac", "payload", "consecutive")
 
     def describe(self):
@@ -230,10 +237,19 @@ class Datagrams(_Counted):
             wrong.append("ttl %s in place of %d" % (", ".join(map(str, ttls)), self.ttl))
         if self.mac is not None:
             wrong += _differences(first, {"destination_mac": self.mac})
-        wrong += self._payloads(first) + self._gaps(first)
+        wrong += self._payloads(first) + self._gaps(first) + self._checksums(first)
         if len(first) < number and any(self.params.get(key) for key in self._ONE_BY_ONE):
             wrong.append(f"only {len(first)} of them are listed, so what the others hold is unknown")
         return self._fits(number) and not wrong, "; ".join([str(number)] + wrong), dict(_evidence(first), flows=flows)
+
+    def _checksums(self, messages: list[dict[str, Any]]) -> list[str]:
+        """Datagrams that no receiver gets. One whose checksum is unfinished is left to the interface, unless that
+        is known to be off."""
+        dropped = [message for message in messages if is_dropped(message, self.offload is False)]
+        if not dropped:
+            return []
+        return [f"{len(dropped)} with a wrong UDP checksum, which no receiver gets (the first is frame "
+                f"{dropped[0]['number']})"]
 
     def _gaps(self, messages):
         if not self.consecutive:
