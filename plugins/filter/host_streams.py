@@ -25,7 +25,8 @@ RETURN = r"""
 _value:
   description:
     - C(send) and C(receive), lists of the streams that the host takes part in, each with C(name), C(group), C(port),
-      C(interface), C(filter_mode), C(sources), C(ttl), C(count), C(interval) (seconds) and C(payload).
+      C(interface), C(filter_mode), C(sources), C(ttl), C(count), C(interval) (seconds), C(payload)
+      and C(foreign) (whether the program is another than ours, and so neither started nor stopped).
     - C(open), a list of each C(group) and C(port) that the host receives, as M(mcast.lab.firewall) takes it.
     - C(interfaces), the names of the interfaces that they use.
   type: dict

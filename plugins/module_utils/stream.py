@@ -3,8 +3,9 @@
 """Streams: what a user states in `mcast_streams`, and what follows from it for each host.
 
 A settled stream is ``{name, group, port, filter_mode, sources, count, interval, payload, ttl, senders: {HOST:
-{interface, address}}, receivers: {HOST: {interface}}, soak}``; interval and soak in seconds, address None where it is
-not known beforehand."""
+{interface, address}}, receivers: {HOST: {interface}}, soak, foreign: [HOST]}``; interval and soak in seconds, address
+None where it is not known beforehand. A host is foreign where its end of the stream is another program than ours: it is
+judged, and neither started nor stopped."""
 from __future__ import annotations
 
 import ipaddress
@@ -16,7 +17,7 @@ from . import group as groups_of
 from .error import McastError
 
 DEFAULTS = {"count": 5, "interval": 0.1, "payload": "HELLO", "ttl": 1}
-KEYS = ("group", "port", "from", "to", "filter_mode", "sources", "soak") + tuple(DEFAULTS)
+KEYS = ("group", "port", "from", "to", "filter_mode", "sources", "soak", "foreign") + tuple(DEFAULTS)
 FILTER_MODES = ("include", "exclude")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
 
@@ -55,6 +56,8 @@ def _check_one(path, name, body):
         "ttl": expect.number(path + ".ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
         "payload": expect.text(path + ".payload", body.get("payload", DEFAULTS["payload"])),
         "from": _ends(path + ".from", body["from"]), "to": _ends(path + ".to", body["to"]),
+        "foreign": expect.texts(path + ".foreign", body.get("foreign") or []),
+        "counted": body.get("count") is not None,
     }
 
 
@@ -98,17 +101,30 @@ class _Settler:
         self.family = groups_of.family(stream["group"])
 
     def settle(self):
-        stream = {key: value for key, value in self.stream.items() if key not in ("from", "to")}
+        stream = {key: value for key, value in self.stream.items() if key not in ("from", "to", "counted")}
         senders, receivers = (self._named(key) for key in ("from", "to"))
         stream["senders"] = {
             host: self._end("from", host, interface, receivers) for host, interface in senders.items()}
         stream["receivers"] = {
             host: {"interface": self._end("to", host, interface, senders)["interface"]}
             for host, interface in receivers.items()}
+        stream["foreign"] = self._foreign({*senders, *receivers})
+        if not self.stream["counted"] and set(stream["foreign"]) & set(senders):
+            stream["count"] = 1  # how many another program sends is not for us to say
         # One source may be given twice, by name and by address; the kernel would refuse the second.
         stream["sources"] = list(dict.fromkeys(
             self._source(source, stream["senders"]) for source in stream["sources"]))
         return stream
+
+    def _foreign(self, ends: set[str]) -> list[str]:
+        """The hosts of the stream whose program is not ours."""
+        found: list[str] = []
+        for name in self.stream["foreign"]:
+            hosts = [name] if name in ends else [host for host in self.groups.get(name, ()) if host in ends]
+            if not hosts:
+                raise McastError(self.path + ".foreign", f"{name!r} is neither a sender nor a receiver of this stream")
+            found += hosts
+        return sorted(set(found))
 
     def _named(self, key):
         """Names of hosts and of groups → ``{host: interface or None}``. A host's name goes before a group's,
@@ -171,7 +187,8 @@ def of_host(streams, host):
     shared = ("name", "group", "port", "ttl", "count", "interval", "payload", "filter_mode", "sources")
     duties = {}
     for duty, ends in (("send", "senders"), ("receive", "receivers")):
-        duties[duty] = [dict({key: stream[key] for key in shared}, interface=stream[ends][host]["interface"])
+        duties[duty] = [dict({key: stream[key] for key in shared}, interface=stream[ends][host]["interface"],
+                             foreign=host in stream["foreign"])
                         for stream in streams if host in stream[ends]]
     places = {(duty["group"], duty["port"]): None for duty in duties["receive"]}
     duties["open"] = [{"group": group, "port": str(port)} for group, port in places]

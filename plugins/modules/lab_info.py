@@ -62,9 +62,9 @@ def plan(unused: dict[str, Any]) -> tuple[change.Changes, Any]:
 
 def _lines(labs: dict[str, Any]) -> list[str]:
     """The same for people."""
-    return [f"lab {name}: {', '.join(body['namespaces'])}" + (
-        f"; in use by the run of process {body['run']}" if body["run"] else "") for name, body in labs.items()
-            ] or ["no lab stands on this machine"]
+    found = [f"lab {name}: {', '.join(body['namespaces'])}" + (
+        f"; in use by the run of process {body['run']}" if body["run"] else "") for name, body in labs.items()]
+    return found or ["no lab stands on this machine"]
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ def progress(thing: str, row: Any) -> None:
 def _summary(thing: str, value: Any) -> None:
     _choice(thing, _mapping(thing, value, ("verdict",)), "verdict", ("pass", "fail"))
     for key in COUNTS:
-        if type(value.get(key)) is not int or value[key] < 0:
+        if not isinstance(value.get(key), int) or isinstance(value[key], bool) or value[key] < 0:
             raise McastError(thing, f"has no number as {key!r}")
     if not all(isinstance(problem, str) for problem in _list(thing, value, "problems")):
         raise McastError(thing, "has no texts as 'problems'")

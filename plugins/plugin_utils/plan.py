@@ -177,9 +177,7 @@ def _identifier(host, phase, check, params):
 def _before(streams, host, others):
     for interface in streams_of.of_host(streams, host)["interfaces"]:
         yield "interface.settings", "failure", {"interface": interface, "state": "up", "multicast": True}
-    for interface, group in streams_of.memberships(streams, host):
-        if not groups_of.is_kernel_own(group):
-            yield "membership.absent", others, {"interface": interface, "group": group}
+    yield from _not_joined(streams, host, others)
     openings = streams_of.of_host(streams, host)["open"]
     for opening in openings:
         yield "firewall.listed", "failure", dict(opening)
@@ -195,23 +193,39 @@ def _during(streams, host, others):
         yield "membership.present", "failure", dict(union, interface=interface, group=group)
         yield "mapping.programmed", "failure", {"interface": interface, "group": group, "mac": groups_of.mac(group)}
     expected = [{"interface": interface, "group": group} for interface, group in wanted]
-    yield "membership.difference", others, {"joined": [
-        place for place in expected if not groups_of.is_kernel_own(place["group"])]}
+    if not _foreign_groups(streams, host):
+        yield "membership.difference", others, {"joined": [
+            place for place in expected if not groups_of.is_kernel_own(place["group"])]}
     yield "membership.explained", others, {"memberships": expected}
     for opening in streams_of.of_host(streams, host)["open"]:
         yield "socket.listening", "failure", {"group": opening["group"], "port": int(opening["port"])}
     for stream in streams:
         shared = {"stream": stream["name"], "group": stream["group"], "port": stream["port"]}
-        if host in stream["senders"]:
+        if host in stream["senders"] and host not in stream["foreign"]:
             yield "delivery.sent", "failure", dict(shared, datagrams=stream["count"],
                                                    interface=stream["senders"][host]["interface"])
         if host in stream["receivers"]:
-            end = stream["receivers"][host]
-            params = dict(shared, datagrams=stream["count"], sources=_senders(stream), interface=end["interface"])
-            yield "delivery.received", "failure", dict(params, at_least=stream["count"] - end["loss"]) if end.get(
-                "loss") else params
+            yield _received(stream, host, shared)
     for params in _reports(streams, host, "join"):
         yield "packets.reports", others, params
+
+
+def _received(stream, host, shared):
+    """What arrives at the program of a receiver: counted by ours, and by the kernel where it is foreign."""
+    end = stream["receivers"][host]
+    if host in stream["foreign"]:
+        return "socket.undropped", "failure", {"group": stream["group"], "port": stream["port"]}
+    params = dict(shared, sources=_senders(stream), interface=end["interface"])
+    if _is_foreign(stream):
+        return "delivery.received", "failure", dict(params, at_least=stream["count"] - end.get("loss", 0))
+    params["datagrams"] = stream["count"]
+    return "delivery.received", "failure", dict(params, at_least=stream["count"] - end["loss"]) if end.get(
+        "loss") else params
+
+
+def _is_foreign(stream) -> bool:
+    """Whether another program than ours sends: then it is not known what, and how much beyond `count`."""
+    return bool(set(stream["foreign"]) & set(stream["senders"]))
 
 
 def capture_name(interface: str) -> str:
@@ -223,7 +237,7 @@ def _reports(streams, host, change):
     """The reports of each membership. How many there are is certain where the filter changes once: one EXCLUDE without
     sources, however often, or one INCLUDE of a single source."""
     for (interface, group), union in streams_of.memberships(streams, host).items():
-        if not groups_of.is_reported(group):
+        if not groups_of.is_reported(group) or (interface, group) in _foreign_groups(streams, host):
             continue
         filters = [(stream["filter_mode"], tuple(stream["sources"])) for stream in streams
                    if stream["group"] == group and stream["receivers"].get(host, {}).get("interface") == interface]
@@ -240,7 +254,8 @@ def _wire(streams, host):
             yield "packets.datagrams", _leaving(stream, host)
         elif receives:
             yield "packets.datagrams", _arriving(stream, host)
-        if receives and groups_of.is_reported(stream["group"]):
+        if receives and groups_of.is_reported(stream["group"]) and (
+                stream["receivers"][host]["interface"], stream["group"]) not in _foreign_groups(streams, host):
             about = {"group": stream["group"]}
             yield "packets.order", dict(_captured(stream, stream["receivers"][host]), steps=[
                 dict(about, kinds=list(_REPORTS)), dict(about, port=stream["port"])])
@@ -252,15 +267,15 @@ def _captured(stream, end):
 
 
 def _datagrams(stream, end):
-    return dict(_captured(stream, end), port=stream["port"], mac=groups_of.mac(stream["group"]),
-                payload=stream["payload"])
+    params = dict(_captured(stream, end), port=stream["port"], mac=groups_of.mac(stream["group"]))
+    return params if _is_foreign(stream) else dict(params, payload=stream["payload"])
 
 
 def _leaving(stream, host):
     """Other senders' datagrams may pass by here too: what leaves is told apart by the source where that is known."""
     own = stream["senders"][host]
     params = dict(_datagrams(stream, own), sources=[own["address"]] if own["address"] else [])
-    if own["address"] or len(stream["senders"]) == 1:
+    if not _is_foreign(stream) and (own["address"] or len(stream["senders"]) == 1):
         return dict(params, count=stream["count"], ttl=stream["ttl"])
     return dict(params, at_least=stream["count"])
 
@@ -272,7 +287,7 @@ def _arriving(stream, host):
     loss = stream["receivers"][host].get("loss", 0)
     known = None not in heard
     params = dict(_datagrams(stream, stream["receivers"][host]), sources=heard if known else [])
-    if known or (stream["filter_mode"], stream["sources"]) == ("exclude", []):
+    if not _is_foreign(stream) and (known or (stream["filter_mode"], stream["sources"]) == ("exclude", [])):
         most = stream["count"] * len(heard)
         return dict(params, at_least=most - loss * len(heard), at_most=most) if loss else dict(params, count=most)
     return dict(params, at_least=stream["count"] - loss)
@@ -286,11 +301,25 @@ def _senders(stream):
     return [address for address in addresses if address is None or (address in stream["sources"]) == include]
 
 
-def _after(streams, host, others):
+def _not_joined(streams, host, others):
+    """Before and after the streams; a foreign receiver may run longer."""
+    foreign = _foreign_groups(streams, host)
     for interface, group in streams_of.memberships(streams, host):
-        if not groups_of.is_kernel_own(group):
+        if not groups_of.is_kernel_own(group) and (interface, group) not in foreign:
             yield "membership.absent", others, {"interface": interface, "group": group}
-    yield "membership.difference", others, {"joined": []}
+
+
+def _foreign_groups(streams, host) -> set[tuple[str, str]]:
+    """(interface, group) of the streams that another program than ours receives on this host: nobody knows when it
+    joins and leaves."""
+    return {(stream["receivers"][host]["interface"], stream["group"]) for stream in streams
+            if host in stream["receivers"] and host in stream["foreign"]}
+
+
+def _after(streams, host, others):
+    yield from _not_joined(streams, host, others)
+    if not _foreign_groups(streams, host):
+        yield "membership.difference", others, {"joined": []}
     for params in _reports(streams, host, "leave"):
         yield "packets.reports", others, params
     for check, params in _wire(streams, host):

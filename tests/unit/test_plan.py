@@ -151,6 +151,7 @@ CERTAIN = [
 
 def settled_stream(number, group="239.0.0.100", mode="exclude", sources=(), senders=("10.0.0.1",), **more):
     return dict({"name": "s%d" % number, "group": group, "port": 1, "count": 3, "interval": 0, "soak": 0, "ttl": 7,
+                 "foreign": [],
                  "payload": "x", "filter_mode": mode, "sources": list(sources),
                  "receivers": {"server": {"interface": "eth0"}},
                  "senders": {"h%d" % n: {"interface": "eth0", "address": address}
@@ -248,7 +249,7 @@ HEARD = [
 def test_who_must_be_heard(addresses, mode, sources, heard):
     settled = {
         "name": "hello", "group": "239.0.0.100", "port": 1, "count": 1, "interval": 0, "soak": 0, "ttl": 1,
-        "payload": "", "filter_mode": mode, "sources": sources, "receivers": {"server": {"interface": "eth0"}},
+        "foreign": [], "payload": "", "filter_mode": mode, "sources": sources, "receivers": {"server": {"interface": "eth0"}},
         "senders": {"h%d" % number: {"interface": "eth0", "address": address}
                     for number, address in enumerate(addresses)}}
     found, = (check for check in plan.derive([settled], ["server"], bool) if check["check"] == "delivery.received")

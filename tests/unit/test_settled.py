@@ -56,7 +56,7 @@ def test_what_a_host_is_told():
     found, = host_streams(HELLO, "real", GROUPS, HOSTVARS)["receive"]
     assert found == {
         "name": "hello", "group": "239.0.0.100", "port": 11111, "interface": "ens3", "filter_mode": "exclude",
-        "sources": [], "ttl": 1, "count": 5, "interval": 0.1, "payload": "HELLO"}
+        "sources": [], "ttl": 1, "count": 5, "interval": 0.1, "payload": "HELLO", "foreign": False}
 
 
 def test_an_inventory_without_streams_has_none():

@@ -33,7 +33,7 @@ def settle(**changes):
 def test_hello():
     assert settle() == {
         "name": "hello", "group": "239.0.0.100", "port": 11111, "filter_mode": "exclude", "sources": [], "count": 5,
-        "interval": 0.1, "soak": 0.0, "payload": "HELLO", "ttl": 1,
+        "interval": 0.1, "soak": 0.0, "foreign": [], "payload": "HELLO", "ttl": 1,
         "senders": {"client": {"interface": "eth0", "address": "192.168.122.181"}},
         "receivers": {"server": {"interface": "eth0"}}}
 
@@ -217,6 +217,26 @@ def test_a_union_lets_through_what_any_of_its_parts_lets_through(mode):
             assert ((source in union["sources"]) == (union["filter_mode"] == "include")) == any_part, parts
 
 
+@pytest.mark.parametrize(("foreign", "count", "expected"), [
+    ("server", None, (["server"], 5)), (["client"], None, (["client"], 1)), (["client"], 7, (["client"], 7)),
+    (["client", "server"], None, (["client", "server"], 1)), ([], None, ([], 5)),
+])
+def test_a_program_that_is_not_ours(foreign, count, expected):
+    """Of what it sends, no number is known but the one that is stated."""
+    body = dict(HELLO, foreign=foreign, **({"count": count} if count else {}))
+    body.pop("count", None) if count is None else None
+    found, = stream.settle({"hello": body}, GROUPS, HOSTS.__getitem__)
+    assert (found["foreign"], found["count"]) == expected
+    duties = stream.of_host([found], "server")["receive"] + stream.of_host([found], "client")["send"]
+    assert [duty["foreign"] for duty in duties] == ["server" in found["foreign"], "client" in found["foreign"]]
+
+
+def test_a_foreign_host_has_an_end_of_the_stream():
+    with pytest.raises(McastError) as caught:
+        stream.settle({"hello": dict(HELLO, foreign=["bare"])}, GROUPS, HOSTS.__getitem__)
+    assert str(caught.value) == "streams.hello.foreign: 'bare' is neither a sender nor a receiver of this stream"
+
+
 def test_of_host():
     streams = stream.settle({
         "hello": HELLO,
@@ -227,7 +247,7 @@ def test_of_host():
     assert [(each["name"], each["interface"]) for each in client["receive"]] == [("back", "eth0")]
     assert client["interfaces"] == ["eth0"]
     assert set(client["send"][0]) == {"name", "group", "port", "ttl", "count", "interval", "payload", "filter_mode",
-                                      "sources", "interface"}
+                                      "sources", "interface", "foreign"}
     assert stream.of_host(streams, "r.example.org")["interfaces"] == ["right"]
     assert stream.of_host(streams, "bare") == {"send": [], "receive": [], "open": [], "interfaces": []}
     assert client["open"] == [{"group": "239.0.0.100", "port": "11111"}]

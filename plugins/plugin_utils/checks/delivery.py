@@ -3,6 +3,7 @@
 """Topic `delivery`: did the datagrams leave, and did they arrive? Read from the programs' own reports."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ...module_utils import expect
@@ -81,12 +82,13 @@ class Sent(_Delivery):
 class Received(_Delivery):
     """Passes when the receiver has got exactly the number of datagrams from each sender, at this group and port, over
     this interface, and nothing more over the whole window. With `at_least`, so many of them are enough: routers that
-    learn a route from the first datagrams lose those.
+    learn a route from the first datagrams lose those. Without `datagrams` there may be any number more.
 
     Fails when there is no receiver, when one sender's datagrams are missing or come more than once, or when somebody
     else's come. A sender whose address is not known beforehand is any source."""
 
     NAME = "delivery.received"
+    REQUIRED = ("stream", "group", "port", "interface")
     PARAMS = dict(Sent.PARAMS, sources=_senders, at_least=count_option)
     PROGRAM = "receiver"
     ABSENCE = True  # "exactly" says that no copy and no stranger follows
@@ -96,6 +98,8 @@ class Received(_Delivery):
             self.stream, self._number(), self._named(), self.group, self.port)
 
     def _number(self):
+        if self.datagrams is None:
+            return f"at least {self.at_least or 1}"
         return "%d" % self.datagrams if self.at_least is None else "%d to %d" % (self.at_least, self.datagrams)
 
     def _named(self):
@@ -118,8 +122,9 @@ class Received(_Delivery):
 
     def _complete(self, got):
         wanted = list(self.sources or [])
-        fewest = self.datagrams if self.at_least is None else self.at_least
-        if any(interface != self.interface or not fewest <= count <= self.datagrams
+        most = math.inf if self.datagrams is None else self.datagrams
+        fewest = self.at_least if self.at_least is not None else self.datagrams or 1
+        if any(interface != self.interface or not fewest <= count <= most
                for (unused, interface), count in got.items()):
             return False
         heard = {source for source, unused in got}

@@ -61,4 +61,25 @@ def _shown(row):
     return "%s on UDP %s (%s)" % (who, _place(row["address"], row["port"]), row["family"])
 
 
-CHECKS = (Listening,)
+class Undropped(Listening):
+    """Passes when such a socket is there, and the kernel has dropped nothing for it since the time before the streams:
+    what arrives on the wire, and passes membership, filter and firewall, gets to the program.
+
+    Fails when there is none, and when its buffer was full. Whether the program reads what it gets is not seen."""
+
+    NAME = "socket.undropped"
+    REQUIRED = ("port", "group")
+
+    def describe(self):
+        return f"no datagram to {self.group} port {self.port} is dropped at its socket"
+
+    def judge(self, facts):
+        passed, expected, actual, evidence = super().judge(facts)
+        before = {row["inode"]: row["drops"] for row in (self.since or {}).get("sockets") or ()}
+        dropped = sum((row["drops"] or 0) - (before.get(row["inode"]) or 0) for row in evidence["sockets"])
+        if passed and any(row["drops"] is None for row in evidence["sockets"]):
+            return False, expected, "this kernel does not count what it drops at a socket", evidence
+        return passed and not dropped, f"{expected}, 0 dropped", f"{actual}; {dropped} dropped", evidence
+
+
+CHECKS = (Listening, Undropped)
