@@ -249,7 +249,8 @@ HEARD = [
 def test_who_must_be_heard(addresses, mode, sources, heard):
     settled = {
         "name": "hello", "group": "239.0.0.100", "port": 1, "count": 1, "interval": 0, "soak": 0, "ttl": 1,
-        "foreign": [], "payload": "", "filter_mode": mode, "sources": sources, "receivers": {"server": {"interface": "eth0"}},
+        "foreign": [], "payload": "", "filter_mode": mode, "sources": sources,
+        "receivers": {"server": {"interface": "eth0"}},
         "senders": {"h%d" % number: {"interface": "eth0", "address": address}
                     for number, address in enumerate(addresses)}}
     found, = (check for check in plan.derive([settled], ["server"], bool) if check["check"] == "delivery.received")
