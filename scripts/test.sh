@@ -36,11 +36,21 @@ labs() { # VENV PYTEST-ARGUMENTS...
     "$venv/bin/python" -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --durations 8 "$@"
 }
 
+# A folder with the programs of a small Debian and of what setup.sh installs for scenarios, and no others: what a
+# scenario uses beside them would be missing on a new machine.
+small_path() { # FOLDER
+    mkdir "$1"
+    dpkg-query -W -f '${Package} ${Essential} ${Priority}\n' |
+        awk '$2 == "yes" || $3 == "required" || /^python3(\.[0-9]+)?-minimal / { print $1 }' |
+        xargs dpkg -L iproute2 nftables tcpdump openssh-server openssh-client | grep -E '^(/usr)?/s?bin/[^/]+$' |
+        xargs ln -sf -t "$1" "$(command -v awk)"
+}
+
 scenarios() { # VENV MOLECULE-ARGUMENTS...
     local venv=$1
     shift
     say "$venv: molecule"
-    PATH="$PWD/$venv/bin:$PATH" "$venv/bin/molecule" test "$@"
+    PATH="$PWD/$venv/bin:$scratch/small" "$venv/bin/molecule" test "$@"
 }
 
 scratch=$(mktemp -d)
@@ -79,6 +89,7 @@ tests() {
 }
 
 molecules() {
+    small_path "$scratch/small"
     local some=(--scenario-name default --scenario-name two_hosts --scenario-name two_hosts_ssh)
     [ -z "${MCAST_ALL:-}" ] || some=(--all)
     scenarios ".venv-$other" --all && scenarios .venv "${some[@]}"
