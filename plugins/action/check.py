@@ -3,7 +3,7 @@
 """Judge checks of one host; documented in plugins/modules/check.py."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
 from ansible.plugins.action import ActionBase
 
@@ -54,7 +54,8 @@ class ActionModule(ActionBase):
     def _failure(self, error: McastError) -> dict[str, Any]:
         return {"failed": True, "msg": f"{self._host}: {error}", "thing": str(error.thing)}
 
-    def _given(self, args, within, window, unused):
+    def _given(self, args: dict[str, Any], within: float, window: float, unused: dict[str, Any]
+               ) -> list[dict[str, Any]]:
         """The checks that stand in the task."""
         planned = []
         for number, given in enumerate(args["checks"]):
@@ -86,7 +87,8 @@ class ActionModule(ActionBase):
             outcome.update(self._failure(error))
         return results
 
-    def _judge(self, planned, since, within, window, kept_in=()):
+    def _judge(self, planned: list[dict[str, Any]], since: dict[str, Any] | None, within: float, window: float,
+               kept_in: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
         checks = {each["id"]: judge.make(each["check"], each["params"], since) for each in planned}
         about = {each["id"]: each for each in planned}
         captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, *kept_in)

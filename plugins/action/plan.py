@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
+from typing import Any
 
 import yaml
 from ansible import __version__ as ansible_version
@@ -80,7 +81,8 @@ class ActionModule(ActionBase):
                 "inventory_dir"), streams, planned, marks)
         return result
 
-    def _open(self, args, topology, inventory_dir, streams, planned, marks):
+    def _open(self, args: dict[str, Any], topology: dict[str, Any] | None, inventory_dir: str | None,
+              streams: list[dict[str, Any]], planned: list[dict[str, Any]], marks: list[dict[str, str]]) -> str:
         lab = topology["name"] if topology else os.path.basename(inventory_dir or "") or "hosts"
         parent, mode = os.path.abspath(os.path.join(args["results_dir"] or "", lab)), mode_option(args["mode"])
         manifest = {

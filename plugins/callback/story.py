@@ -88,7 +88,7 @@ class CallbackModule(CallbackBase):
         try:
             self._display.display(text, color=colour)
         except BrokenPipeError:
-            # Nobody reads on (as with "| head"): the run goes on all the same, to its evidence and its verdict.
+            # The reader has gone, as with "| head". The run goes on all the same, to its evidence and its verdict.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _shown(self, result):

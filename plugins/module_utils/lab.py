@@ -53,7 +53,7 @@ def removal(name: str) -> Changes:
 
 
 def standing() -> dict[str, list[str]]:
-    """The labs of this machine, whoever made them: ``{name: [namespace, ...]}``, both sorted."""
+    """The labs of this machine, by their mark: ``{name: [namespace, ...]}``, both sorted."""
     found: dict[str, list[str]] = {}
     for name in netns.names():
         owner = _owner(name)

@@ -19,8 +19,8 @@ options:
   checks:
     description:
       - The checks, each with C(check) (its name), C(severity) (V(failure) or V(warning)) and its own options.
-      - C(interface.settings) with C(interface) and any of C(state) (V(up), V(down)), C(multicast), C(allmulti),
-        C(promisc), C(mtu) (bytes), C(igmp_version) (that is in force, V(3) also where no querier is).
+      - C(interface.settings) with C(interface) and any of C(state) (V(up), with a carrier, or V(down)), C(multicast),
+        C(allmulti), C(promisc), C(mtu) (bytes), C(igmp_version) (that is in force, V(3) also where no querier is).
       - C(membership.present) with C(interface), C(group), and optionally C(filter_mode) (V(include), V(exclude)) and
         C(sources).
       - C(membership.absent) with C(interface) and C(group).
@@ -37,16 +37,20 @@ options:
       - C(delivery.sent) with C(stream), C(group), C(port), C(interface) and the number of C(datagrams), as told by the
         sender of the name C(sender-STREAM).
       - C(delivery.received) with the same and C(sources), the senders' addresses, as told by the receiver of the name
-        C(receiver-STREAM). With C(at_least), so many datagrams of each sender are enough.
+        C(receiver-STREAM). With C(at_least), so many datagrams of each sender are enough; without C(datagrams), there
+        may be any number more.
       - C(socket.listening) with C(port), and optionally C(group) and C(process), a name. A process holds a UDP socket
         that datagrams to the group can reach - on the wildcard address or the group itself, and of its family.
+      - C(socket.undropped) with C(port) and C(group). Such a socket is there, and the kernel has dropped nothing at it
+        since the gathering O(since).
       - C(firewall.listed) with C(protocol) (V(udp), V(tcp), V(igmp), V(mld), V(pim)), C(port) (or a range such as
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
         the ruleset leaves open is no pass.
       - C(mroute.present) with C(group), and optionally C(source), C(incoming) (interface), C(outgoing) (exactly these
         interfaces, FRR's C(pimreg) aside) and C(packets), at least so many. C(mroute.growing) with the same but
-        C(packets); the count grows while it looks. C(mroute.absent) with the same; with C(outgoing), no route leads to
+        C(packets); what it forwards, and what its outgoing interfaces send, grows while it looks. Packets that come in
+        on another interface count for neither. C(mroute.absent) with the same; with C(outgoing), no route leads to
         one of these.
       - C(pim.neighbor) with C(interface) and C(address). C(pim.dr) with the same, the designated router there.
         C(pim.rp) with C(group) and C(address), its rendezvous point. C(pim.rpf) with C(group), C(interface), and
@@ -60,7 +64,8 @@ options:
       - C(mdb.ports) with C(bridge), C(group) and C(ports), exactly those to which the group goes, routers left out.
       - C(mdb.router_port) with C(bridge) and C(port).
       - C(mdb.querier) with C(bridge), C(family) (V(ipv4), which is the default, or V(ipv6)), and optionally C(address),
-        C(port) and C(self) (whether the bridge is it). C(mdb.no_querier) with the first two.
+        C(port) and C(self) (whether the bridge is it). Another one was heard within the bridge's query interval.
+        C(mdb.no_querier) with the first two.
       - C(expiry.interval) with C(bridge), which keeps a silent member for robustness times query interval and response
         interval. C(expiry.timer) with C(bridge), C(group) and C(port), whose timer is no longer than that.
       - C(expiry.gone) with the same. The group has gone no later than that interval after the first look.
@@ -77,20 +82,23 @@ options:
         C(apart) seconds after another counted as one with it.
       - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
         while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
-        C(at_most), or by default at least one.
+        C(at_most), or by default at least one. What a capture lost, ended before, or does not list passes no check that
+        rests on it, such as an absence, an exact number, or that all of them are alike.
       - C(packets.messages) with the number, C(kinds) (see RV(mcast.lab.capture_info#module:messages[].kind)), C(group),
         C(record) (type of a record for the group) and C(source). All of them must have the C(destination), C(ttl),
         C(router_alert), C(source_mac), C(destination_mac) and C(sources) (of the record) that are given, with no more
         than C(within) seconds from the first to the last, and at least C(apart) seconds from each to the next, and be
         about as many C(groups) together.
       - C(packets.datagrams) with the number, C(group), C(port), and optionally C(sources), C(ttl), C(mac), C(payload)
-        (text), C(consecutive) (that the numbers at their end have no gap). MAC and payload are looked at in the first
-        1000 datagrams.
+        (text), C(consecutive) (that the numbers at their end have no gap), and C(offload) (V(false) where no checksum
+        is left to an interface, as in a lab). None may have a wrong UDP checksum. The first 20,000 are looked at one by
+        one.
       - C(packets.reports) with C(interface), C(group), C(change) (V(join) or V(leave)), and optionally C(filter_mode),
         C(sources), and C(exact) (V(false) where one report is enough). With IGMPv3 and MLDv2 the host's own reports are
         as many as its robustness variable.
       - C(packets.order) with C(steps), a list of which each has C(kinds), C(group), C(record) and C(source) of a
-        message, or C(group) and C(port) of datagrams. Each step is found, at or after the time of the one before.
+        message, or C(group) and C(port) of datagrams, and optionally C(offload). Each step is found, at or after the
+        time of the one before, in datagrams without a wrong UDP checksum.
       - C(packets.delay) with C(from) and C(to), each like a step of C(packets.order) and with C(which) (V(first),
         V(last), or V(next) after C(from)), C(at_least) and C(at_most) (seconds between them), and optionally C(name).
       - C(packets.captured) holds if the capture went on until it was stopped, and the kernel dropped nothing.

@@ -116,7 +116,7 @@ msg:
   description: The line that ends the run.
   returned: always
   type: str
-  sample: "verdict: pass, 38 checks, sha256:9f86d081884c7d65, results/two_hosts/20260131T120000Z/"
+  sample: "verdict: pass, 40 checks, sha256:9f86d081884c7d65, results/two_hosts/20260131T120000Z/"
 not_passed:
   description: The results other than pass, as in RV(mcast.lab.check#module:checks).
   returned: always

@@ -63,7 +63,7 @@ def _resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def end_children():
+def end_children() -> None:
     """Kill the processes that this one has started and not waited for: those of connections that hang."""
     try:
         for task in os.listdir("/proc/self/task"):

@@ -84,7 +84,7 @@ class Captures:
         (self._folder.append if length else self._folder.write)(file, more)
         self._have[name, report["pid"]] = length + len(more)
 
-    def _fetch(self, wanted, more: int):
+    def _fetch(self, wanted: dict[str, tuple[str, int]], more: int) -> dict[str, bytes]:
         """wanted: ``{name: (file on the host, how many bytes of it are here)}``; more: bytes that are known to be
         written after those. Returns ``{name: the bytes after those}``; a single round trip."""
         names = list(wanted)

@@ -10,6 +10,7 @@ import contextvars
 import queue
 import threading
 import time
+from typing import Any, Iterator
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel import facts as kernel_facts
@@ -50,7 +51,7 @@ def answer(output):
         raise Failure("facts", str(error)) from None
 
 
-def ask(questions, forks, timeout, per_host=None):
+def ask(questions: list[Any], forks: int, timeout: float, per_host: float | None = None) -> Iterator[tuple[Any, Any]]:
     """questions: a list; forks: how many hosts are asked at a time; timeout: seconds after which all of it ends;
     per_host: after which one host has failed, by default the same.
 
@@ -59,7 +60,7 @@ def ask(questions, forks, timeout, per_host=None):
 
 
 class _Asking:
-    def __init__(self, questions, forks, timeout, per_host):
+    def __init__(self, questions: list[Any], forks: int, timeout: float, per_host: float) -> None:
         self.waiting = list(reversed(questions))
         self.forks, self.timeout, self.per_host = forks, timeout, per_host
         self.deadline = time.monotonic() + timeout
@@ -98,7 +99,7 @@ class _Asking:
             # Ansible keeps the task that is run in a context, which a thread does not have by itself.
             threading.Thread(target=contextvars.copy_context().run, args=(self._run, question), daemon=True).start()
 
-    def _overdue(self):
+    def _overdue(self) -> Iterator[tuple[Any, Failure]]:
         """Hosts that have had all the time that one host may take."""
         now = time.monotonic()
         for question in [one for one, begun in self.asked.items() if now - begun >= self.per_host]:

@@ -8,7 +8,7 @@ scenario calls its own steps. `severity` is failure, or warning where a host isn
 `wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 from urllib.parse import quote
 
 from ..module_utils import expect
@@ -210,7 +210,7 @@ def _during(streams, host, others):
         yield "packets.reports", others, params
 
 
-def _received(stream, host, shared):
+def _received(stream: dict[str, Any], host: str, shared: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
     """What arrives at the program of a receiver: counted by ours, and by the kernel where it is foreign."""
     end = stream["receivers"][host]
     if host in stream["foreign"]:
@@ -223,7 +223,7 @@ def _received(stream, host, shared):
         "loss") else params
 
 
-def _is_foreign(stream) -> bool:
+def _is_foreign(stream: dict[str, Any]) -> bool:
     """Whether another program than ours sends: then it is not known what, and how much beyond `count`."""
     return bool(set(stream["foreign"]) & set(stream["senders"]))
 
@@ -301,7 +301,7 @@ def _senders(stream):
     return [address for address in addresses if address is None or (address in stream["sources"]) == include]
 
 
-def _not_joined(streams, host, others):
+def _not_joined(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Before and after the streams; a foreign receiver may run longer."""
     foreign = _foreign_groups(streams, host)
     for interface, group in streams_of.memberships(streams, host):
@@ -309,14 +309,14 @@ def _not_joined(streams, host, others):
             yield "membership.absent", others, {"interface": interface, "group": group}
 
 
-def _foreign_groups(streams, host) -> set[tuple[str, str]]:
+def _foreign_groups(streams: list[dict[str, Any]], host: str) -> set[tuple[str, str]]:
     """(interface, group) of the streams that another program than ours receives on this host: nobody knows when it
     joins and leaves."""
     return {(stream["receivers"][host]["interface"], stream["group"]) for stream in streams
             if host in stream["receivers"] and host in stream["foreign"]}
 
 
-def _after(streams, host, others):
+def _after(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield from _not_joined(streams, host, others)
     if not _foreign_groups(streams, host):
         yield "membership.difference", others, {"joined": []}

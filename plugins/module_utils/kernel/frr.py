@@ -35,7 +35,7 @@ def pim(text):
         raise McastError("vtysh", "has answered what is not expected of FRR (%s)" % error) from None
 
 
-def _known(name):
+def _known(name: str | None) -> str | None:
     """Null where FRR has no interface or address yet, for which it prints "Unknown", "<ifname?>" or 0.0.0.0."""
     return None if not name or name in ("Unknown", "0.0.0.0") or name.startswith("<") else name
 

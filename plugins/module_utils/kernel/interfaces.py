@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .rows import ipv6_network, mac, odd, rows
 
@@ -34,7 +35,7 @@ def _flags(words):
     return sorted(word for word in words if word != "no-carrier")
 
 
-def ip_addr(text, names=None):
+def ip_addr(text: str, names: dict[int, str] | None = None) -> dict[str, dict[str, Any]]:
     """text: of `ip addr show` (iproute2 or busybox); names: ``{index: name}`` as far as other tables have them. It
     prints NAME@PEER, and a name may hold an @ itself. Returns ``{name: {"index": int, "flags": [word, …],
     "mtu": bytes, "mac": text or None, "addresses": [IPv4 address]}}``; see address() for the shape of these."""
@@ -57,14 +58,14 @@ def ip_addr(text, names=None):
     return found
 
 
-def _name(word, known):
+def _name(word: str, known: str | None) -> str:
     """The name of an interface that `ip` prints as NAME or NAME@PEER."""
     if known is not None and (word == known or word.startswith(known + "@")):
         return known
     return word.rpartition("@")[0] or word
 
 
-def names(text):
+def names(text: str | None) -> dict[int, str]:
     """text: of /proc/net/dev_mcast. Returns ``{index: name}`` of the interfaces that it has."""
     return {int(match["index"]): match["name"] for match in rows("/proc/net/dev_mcast", text, _DEV_MCAST)}
 

@@ -26,7 +26,7 @@ class _Delivery(Check):
         report = facts["traffic"].get(unit_name(self.PROGRAM, self.stream))
         return report if report and report.get("program") == self.PROGRAM else None
 
-    def _lacking(self, facts):
+    def _lacking(self, facts: dict[str, Any]) -> str:
         """What there is to say where no such program runs: what its start said, if that has failed."""
         unit = unit_name(self.PROGRAM, self.stream) + ": "
         said = [part for message in facts.get("failures", ()) for part in message.split("; ") if unit in part]

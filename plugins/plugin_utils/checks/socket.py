@@ -3,6 +3,8 @@
 """Topic `socket`: who listens?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
 from ...module_utils import group as groups
 from .base import Check, group_option, port_option
@@ -70,10 +72,10 @@ class Undropped(Listening):
     NAME = "socket.undropped"
     REQUIRED = ("port", "group")
 
-    def describe(self):
+    def describe(self) -> str:
         return f"no datagram to {self.group} port {self.port} is dropped at its socket"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
         passed, expected, actual, evidence = super().judge(facts)
         before = {row["inode"]: row["drops"] for row in (self.since or {}).get("sockets") or ()}
         dropped = sum((row["drops"] or 0) - (before.get(row["inode"]) or 0) for row in evidence["sockets"])
