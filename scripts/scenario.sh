@@ -39,6 +39,7 @@ done
 # A run that came to its verdict has cleared up, and says so by results.json.
 trap '' INT TERM HUP
 [ -e "$bundle/results.json" ] && [ -z "$interrupted" ] && exit "$status"
+[ -n "$interrupted" ] || [ -e "$bundle/plan.json" ] || exit "$status" # refused before anything was made
 [ -n "$interrupted" ] && status=130
 echo "mcast.lab: the run ended before its verdict, clearing what it left" >&2
 "$venv/bin/ansible" -i "$inventory" localhost -m mcast.lab.topology -a 'name={{ mcast_topology.name }} state=cleared' \

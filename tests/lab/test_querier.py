@@ -159,7 +159,7 @@ def test_two_queriers_the_lower_wins_the_other_takes_over_and_gives_way(lan, fam
     until(lambda: told(higher)["role"] == "querier")
     heard = events(higher.report(), family, "query_heard")[-1]["time"]
     took = events(higher.report(), family, "querier")[-1]["time"]
-    assert 2.14 <= took - heard < 4  # 2 × 1 s + 0.15 s, and what a busy machine adds
+    assert 2.14 <= took - heard < 30  # 2 × 1 s + 0.15 s, and what a busy machine adds; not 255 s, the default
     lan.program(first, "querier", **options)
     until(lambda: told(higher)["role"] == "non_querier")
 

@@ -112,5 +112,5 @@ class Program:
     def end(self, signal=15):
         """Stop it; returns its last report."""
         self.process.send_signal(signal)
-        self.process.wait(5)
+        self.process.wait(60)
         return self.report()
