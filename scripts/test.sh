@@ -90,7 +90,8 @@ tests() {
 
 molecules() {
     small_path "$scratch/small"
-    local some=(--scenario-name default --scenario-name two_hosts --scenario-name two_hosts_ssh)
+    # The runs of two hosts are those of the tests on this core.
+    local some=(--scenario-name default)
     [ -z "${MCAST_ALL:-}" ] || some=(--all)
     scenarios ".venv-$other" --all && scenarios .venv "${some[@]}"
 }
