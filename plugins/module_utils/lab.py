@@ -233,6 +233,9 @@ class _Lab:
                 if not link["flags"] & IFF_UP:
                     self.changes.add(path + ("state",), "down", "up", lambda where=where, link=link: self.netlink(
                         where).set_up(link["index"]))
+            ends = ((self.netlink(namespace), name), (self.netlink(self.switch), want["port"]))
+            if any(netlink.offloads_checksums(end) for netlink, end in ends):
+                self.changes.add(path + ("checksum_offload",), True, False, lambda: self._finish_checksums(ends))
         return self._addresses(path, namespace, name, want, addresses.get(have["index"], []) if have else []) or down
 
     def _cable(self, namespace, name, want, bridge, leftover):
@@ -245,9 +248,14 @@ class _Lab:
         # Not the host's own: a bridge keeps what is addressed to one of its ports.
         port_mac = topologies.mac(self.switch, "port " + want["port"])
         switch.add_veth(want["port"], port_mac, switch.index(bridge), name, want["mac"], self.open[namespace][0])
-        switch.finish_checksums(want["port"])
-        host.finish_checksums(name)
+        self._finish_checksums(((host, name), (switch, want["port"])))
         host.set_up(host.index(name))
+
+    def _finish_checksums(self, ends: tuple[tuple[Netlink, str], ...]) -> None:
+        """Have checksums filled in before a packet is on the cable. A veth leaves them to hardware that there is not:
+        captures could not tell them from wrong ones, and what copies packets would send them on unfinished."""
+        for netlink, name in ends:
+            netlink.offload_checksums(name, False)
 
     def _addresses(self, path, namespace, name, want, have):
         wanted = [ipaddress.ip_interface(want[family]) for family in ("ipv4", "ipv6") if want[family]]

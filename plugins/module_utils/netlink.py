@@ -5,7 +5,7 @@
 A netlink socket belongs to the network namespace in which it was made, so one process configures many hosts."""
 from __future__ import annotations
 
-import ctypes
+import array
 import errno
 import fcntl
 import ipaddress
@@ -23,8 +23,6 @@ _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _REQUEST, _ACK, _DUMP, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
 _ERROR, _DONE = 2, 3
 
-# include/uapi/linux/sockios.h and ethtool.h, and the size of struct ifreq.
-_SIOCETHTOOL, _ETHTOOL_STXCSUM, _IFREQ = 0x8946, 0x17, 40
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD = 18, 20, 28
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
@@ -32,6 +30,7 @@ _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST = 254, 4, 1
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_SIOCETHTOOL, _GTXCSUM, _STXCSUM = 0x8946, 0x16, 0x17  # linux/sockios.h, linux/ethtool.h ETHTOOL_*
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -149,14 +148,6 @@ class Netlink:
         body += pack(_IFLA_MASTER, master) + pack(_IFLA_LINKINFO, info)
         self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
 
-    def finish_checksums(self, name: str) -> None:
-        """Have the kernel compute whole checksums of what leaves by this link, in place of leaving them to an interface
-        that is not there (ethtool -K NAME tx off): a copy of such a packet, as pimd makes one for its Register, would
-        never be finished, and captures could not tell it from one that is wrong."""
-        value = ctypes.create_string_buffer(struct.pack("=II", _ETHTOOL_STXCSUM, 0))
-        request = struct.pack("@16sP", os.fsencode(name), ctypes.addressof(value))
-        fcntl.ioctl(self._socket, _SIOCETHTOOL, request.ljust(_IFREQ, b"\0"))
-
     def add_bridge(self, name, mac):
         """A bridge that is up. Its MAC is fixed, else it would change with its ports."""
         body = _link_header(0, IFF_UP, IFF_UP) + pack(_IFLA_IFNAME, name) + pack(_IFLA_ADDRESS, _mac(mac))
@@ -176,6 +167,24 @@ class Netlink:
 
     def set_mtu(self, index, mtu):
         self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MTU, mtu), "mtu %d" % mtu)
+
+    def offloads_checksums(self, name: str) -> bool:
+        """Whether the link `name` is to fill in the checksums of what it sends (ethtool's tx-checksumming)."""
+        return bool(self._ethtool(name, _GTXCSUM, 0))
+
+    def offload_checksums(self, name: str, wanted: bool) -> None:
+        """Have the link `name` fill in the checksums of what it sends, or the kernel before that."""
+        self._ethtool(name, _STXCSUM, int(wanted))
+
+    def _ethtool(self, name: str, command: int, value: int) -> int:
+        """One command of ethtool with one value, and the value that it leaves. Any socket takes it, also this one, in
+        whose namespace the link is."""
+        data = array.array("I", (command, value))
+        try:
+            fcntl.ioctl(self._socket, _SIOCETHTOOL, struct.pack("16sP16x", name.encode(), data.buffer_info()[0]))
+        except OSError as error:
+            raise OSError(error.errno, os.strerror(error.errno), name) from None
+        return data[1]
 
     def set_master(self, index, master):
         """Make a link a port of the bridge with index `master`."""

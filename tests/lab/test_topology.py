@@ -14,7 +14,7 @@ import sys
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import netns
 from probe import answers
-from topology_lab import HOSTS, SEGMENTS, lab_of, many, owned, state
+from topology_lab import HOSTS, SEGMENTS, lab_of, many, offload, owned, state
 from waiting import until
 
 
@@ -122,6 +122,17 @@ def test_drift_is_mended_and_nothing_else_touched(lab_name, module, changed, sta
         subprocess.run(["ip", *words.format(lab=lab_name).split()], check=True)
     until(lambda: cables_are_whole(lab_name, ip))
     assert told(changed(lab), lab_name) == set(names)
+    stands(lab)
+
+
+@pytest.mark.parametrize(("host", "link"), [(".client", "eth0"), ("", "client~eth0")])
+def test_checksums_are_filled_in_on_both_ends_of_a_standing_lab(lab_name, module, changed, stands, host, link):
+    lab = lab_of(lab_name)
+    module("topology", lab)
+    offload(lab_name + host, link, wanted=True)
+    diff = changed(lab)
+    path = {"%s.client eth0" % lab_name: {"checksum_offload": True}}
+    assert diff["before"] == {"interfaces": path} and told(diff, lab_name) == {"client eth0"}
     stands(lab)
 
 

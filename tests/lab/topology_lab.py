@@ -3,7 +3,10 @@
 """A lab for the tests of the module topology: what is written, what must follow from it, and what `ip` says of it."""
 from __future__ import annotations
 
+import os
+
 from ansible_collections.mcast.lab.plugins.module_utils import netns
+from ansible_collections.mcast.lab.plugins.module_utils.netlink import Netlink
 from ansible_collections.mcast.lab.plugins.module_utils.topology import settle
 
 SEGMENTS = {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "spare": {"ipv4": "10.9.0.0/29"}, "bare": {}}
@@ -23,8 +26,21 @@ def owned(name):
     return [each for each in netns.names() if each.split(".")[0] == name]
 
 
+def offload(namespace, link, wanted=None):
+    """Whether a link is to fill in the checksums of what it sends; as it is `wanted` from now on."""
+    descriptor = os.open(netns.path(namespace), os.O_RDONLY)
+    try:
+        with Netlink(descriptor) as netlink:
+            if wanted is not None:
+                netlink.offload_checksums(link, wanted)
+            return netlink.offloads_checksums(link)
+    finally:
+        os.close(descriptor)
+
+
 def state(name, ip):
-    """The whole of a lab as `ip` shows it: per namespace and link its state, MAC, master and addresses."""
+    """The whole of a lab as `ip` shows it: per namespace and link its state, MAC, master and addresses; and of cables
+    whether they leave checksums open."""
     found = {}
     for namespace in owned(name):
         links = {}
@@ -35,6 +51,8 @@ def state(name, ip):
                 "up": "UP" in link["flags"], "mac": link["address"], "master": link.get("master"),
                 "kind": link.get("linkinfo", {}).get("info_kind"), "alias": link.get("ifalias"),
                 "addresses": addresses}
+            if links[link["ifname"]]["kind"] == "veth":
+                links[link["ifname"]]["offload"] = offload(namespace, link["ifname"])
         found[namespace] = links
     return found
 
@@ -51,7 +69,8 @@ def expected(lab):
     for host in settled["hosts"].values():
         links = found[host["namespace"]] = {"lo": dict(loopback)}
         for name, interface in host["interfaces"].items():
-            cable = {"up": True, "master": None, "kind": "veth", "alias": None, "addresses": []}
+            cable = {"up": True, "master": None, "kind": "veth", "alias": None, "addresses": [],
+                     "offload": False}
             links[name] = dict(cable, mac=interface["mac"], addresses=[
                 interface[family] for family in ("ipv4", "ipv6") if interface[family]])
             switches[interface["port"]] = dict(cable, master=settled["segments"][interface["segment"]]["bridge"])
