@@ -15,6 +15,7 @@ import pytest
 import yaml
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
+from ansible_collections.mcast.lab.plugins.plugin_utils import judge
 from two_routers import HOSTS, SEGMENTS
 from verify_lab import playbook
 
@@ -44,17 +45,17 @@ inbox.settimeout(40)
 inbox.bind(("", 4001))
 print(inbox.recvfrom(100)[1][0])
 """
-# Sends to a group until its input ends.
+# Sends to a group, with another TTL than 8 where one is given, until its input ends.
 SEND = """
 import select, socket, struct, sys
-group = sys.argv[1]
+group, ttl = sys.argv[1], int((sys.argv + [8])[2])
 if ":" in group:
     out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 8)
+    out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
     out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("eth0"))
 else:
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 8)
+    out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
     out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
                    struct.pack("@4s4si", bytes(4), bytes(4), socket.if_nametoindex("eth0")))
 while not select.select([sys.stdin], [], [], 0.1)[0]:
@@ -128,6 +129,39 @@ CHANGED = [dict(FRR, rp={"10.1.0.2": ["239.0.0.0/8"], "10.2.0.2": "225.0.0.0/8"}
            dict(FRR, igmp={"query_interval": 3, "last_member_query_interval": 0.5, "query_response_interval": 0.2}),
            dict(FRR, igmp={}), dict(FRR, dr_priority=9), FRR]
 ANEW = [dict(FRR, hello_interval=None), dict(FRR, interfaces=["eth1"])]
+
+
+def gathered(lab, host, *parts):
+    run = subprocess.run(["ip", "netns", "exec", f"{lab}.{host}", "/bin/sh", "-s"], capture_output=True, text=True,
+                         check=True, input=sources.script(parts))
+    return facts(sources.split(run.stdout))
+
+
+# How a route takes packets and forwards none of them: incoming and outgoing interface, and the sender's TTL.
+FORWARDS_NOTHING = {"they come in elsewhere": ("eth1", ["eth0"], "8"), "the TTL ends here": ("eth0", ["eth1"], "1"),
+                    "as it should be": ("eth0", ["eth1"], "8")}
+
+
+@pytest.mark.parametrize("case", FORWARDS_NOTHING)
+@pytest.mark.parametrize("group", ["239.1.1.1", "ff15::1"])
+def test_packets_that_are_not_forwarded_do_not_count(lab, router, group, case):
+    incoming, outgoing, ttl = FORWARDS_NOTHING[case]
+    good = case == "as it should be"
+    source = "10.1.0.1" if "." in group else "fd00:1::1"
+    assert router("r1", **dict(SMCROUTE, routes=[
+        {"group": group, "source": source, "incoming": incoming, "outgoing": outgoing}]))["changed"]
+    growing, carried = (judge.make(name, dict(group=group, source=source, **more)) for name, more in (
+        ("mroute.growing", {}), ("mroute.present", {"packets": 1})))
+    with inside(lab, "s", SEND, group, ttl) as out:
+        deadline, packets = time.monotonic() + 20, 0
+        while packets < 5:
+            assert time.monotonic() < deadline
+            found = gathered(lab, "r1", "mroutes")
+            verdicts = growing.judge(found)[0], carried.judge(found)[0]
+            assert good or verdicts == (False, False), found["mroutes"]
+            packets = sum(route["packets"] for route in found["mroutes"]["routes"])
+        assert verdicts == (good, good), found["mroutes"]
+        out.stdin.close()
 
 
 def test_a_daemon_that_is_frozen_does_not_hold_up_the_facts(lab, router):

@@ -11,7 +11,9 @@ from ansible_collections.mcast.lab.plugins.plugin_utils import judge
 FACTS = {
     "mroutes": {"vifs": [
         {"family": "ipv4", "interface": "eth0", "packets_in": 70, "packets_out": 0},
-        {"family": "ipv4", "interface": "eth1", "packets_in": 0, "packets_out": 70}], "routes": [
+        {"family": "ipv4", "interface": "eth1", "packets_in": 0, "packets_out": 70},
+        {"family": "ipv4", "interface": "eth2", "packets_in": 0, "packets_out": 0},
+        {"family": "ipv4", "interface": "pimreg", "packets_in": 0, "packets_out": 90}], "routes": [
         {"family": "ipv4", "group": "239.1.1.1", "source": None, "incoming": "eth0", "outgoing": ["pimreg", "eth1"],
          "packets": 1, "bytes": 33, "wrong_interface": 0},
         {"family": "ipv4", "group": "239.1.1.1", "source": "10.1.0.1", "incoming": "eth0", "outgoing": ["eth1"],
@@ -83,7 +85,9 @@ def test_a_count_grows_between_two_looks():
 
 
 # What the second look sees of the route: packets, of them on a wrong interface, outgoing ones; what eth1 sent; verdict.
+# eth2 sends nothing, pimreg all.
 GROWTH = [
+    (80, 0, ["eth1", "eth2"], 80, True), (80, 0, ["pimreg"], 80, False), (80, 0, ["eth2"], 80, False),
     (80, 0, ["eth1"], 80, True), (80, 9, ["eth1"], 80, True), (80, 10, ["eth1"], 80, False),
     (80, 0, ["eth1"], 70, False), (80, 0, [], 80, False), (1000, 930, ["eth1"], 80, False),
 ]
@@ -102,7 +106,19 @@ def test_only_what_is_forwarded_counts(family, packets, wrong, outgoing, sent, p
     facts["mroutes"]["vifs"][1]["packets_out"] = sent
     assert check.judge(facts)[0] == passes
     carried = judge.make("mroute.present", dict(SG, packets=71)).judge(facts)[0]
-    assert carried == (packets - wrong > 70 and bool(outgoing))
+    assert carried == (packets - wrong > 70 and "eth1" in outgoing and sent > 70)
+
+
+def test_each_outgoing_interface_that_is_asked_for_must_send_more():
+    facts = copy.deepcopy(FACTS)
+    facts["mroutes"]["routes"][1]["outgoing"] = ["eth1", "eth2"]
+    check = judge.make("mroute.growing", dict(SG, outgoing=["eth2", "eth1"]))
+    assert not check.judge(facts)[0]
+    facts["mroutes"]["routes"][1]["packets"] += 1
+    for number, passes in ((1, False), (2, True)):
+        facts["mroutes"]["vifs"][number]["packets_out"] += 1
+        passed, _expected, actual, _evidence = check.judge(facts)
+        assert passed == passes and actual.endswith(f"70 before, eth1 has sent 1 more, eth2 has sent {number - 1} more")
 
 
 @pytest.mark.parametrize("check", ["pim.neighbor", "pim.dr"])

@@ -27,7 +27,8 @@ _OPTION = re.compile(r"(# )?CONFIG_(?P<name>\w+)(=(?P<value>\S+)| is not set)\s*
 
 def vifs(text, family):
     """text: of /proc/net/ip_mr_vif or ip6_mr_vif; family: "ipv4" or "ipv6". Returns ``{index: {family, interface,
-    packets_in, bytes_in, packets_out, bytes_out}}`` of the interfaces that groups are forwarded between."""
+    packets_in, bytes_in, packets_out, bytes_out}}`` of the interfaces that groups are forwarded between; the numbers of
+    all routes together."""
     found = {}
     for match in rows("/proc/net/ip_mr_vif", text, _VIF, header="Interface"):
         found[int(match["index"])] = dict({"family": family, "interface": match["name"]}, **{
@@ -38,7 +39,8 @@ def vifs(text, family):
 def routes(text, family, known):
     """text: of /proc/net/ip_mr_cache or ip6_mr_cache; known: of vifs(). Returns ``[{family, group, source, incoming,
     outgoing, packets, bytes, wrong_interface}]``: source None for any, incoming None while no daemon has told it;
-    outgoing with those that the daemon holds back by the incoming one too."""
+    outgoing with those that the daemon holds back by the incoming one too; packets with those that came in on a wrong
+    interface."""
     found = []
     for match in rows("/proc/net/ip_mr_cache", text, _ROUTE, header="Group"):
         incoming, outgoing = int(match["incoming"]), [int(each.split(":")[0]) for each in match["outgoing"].split()]

@@ -12,13 +12,13 @@ from .base import Check, group_option
 def _shown(entry):
     wrong = f" ({entry['wrong_interface']} more came in elsewhere)" if entry["wrong_interface"] else ""
     return (f"({entry['source'] or '*'}, {entry['group']}) in {entry['incoming'] or 'unresolved'} out "
-            f"{' '.join(sorted(entry['outgoing'])) or 'nothing'}, {_forwarded(entry)} packets{wrong}")
+            f"{' '.join(sorted(entry['outgoing'])) or 'nothing'}, {_taken(entry)} packets{wrong}")
 
 
-def _forwarded(entry: dict[str, Any]) -> int:
+def _taken(entry: dict[str, Any]) -> int:
     """The packets that the route took: the kernel also counts those that came in on another interface, and drops them
-    (net/ipv4/ipmr.c ip_mr_forward)."""
-    return entry["packets"] - entry["wrong_interface"] if entry["outgoing"] else 0
+    (net/ipv4/ipmr.c ip_mr_forward, net/ipv6/ip6mr.c ip6_mr_forward)."""
+    return entry["packets"] - entry["wrong_interface"]
 
 
 class _Mroute(Check):
@@ -35,11 +35,20 @@ class _Mroute(Check):
         return [entry for entry in facts["mroutes"]["routes"] if entry["group"] == self.group
                 and self.source in (None, entry["source"])]
 
+    def _leads_to(self, entry: dict[str, Any]) -> list[str]:
+        """The interfaces that it sends to. pimreg leads to the daemon itself, which registers the source by it, and
+        stays there for a while."""
+        return [name for name in entry["outgoing"] if name != "pimreg" or name in (self.outgoing or ())]
+
     def _fits(self, entry):
-        # pimreg leads to the daemon itself, which registers the source by it, and stays there for a while.
-        outgoing = [name for name in entry["outgoing"] if name != "pimreg" or name in (self.outgoing or ())]
         return self.incoming in (None, entry["incoming"]) and (
-            self.outgoing is None or sorted(self.outgoing) == sorted(outgoing))
+            self.outgoing is None or sorted(self.outgoing) == sorted(self._leads_to(entry)))
+
+    def _sent(self, entry: dict[str, Any], facts: dict[str, Any]) -> dict[str, int]:
+        """How many packets each of those interfaces has sent, of all routes. They count what leaves, where the route
+        counts what comes in: a packet with too low a TTL stays, and so does one of this host's own."""
+        return {vif["interface"]: vif["packets_out"] for vif in facts["mroutes"]["vifs"]
+                if vif["family"] == entry["family"] and vif["interface"] in self._leads_to(entry)}
 
     def _found(self, entries):
         return "; ".join(map(_shown, entries)) or "no route"
@@ -47,9 +56,10 @@ class _Mroute(Check):
 
 class Present(_Mroute):
     """Passes when the kernel has a route for the group, of that source, with that incoming interface and exactly those
-    outgoing ones (but for pimreg), as far as they are given, which has carried at least so many packets.
+    outgoing ones (but for pimreg), as far as they are given, which has forwarded at least so many packets: it has taken
+    them from its incoming interface, and one of its outgoing interfaces has sent as many.
 
-    Fails when there is none, or it goes elsewhere, or has carried less."""
+    Fails when there is none, or it goes elsewhere, or has forwarded less."""
 
     NAME = "mroute.present"
     PARAMS = dict(_Mroute.PARAMS, packets=lambda path, value: expect.number(path, value, 0, 2 ** 63))
@@ -59,32 +69,51 @@ class Present(_Mroute):
 
     def judge(self, facts):
         candidates = self._candidates(facts)
-        found = [entry for entry in candidates if self._fits(entry) and _forwarded(entry) >= (self.packets or 0)]
-        return bool(found), self.describe(), self._found(found or candidates), {"routes": candidates}
+        fitting = [entry for entry in candidates if self._fits(entry)]
+        found = [entry for entry in fitting if not self.packets or self._forwarded(entry, facts) >= self.packets]
+        actual = self._found(found or candidates)
+        if self.packets and fitting and not found:
+            actual += f"; {max(self._forwarded(entry, facts) for entry in fitting)} packets forwarded"
+        return bool(found), self.describe(), actual, {"routes": candidates}
+
+    def _forwarded(self, entry: dict[str, Any], facts: dict[str, Any]) -> int:
+        return min(_taken(entry), max(self._sent(entry, facts).values(), default=0))
 
 
 class Growing(_Mroute):
-    """Passes once such a route has taken more packets from one look to a later one, and its outgoing interfaces have
-    sent more. Packets that came in on another interface than the route's do not count.
+    """Passes once such a route has taken more packets from one look to a later one, and one of its outgoing interfaces
+    has sent more; with `outgoing`, each of them. Packets that came in on another interface than the route's do not
+    count.
 
     Fails when either stays, or there is no such route."""
 
     NAME = "mroute.growing"
+
+    def __init__(self, params, since=None):
+        super().__init__(params, since)
+        self._before: dict[tuple[str | None, ...], tuple[int, dict[str, int]]] = {}
 
     def describe(self):
         return "forwards more and more by %s" % self._said()
 
     def judge(self, facts):
         found = [entry for entry in self._candidates(facts) if self._fits(entry)]
-        places = {(entry["family"], name) for entry in found for name in entry["outgoing"]}
-        vifs = [vif for vif in facts["mroutes"]["vifs"] if (vif["family"], vif["interface"]) in places]
-        now = (sum(map(_forwarded, found)), sum(vif["packets_out"] for vif in vifs))
-        # A route that went and came again counts anew.
-        self.first = tuple(map(min, getattr(self, "first", now), now))
-        passed = bool(found) and now[0] > self.first[0] and now[1] > self.first[1]
-        actual = (f"{self._found(found)}; {self.first[0]} before; {now[1] - self.first[1]} more sent by its outgoing "
-                  "interfaces")
-        return passed, self.describe(), actual, {"routes": found, "vifs": vifs}
+        grown = [self._grown(entry, facts) for entry in found]
+        actual = "; ".join([self._found(found), *(words for unused, words in grown)])
+        return any(passed for passed, unused in grown), self.describe(), actual, {"routes": found}
+
+    def _grown(self, entry: dict[str, Any], facts: dict[str, Any]) -> tuple[bool, str]:
+        """Returns (whether it has forwarded more since an earlier look, what has changed since, in words)."""
+        key = entry["family"], entry["source"], entry["incoming"]
+        taken, sent = _taken(entry), self._sent(entry, facts)
+        first, sent_first = self._before.get(key, (taken, sent))
+        # A route or an interface that went and came again counts anew.
+        first, sent_first = min(first, taken), {name: min(sent_first.get(name, now), now) for name, now in sent.items()}
+        self._before[key] = first, sent_first
+        more = {name: now - sent_first[name] for name, now in sorted(sent.items())}
+        enough = any(more.values()) if self.outgoing is None else bool(more) and all(more.values())
+        words = [f"{first} before"] + [f"{name} has sent {number} more" for name, number in more.items()]
+        return taken > first and enough, ", ".join(words)
 
 
 class Absent(_Mroute):
