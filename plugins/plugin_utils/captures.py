@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel import sources
+from ..module_utils.packet import datagram
 from ..module_utils.packet.capture import read
 from .bounds import bounded
 from .evidence_file import Folder
@@ -21,8 +22,9 @@ from .gather import run
 
 # How many datagrams a bundle lists one by one; all are counted.
 DATAGRAMS = 1000
-# How many datagrams, messages and flows are judged one by one. What lies beyond passes no check that needs it.
-JUDGED = 20000
+# How many messages and datagrams are judged one by one: 50 MB and 150 MB of memory at most. A capture of the default
+# size holds no more datagrams. What lies beyond passes no check that needs it.
+JUDGED, JUDGED_DATAGRAMS = 20000, 550000
 _EMPTY = {"packets": {"total": 0, "decoded": 0, "malformed": 0, "other": 0}, "fragments": 0, "first": None,
           "last": None, "link_types": {}, "flows": [], "messages": [], "truncated": False, "truncated_at": None,
           "left_out": {"messages": 0, "flows": 0, "datagrams": 0}}
@@ -36,6 +38,13 @@ def wire_of(path: str, **options: Any) -> dict[str, Any]:
 def datagrams_of(path: str, limit: int = DATAGRAMS) -> list[dict[str, Any]]:
     """The first datagrams of a capture file, as messages with their payload."""
     return wire_of(path, kinds=["udp"], payload=True, limit=limit)["messages"]
+
+
+def _judged(path: str, datagrams: bool) -> dict[str, Any]:
+    wire, listed, more = wire_of(path, limit=JUDGED), [], 0
+    if datagrams and wire["packets"]["total"]:
+        listed, more = datagram.datagrams(path, JUDGED_DATAGRAMS)
+    return {"wire": dict(wire, left_out=dict(wire["left_out"], datagrams=more)), "datagrams": listed}
 
 
 class Captures:
@@ -55,7 +64,7 @@ class Captures:
 
     def gather(self, traffic, datagrams=False):
         """traffic: facts["traffic"]. Returns ``{name: {report, wire, datagrams}}`` of those captures that there are;
-        datagrams are empty unless they are asked for. McastError where a file can't be read."""
+        see checks/packets.py; datagrams are empty unless they are asked for. McastError where a file can't be read."""
         reports = {name: traffic[name] for name in self._names if (traffic.get(name) or {}).get("program") == "capture"}
         if not reports:
             return {}
@@ -70,8 +79,7 @@ class Captures:
             if fetched[name] or not self._length(name, report):
                 self._keep(name, report, file, fetched[name])
                 path = os.path.join(self._folder.path, file)
-                self._told[name] = {"wire": wire_of(path, limit=JUDGED),
-                                    "datagrams": datagrams_of(path, JUDGED) if datagrams else []}
+                self._told[name] = _judged(path, datagrams)
             found[name] = dict(self._told[name], report=report)
         return found
 

@@ -59,36 +59,44 @@ def test_exactly_the_checks_that_a_break_concerns_fail(inventory, connection, na
     assert ran.returncode != 0
 
 
-# Breaks made on the server itself. name: (commands, what nft reads, what is not passed, what is said)
-ON_THE_SERVER = {
+# Breaks made on a host itself. name: (host, commands, what nft reads, what is not passed, what is said)
+ON_THE_HOST = {
     # Ours accepts, and that doesn't help.
     "a chain of somebody else that drops": (
-        (), "table inet others { chain in { type filter hook input priority 10; udp dport 11111 drop; }; }",
+        "server", (), "table inet others { chain in { type filter hook input priority 10; udp dport 11111 drop; }; }",
         OPEN | RECEIVED, ["inet others in"]),
     # IPv4: the robustness variable that an interface got when it came up is another than the host's. Namespaces have
     # none for MLD: the first MLDv2 report about ff15::100 is dropped; its 76 bytes fit in the quota, and no more.
     "a report that is missing": (
-        ("sysctl -qw net.ipv4.igmp_qrv=1", "ip link set eth0 down", "ip link set eth0 up",
-         "sysctl -qw net.ipv4.igmp_qrv=2"),
+        "server", ("sysctl -qw net.ipv4.igmp_qrv=1", "ip link set eth0 down", "ip link set eth0 up",
+                   "sysctl -qw net.ipv4.igmp_qrv=2"),
         "table ip6 lossy { chain out { type filter hook output priority 0; icmpv6 type mld2-listener-report "
         "@th,96,128 0xff150000000000000000000000000100 quota 100 bytes drop; }; }",
         {each for each in REPORTED if "239.0.0.100" in each or "during" in each},
         ["actual:   1 igmpv3_report to_ex 239.0.0.100\n", "actual:   1 mldv2_report to_ex ff15::100\n"]),
+    # They are on the wire, and no receiver takes them.
+    "wrong UDP checksums": (
+        "client", (), "table inet spoiling { chain out { type filter hook postrouting priority 0; udp dport 11111 "
+        "udp checksum set 0xdead; }; }",
+        DATAGRAMS["client"] | DATAGRAMS["server"] | ORDER | RECEIVED,
+        ["1; 1 of them with a wrong UDP checksum, which no receiver takes (frames ",
+         "2; 2 of them with a wrong UDP checksum, which no receiver takes (frames ",
+         "then no datagrams to ff15::100 port 11111; 2 of them with a wrong UDP checksum"]),
 }
 
 
 @pytest.mark.parametrize("connection", CONNECTIONS)
-@pytest.mark.parametrize("names", [[name] for name in ON_THE_SERVER] if ALL else [list(ON_THE_SERVER)], ids=", ".join)
-def test_exactly_the_checks_fail_that_a_break_on_the_server_concerns(inventory, connection, names):
+@pytest.mark.parametrize("names", [[name] for name in ON_THE_HOST] if ALL else [list(ON_THE_HOST)], ids=", ".join)
+def test_exactly_the_checks_fail_that_a_break_on_a_host_concerns(inventory, connection, names):
     folder = inventory(connection)
-    on_the_server = ["ip", "netns", "exec", LAB + ".server"]
     assert playbook(folder, "lab_up").returncode == 0
     try:
         expected, said = set(), []
-        for commands, rules, fails, says in map(ON_THE_SERVER.get, names):
+        for host, commands, rules, fails, says in map(ON_THE_HOST.get, names):
+            on_the_host = ["ip", "netns", "exec", f"{LAB}.{host}"]
             for line in commands:
-                subprocess.run(on_the_server + line.split(), check=True)
-            subprocess.run(on_the_server + ["nft", "-f", "-"], input=rules, text=True, check=True)
+                subprocess.run(on_the_host + line.split(), check=True)
+            subprocess.run(on_the_host + ["nft", "-f", "-"], input=rules, text=True, check=True)
             expected |= fails
             said += says
         before = tables()

@@ -31,10 +31,11 @@ def pseudo_header(source, destination, length, protocol):
     return remainder(source + destination) + length + protocol
 
 
-def judge_udp(segment, source, destination):
+def judge_udp(segment: bytes, source: bytes, destination: bytes) -> str:
     """segment: the whole UDP datagram with its header. ``"unchecked"`` where an IPv4 sender computed none (RFC 768);
-    ``"unfinished"`` where the field holds the bare sum of the pseudo-header, as in a capture on the sender, before its
-    network interface has filled the checksum in (Linux CHECKSUM_PARTIAL, include/linux/skbuff.h)."""
+    ``"unfinished"`` where the field holds the bare sum of the pseudo-header: a capture on the sender, before its
+    network interface has filled the checksum in (Linux CHECKSUM_PARTIAL, include/linux/skbuff.h), or what copied the
+    packet in that state."""
     stored = struct.unpack_from("!H", segment, 6)[0]
     if not stored and len(source) == 4:
         return UNCHECKED

@@ -3,6 +3,8 @@
 """What every check is made of."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
 
@@ -71,6 +73,15 @@ def group_option(path, value):
         return str(group.parse(value))
     except McastError as error:
         raise McastError(path, "%s %s" % (error.thing, error.reason)) from None
+
+
+def member_before(since: dict[str, Any] | None, interface: str | None, address: str | None) -> list[str]:
+    """In words: that another process was a member before, as the facts of an earlier gathering have it. Then a host
+    reports neither a further join nor its leave: the state of its interface stays the same (RFC 9776 section 5.1). An
+    empty list where that is not known."""
+    if since and since.get("memberships") and find_membership(since, interface, address):
+        return [f"{interface} was a member of {address} before, so that a further join or leave is not reported"]
+    return []
 
 
 def find_membership(facts, interface, address):

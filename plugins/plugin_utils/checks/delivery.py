@@ -117,7 +117,9 @@ class Received(_Delivery):
                 got[key] = got.get(key, 0) + flow["datagrams"]
         actual = "; ".join("%d from %s over %s" % (count, source, interface)
                            for (source, interface), count in sorted(got.items())) or "0 datagrams"
-        passed = self._complete(got) and not report.get("error")
+        left_out = report.get("flows_left_out")
+        actual += f"; {left_out} further flows are not listed, so whose they are is unknown" if left_out else ""
+        passed = self._complete(got) and not report.get("error") and not left_out
         return passed, expected, actual + _ending(report) + _error(report), report
 
     def _complete(self, got):

@@ -4,7 +4,7 @@
 
 Beside what host_facts gathers, facts hold ``captures``: by name ``{report, wire, datagrams}``: the report of
 mcast.lab.capture, what capture_info returns of the file as far as it is written, and (only for checks that need
-``datagrams``) its first datagrams one by one."""
+``datagrams``) its datagrams one by one, with the number of those that are not listed in ``left_out`` of the wire."""
 from __future__ import annotations
 
 from typing import Any
@@ -13,8 +13,9 @@ from ...module_utils import expect, group
 from ...module_utils.packet import moment
 from ...module_utils.packet.checksum import BAD, UNFINISHED
 from ...module_utils.packet.choice import groups_of
+from ...module_utils.packet.datagram import Datagram
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
-from .base import Check, count_option, flag_option, group_option, mode_option, port_option
+from .base import Check, count_option, flag_option, group_option, member_before, mode_option, port_option
 
 _RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
 _EVIDENCE = 20
@@ -41,7 +42,7 @@ _NUMBER = {"count": count_option, "at_least": count_option, "at_most": count_opt
 
 
 class Packets(Check):
-    """READS: what the check reads of the capture, ``messages`` or ``flows`` or both."""
+    """READS: what the check reads of the capture: ``messages``, ``flows``, ``datagrams``."""
 
     NEEDS = ("captures",)
     REQUIRED = ("capture",)
@@ -52,9 +53,9 @@ class Packets(Check):
         if found is None:
             return False, self._expected(facts), "no capture %s" % self.capture, {}
         passed, actual, evidence = self._look(found, facts)
-        lacking = _lacking(found, self.READS)
-        if lacking and (not passed or self._needs_all()):
-            return False, self._expected(facts), "; ".join([actual, *lacking]), evidence
+        lacks = lacking(found, self.READS)
+        if lacks and (not passed or self._needs_all()):
+            return False, self._expected(facts), "; ".join([actual, *lacks]), evidence
         return passed, self._expected(facts), actual, evidence
 
     def _needs_all(self) -> bool:
@@ -78,11 +79,12 @@ class _Counted(Packets):
         """Only "at least" is decided at first sight."""
         return self.count is not None or self.at_most is not None
 
-    def _fits(self, number):
-        if self.count is not None:
-            return number == self.count
-        least = self.at_least if self.at_least is not None or self.at_most is not None else 1
-        return (least or 0) <= number and (self.at_most is None or number <= self.at_most)
+    def _fits(self, good: int, number: int) -> bool:
+        """good: how many of them count as there; number: how many there are at all."""
+        least, most = (self.at_least, self.at_most) if self.count is None else (self.count, self.count)
+        if least is most is None:
+            least = 1
+        return (least or 0) <= good and (most is None or number <= most)
 
     def _many(self):
         words = ["%s %d" % (word, number) for word, number in (
@@ -90,37 +92,61 @@ class _Counted(Packets):
         return " and ".join(words) if words else "at least 1"
 
 
-def _lacking(found: dict[str, Any], reads: tuple[str, ...]) -> list[str]:
-    """What the capture lacks, in words: packets that it did not take, and those that are not listed one by one."""
-    report, wire, words = found["report"], found["wire"], []
+def broken_off(report: dict[str, Any]) -> str | None:
+    """In words: that the capture has ended otherwise than by being stopped. None where it has not."""
     ended, killed = report["ended"], (report.get("exit") or {}).get("signal")
     if ended and ended["reason"] != "SIGTERM":
-        words.append(f"the capture has ended: {report['error'] or ended['reason']}")
-    elif killed:
-        words.append(f"the capture was killed by {killed}")
-    if report.get("dropped") or report.get("dropped_by_interface"):
-        words.append(f"{(report['dropped'] or 0) + (report['dropped_by_interface'] or 0)} packets were dropped")
-    if wire["truncated"]:
+        return f"the capture has ended: {report.get('error') or ended['reason']}"
+    return f"the capture was killed by {killed}" if killed and not ended else None
+
+
+def lacking(found: dict[str, Any], reads: tuple[str, ...]) -> list[str]:
+    """What the capture lacks, in words: packets that it did not take, and those that are not listed one by one."""
+    report, wire = found["report"], found["wire"]
+    words = list(filter(None, [broken_off(report)]))
+    dropped = sum(report.get(by) or 0 for by in ("dropped", "dropped_by_interface"))
+    words += [f"{dropped} packets were dropped"] if dropped else []
+    captured = report.get("captured")
+    if report["ended"] and captured and captured > wire["packets"]["total"]:
+        words.append(f"{captured - wire['packets']['total']} packets are not in the file")
+    if wire.get("truncated"):
         words.append("the capture file is cut off")
-    for kind in reads:
-        if wire["left_out"][kind]:
-            words.append(f"{wire['left_out'][kind]} further {kind} are not listed, so what they say is unknown")
-    return words
-
-
-def is_dropped(message: dict[str, Any], no_offload: bool) -> bool:
-    """Whether a receiver's kernel drops the datagram for its checksum (RFC 768, RFC 8200 section 8.1)."""
-    return message["checksum"] == BAD or no_offload and message["checksum"] == UNFINISHED
+    left_out = wire.get("left_out", {})
+    return words + [f"{left_out[kind]} further {kind} are not listed, so what they say is unknown"
+                    for kind in reads if left_out.get(kind)]
 
 
 def select(messages, kinds=None, group=None, record=None, source=None):
-    """Returns the messages of some kinds or protocols, about a group, with a record of a type for it, of a source."""
+    """The messages of some kinds or protocols, about a group, with a record of a type for it, of a source."""
     return [message for message in messages
             if (not kinds or message["kind"] in kinds or message["protocol"] in kinds)
             and source in (None, message["source"])
             and (group is None or group in groups_of(message))
             and (record is None or any(record == one["type"] and group in (None, one["group"])
                                        for one in message["records"]))]
+
+
+def is_bad(message: dict[str, Any]) -> bool:
+    """Whether it has a wrong checksum, so that nobody takes it. That of IGMP, MLD and PIM is never offloaded."""
+    return message.get("checksum") == BAD
+
+
+def _bad(messages: list[dict[str, Any]]) -> list[str]:
+    return [f"bad checksum (frame {message['number']})" for message in messages if is_bad(message)]
+
+
+def untaken(datagram: Datagram, offload: bool | None) -> bool:
+    """Whether no receiver takes it: its checksum is wrong, or not filled in and `offload` is False, so that no
+    interface is to do that after the capture (RFC 768, RFC 8200 section 8.1)."""
+    return datagram.checksum == BAD or datagram.checksum == UNFINISHED and offload is False
+
+
+def spoiled(datagrams: list[Datagram]) -> list[str]:
+    """In words: how many of the datagrams no receiver takes. datagrams: those that are untaken()."""
+    words = {BAD: "a wrong UDP checksum", UNFINISHED: "a UDP checksum that is not filled in"}
+    found = {kind: [str(one.number) for one in datagrams if one.checksum == kind] for kind in words}
+    return [f"{len(frames)} of them with {words[kind]}, which no receiver takes (frames {', '.join(frames[:3])}"
+            f"{' …' if len(frames) > 3 else ''})" for kind, frames in found.items() if frames]
 
 
 def _differences(messages, wanted):
@@ -133,10 +159,16 @@ def _evidence(messages):
     return {"messages": messages[:_EVIDENCE]}
 
 
+def _datagram_evidence(datagrams: list[Datagram]) -> dict[str, Any]:
+    return {"datagrams": [dict(one._asdict(), time=moment.text(one.time), payload=one.payload.hex())
+                          for one in datagrams[:_EVIDENCE]]}
+
+
 class Messages(_Counted):
     """Passes when the capture holds the number of messages of these kinds, about this group, and all of them are as
     given: addresses, TTL, Router Alert, the sources of the group's record, and spacing: `within` so many seconds from
     the first to the last, `apart` at least so many from each to the next. With `groups`, they are about so many groups.
+    None of them may have a wrong checksum.
 
     Fails on more or fewer, or when one of them is otherwise. `count: 0` passes when there are none."""
 
@@ -161,9 +193,9 @@ class Messages(_Counted):
     def _look(self, found, facts):
         messages = select(found["wire"]["messages"], self.kinds, self.group, self.record, self.source)
         wrong = _differences(messages, {key: self.params[key] for key in self._EACH if key in self.params})
-        wrong += self._sources(messages) + self._spacing(messages) + self._about(messages)
+        wrong += self._sources(messages) + self._spacing(messages) + self._about(messages) + _bad(messages)
         actual = "; ".join([str(len(messages))] + wrong)
-        return self._fits(len(messages)) and not wrong, actual, _evidence(messages)
+        return self._fits(len(messages), len(messages)) and not wrong, actual, _evidence(messages)
 
     def _sources(self, messages):
         if self.sources is None:
@@ -195,10 +227,11 @@ class Messages(_Counted):
 class Datagrams(_Counted):
     """Passes when the capture holds the number of datagrams to this group and port (from these sources), and all of
     them have the TTL, the MAC and the payload that are given. With `consecutive`, they end in numbers of which each is
-    one more than the one before (as mcast.lab's sender numbers them).
+    one more than the one before (as mcast.lab's sender numbers them). One whose UDP checksum is wrong counts for
+    `at_most` alone, as no receiver takes it; so does, with `offload: false`, one whose checksum is not filled in. What
+    a fragment or a packet that is cut off doesn't tell is not judged.
 
-    Fails on more or fewer, when one of them is otherwise or has a wrong UDP checksum, and when there are more than are
-    judged one by one. With `offload: false`, a checksum that is left to the interface is wrong, too."""
+    Fails on more or fewer, when one of them is otherwise, and when there are more than are judged one by one."""
 
     NAME = "packets.datagrams"
     NEEDS = ("captures", "datagrams")
@@ -227,51 +260,76 @@ class Datagrams(_Counted):
         flows = [flow for flow in found["wire"]["flows"]
                  if (flow["group"], flow["destination_port"]) == (self.group, self.port)
                  and (not self.sources or flow["source"] in self.sources)]
-        first = [message for message in found["datagrams"]
-                 if (message["group"], message["details"].get("destination_port")) == (self.group, self.port)
-                 and (not self.sources or message["source"] in self.sources)]
-        number = sum(flow["packets"] for flow in flows)
-        ttls = sorted({ttl for flow in flows for ttl in flow["ttls"]})
+        listed = datagrams_to(found, self.group, self.port, self.sources)
+        lost = [one for one in listed if untaken(one, self.offload)]
+        number = max(len(listed), sum(flow["packets"] for flow in flows))
         wrong = []
-        if self.ttl is not None and ttls not in ([], [self.ttl]):
-            wrong.append("ttl %s in place of %d" % (", ".join(map(str, ttls)), self.ttl))
+        if len(listed) < number and self._needs_all():
+            wrong.append(f"only {len(listed)} of them are listed, so what the others hold is unknown")
+        if self.ttl is not None:
+            ttls = sorted({one.ttl for one in listed})
+            wrong += [f"ttl {', '.join(map(str, ttls))} in place of {self.ttl}"] if ttls not in ([], [self.ttl]) else []
         if self.mac is not None:
-            wrong += _differences(first, {"destination_mac": self.mac})
-        wrong += self._payloads(first) + self._gaps(first) + self._checksums(first)
-        if len(first) < number and any(self.params.get(key) for key in self._ONE_BY_ONE):
-            wrong.append(f"only {len(first)} of them are listed, so what the others hold is unknown")
-        return self._fits(number) and not wrong, "; ".join([str(number)] + wrong), dict(_evidence(first), flows=flows)
+            wrong += [f"destination mac {one.mac} in place of {self.mac} (frame {one.number})"
+                      for one in listed if one.mac != self.mac]
+        wrong += self._payloads(listed) + self._gaps(listed)
+        evidence = dict(_datagram_evidence(listed), flows=flows)
+        return self._fits(len(listed) - len(lost), number) and not wrong, "; ".join(
+            [str(number), *spoiled(lost), *wrong[:_EVIDENCE]]), evidence
 
-    def _checksums(self, messages: list[dict[str, Any]]) -> list[str]:
-        """Datagrams that no receiver gets. One whose checksum is unfinished is left to the interface, unless that
-        is known to be off."""
-        dropped = [message for message in messages if is_dropped(message, self.offload is False)]
-        if not dropped:
-            return []
-        return [f"{len(dropped)} with a wrong UDP checksum, which no receiver gets (the first is frame "
-                f"{dropped[0]['number']})"]
-
-    def _gaps(self, messages):
+    def _gaps(self, datagrams: list[Datagram]) -> list[str]:
         if not self.consecutive:
             return []
-        texts = [bytes.fromhex(message["details"]["payload"]).rpartition(b" ")[2] for message in messages]
+        texts = [one.payload.rpartition(b" ")[2] for one in datagrams]
         numbers = [int(text) if text.isdigit() else None for text in texts]
-        return ["%s after %s (frame %d)" % (after, before, message["number"])
-                for message, before, after in zip(messages[1:], numbers, numbers[1:])
-                if None in (before, after) or after != before + 1]
+        return [f"{after} after {before} (frame {one.number})"
+                for one, before, after in zip(datagrams[1:], numbers, numbers[1:])
+                if before is None or after is None or after != before + 1]
 
-    def _payloads(self, messages):
+    def _payloads(self, datagrams: list[Datagram]) -> list[str]:
         """A fragment, or what the capture cut off, must be the payload's beginning."""
         if self.payload is None:
             return []
-        wanted, wrong = self.payload.encode(), []
-        for message in messages:
-            payload = bytes.fromhex(message["details"]["payload"])
-            part = message["snapped"] or message["fragment"]
-            if not (wanted.startswith(payload) if part else payload == wanted):
-                wrong.append("payload %r in place of %r (frame %d)" % (
-                    payload[:40].decode(errors="replace"), self.payload[:40], message["number"]))
-        return wrong
+        wanted = self.payload.encode()
+        return [f"payload {one.payload[:40].decode(errors='replace')!r} in place of {self.payload[:40]!r} "
+                f"(frame {one.number})" for one in datagrams
+                if not (one.payload == wanted if one.whole else wanted.startswith(one.payload))]
+
+
+def datagrams_to(found: dict[str, Any], group: str | None, port: int, sources: list[str] | None) -> list[Datagram]:
+    """The datagrams that are listed of a capture: those to a port, and a group, from some sources."""
+    return [one for one in found["datagrams"] if one.port == port and group in (None, one.group)
+            and (not sources or one.source in sources)]
+
+
+class Checksums(Packets):
+    """Passes when the capture holds datagrams to this group and port (from these sources), and the UDP checksum of each
+    is right, or with IPv4 none. What a fragment or a packet that is cut off doesn't tell is not judged.
+
+    Fails when there are none, or when the checksum of one is wrong or not filled in. A network interface may fill it in
+    after the capture, so that only a capture where the datagrams arrive over a real cable tells."""
+
+    NAME = "packets.checksums"
+    NEEDS = ("captures", "datagrams")
+    REQUIRED = ("capture", "group", "port")
+    READS = ("datagrams",)
+    PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
+              "port": port_option, "sources": expect.texts}
+
+    def describe(self):
+        return (f"{f'{self.stream}: ' if self.stream else ''}right UDP checksums of the datagrams to {self.group} "
+                f"port {self.port}")
+
+    def _expected(self, facts):
+        return "right UDP checksums"
+
+    def _look(self, found, facts):
+        listed = datagrams_to(found, self.group, self.port, self.sources)
+        lost = [one for one in listed if one.checksum in (BAD, UNFINISHED)]
+        if not listed:
+            return False, "no datagrams", {}
+        return not lost, "; ".join([f"{len(listed)} datagrams", *(spoiled(lost) or ["none of them wrong"])]), (
+            _datagram_evidence(lost or listed))
 
 
 # What a host says to join and to leave, by version: kind, the type of the record by filter mode (None: the message
@@ -363,9 +421,11 @@ class Reports(Packets):
                       for message in messages for one in message["records"]
                       if (one["type"], one["group"]) == (record, self.group)
                       and sorted(one["sources"]) != sorted(self.sources or [])]
+        wrong += _bad(messages)
         fits = len(messages) == number if number is not None else len(messages) >= least
         shown = " ".join(filter(None, (str(len(messages)), kind, record, self.group)))
-        return fits and not wrong, "; ".join([shown] + wrong), _evidence(messages)
+        before = [] if fits else member_before(self.since, self.interface, self.group)
+        return fits and not wrong, "; ".join([shown, *wrong, *before]), _evidence(messages)
 
 
 class Captured(Packets):
@@ -396,4 +456,4 @@ class Captured(Packets):
         return passed, actual, dict(report)
 
 
-CHECKS = (Messages, Datagrams, Reports, Captured)
+CHECKS = (Messages, Datagrams, Checksums, Reports, Captured)

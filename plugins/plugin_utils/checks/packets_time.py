@@ -8,8 +8,19 @@ from typing import Any
 from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.packet import moment
-from .base import flag_option, group_option, port_option
-from .packets import Packets, is_dropped, kinds_option, record_option, seconds_option, select
+from ...module_utils.packet.datagram import Datagram
+from .base import flag_option, group_option, member_before, port_option
+from .packets import (
+    Packets,
+    datagrams_to,
+    is_bad,
+    kinds_option,
+    record_option,
+    seconds_option,
+    select,
+    spoiled,
+    untaken,
+)
 
 _SELECTOR = {"kinds": kinds_option, "group": group_option, "record": record_option, "source": expect.text,
              "port": port_option}
@@ -37,16 +48,17 @@ def _end(path, value):
 
 class Order(Packets):
     """Passes when the capture holds each of the steps, none of them before the one that is given before it: messages by
-    kind, group, type of record and source, or datagrams by group and port whose UDP checksum is not wrong. With
-    `offload: false`, one that is left to the interface is wrong, too.
+    kind, group, type of record and source, or datagrams by group and port. What has a wrong checksum doesn't count, as
+    nobody takes it; with `offload: false`, nor does a datagram whose checksum is not filled in.
 
     Fails when one is missing, or came only earlier."""
 
     NAME = "packets.order"
-    NEEDS = ("captures", "datagrams")
     PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
               "steps": _steps, "offload": flag_option}
     REQUIRED = ("capture", "steps")
+    NEEDS = ("captures", "datagrams")
+    READS = ("messages", "datagrams")
 
     def _needs_all(self) -> bool:
         return False  # what is there came in this order, whatever else came
@@ -57,20 +69,18 @@ class Order(Packets):
     def _look(self, found, facts):
         at, seen = 0, []
         for step in self.steps:
-            times = [time for time in self._received(found, step) if time >= at]
+            times = [time for time in _times(found, step, self.offload) if time >= at]
             if not times:
-                return False, ", then ".join(seen + ["no " + _shown(step)]), {}
+                return False, "; ".join([", then ".join(seen + ["no " + _shown(step)]), *self._why(found, step)]), {}
             at = min(times)
             seen.append(_shown(step))
         return True, ", then ".join(seen), {}
 
-    def _received(self, found: dict[str, Any], step: dict[str, Any]) -> list[int]:
-        """When what the step describes was there, but for datagrams that a receiver's kernel drops."""
-        good = [one for one in found["datagrams"] if not is_dropped(one, self.offload is False)]
-        if len(good) == len(found["datagrams"]):
-            return _times(found["wire"], step, good)
-        # A flow's first and last datagram may be among those; only what is listed is certain.
-        return _times(dict(found["wire"], flows=[]), step, good)
+    def _why(self, found: dict[str, Any], step: dict[str, Any]) -> list[str]:
+        """In words: what explains that there is no such step."""
+        if "port" in step:
+            return spoiled([one for one in _datagrams(found, step) if untaken(one, self.offload)])
+        return member_before(self.since, self.interface, step.get("group"))
 
 
 def _shown(step):
@@ -82,21 +92,18 @@ def _shown(step):
     return " ".join(["/".join(kinds)] + [step[key] for key in ("record", "group") if key in step])
 
 
-def _times(wire, step, datagrams=()):
-    """When that was, in nanoseconds, sorted; of a flow, its first and its last datagram, and those that are given."""
+def _datagrams(found: dict[str, Any], step: dict[str, Any]) -> list[Datagram]:
+    return datagrams_to(found, step.get("group"), step["port"], [step["source"]] if "source" in step else None)
+
+
+def _times(found: dict[str, Any], step: dict[str, Any], offload: bool | None, lost: bool = False) -> list[int]:
+    """When that was, in nanoseconds, sorted; with `lost`, also what nobody takes because of its checksum."""
     if "port" in step:
-        wanted = step["port"], step.get("group"), step.get("source")
-        seen = [flow[key] for flow in wire["flows"] for key in ("first", "last")
-                if _fits(wanted, flow["destination_port"], flow["group"], flow["source"])]
-        seen += [one["time"] for one in datagrams
-                 if _fits(wanted, one["details"].get("destination_port"), one["group"], one["source"])]
-    else:
-        seen = [message["time"] for message in select(wire["messages"], **step)]
-    return sorted(moment.parse(time, "time") for time in seen if time)
-
-
-def _fits(wanted, *found):
-    return all(value in (None, have) for value, have in zip(wanted, found))
+        return sorted(one.time for one in _datagrams(found, step)
+                      if one.time >= 0 and (lost or not untaken(one, offload)))
+    messages = select(found["wire"]["messages"], **step)
+    return sorted(moment.parse(message["time"], "time") for message in messages
+                  if message["time"] and (lost or not is_bad(message)))
 
 
 _WHICH = ("first", "last", "next")
@@ -104,15 +111,15 @@ _WHICH = ("first", "last", "next")
 
 class Delay(Packets):
     """Passes when the capture holds both ends, and the time from the one to the other is within the bounds: each end is
-    the first or the last of what its selector finds, `to` by default the next at or after `from`.
+    the first or the last of what its selector finds, `to` by default the next at or after `from`. What has a wrong
+    checksum can be the last, and nothing else, as nobody takes it.
 
     Fails when one of them is missing, or the time is out of bounds. Times are those of the capturing host's clock."""
 
     NAME = "packets.delay"
     NEEDS = ("captures", "datagrams")
-    READS = ("messages", "flows", "datagrams")
     PARAMS = {"capture": expect.text, "from": _end, "to": _end, "at_least": seconds_option, "at_most": seconds_option,
-              "name": expect.text}
+              "name": expect.text, "offload": flag_option}
     REQUIRED = ("capture", "from", "to")
 
     def __init__(self, params, since=None):
@@ -121,6 +128,10 @@ class Delay(Packets):
             raise McastError(self.NAME, "needs a bound: at_least, at_most or both, in seconds")
         if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
             raise McastError(self.NAME, "at_least %g s is more than at_most %g s" % (self.at_least, self.at_most))
+
+    @property
+    def READS(self) -> tuple[str, ...]:
+        return tuple({"datagrams" if "port" in self.params[end] else "messages" for end in ("from", "to")})
 
     @property
     def ABSENCE(self):
@@ -143,7 +154,7 @@ class Delay(Packets):
         for end, which in (("from", "first"), ("to", "next")):
             selector = dict(self.params[end])
             which = selector.pop("which", which)
-            times = _times(found["wire"], selector, found["datagrams"])
+            times = _times(found, selector, self.offload, lost=which == "last")
             if which == "next" and ends:
                 times = [time for time in times if time >= ends[0]]
             if not times:

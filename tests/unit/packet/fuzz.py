@@ -13,6 +13,7 @@ import time
 
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
+from ansible_collections.mcast.lab.plugins.module_utils.packet.datagram import datagrams
 from ansible_collections.mcast.lab.tests.unit.packet import build
 
 PLAIN = (dict, list, str, int, float, bool, type(None))
@@ -148,6 +149,33 @@ def check(result):
     assert all(message["malformed"] or message["kind"] != "malformed" for message in result["messages"])
 
 
+def check_datagrams(path, result):
+    """The short reading of datagrams has what the long one has."""
+    told = [
+        (
+            one["number"],
+            one["source"],
+            one["group"],
+            one["details"]["destination_port"],
+            one["ttl"],
+            one["destination_mac"],
+            one["details"]["payload"],
+            not (one["snapped"] or one["fragment"]),
+            "bad" if one["ip_checksum"] == "bad" else one["checksum"],
+        )
+        for one in result["messages"]
+        if one["kind"] == "udp" and not one["malformed"]
+    ]
+    listed, more = datagrams(path, 100000)
+    found = [(one.number, *one[2:7], one.payload.hex(), one.whole, one.checksum) for one in listed]
+    assert (found, more) == (told, 0)
+    flows = {}
+    for one in listed:
+        flows[one.source, one.group, one.port] = flows.get((one.source, one.group, one.port), 0) + 1
+    assert sum(flows.values()) == sum(flow["packets"] for flow in result["flows"])
+    assert datagrams(path, 1) == (listed[:1], max(0, len(listed) - 1))
+
+
 class Fuzz:
     """seed: a number; folder: where the files go. After run(): `cases` and `slowest` (seconds of one file)."""
 
@@ -208,6 +236,7 @@ class Fuzz:
         result = read(self._path, payload=True, kinds=["igmp", "mld", "pim", "udp", "malformed", "fragment"])
         self.slowest = max(self.slowest, time.perf_counter() - started)
         check(result)
+        check_datagrams(self._path, result)
         return result
 
     def _learn(self, sign, mutant, corpus):
