@@ -67,9 +67,10 @@ class ActionModule(ActionBase):
                               lambda host: not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(
                                   hostvars[host]))
         planned += [check for check in plan.queriers(
-            streams, lambda *place: settled.snooping_bridge_of(hostvars, *place)) if check["host"] in hosts]
+            streams, lambda *place: settled.snooping_bridge_of(hostvars, *place),
+            lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
-        plan.finish_checksums(planned, lambda host: settled.is_ours(hostvars, host))
+        plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(hostvars, host))
         result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
         if args["results_dir"] or args["bundle"]:
             if not planned:

@@ -48,10 +48,10 @@ options:
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what
         the ruleset leaves open is no pass.
       - C(mroute.present) with C(group), and optionally C(source), C(incoming) (interface), C(outgoing) (exactly these
-        interfaces, FRR's C(pimreg) aside) and C(packets), at least so many. C(mroute.growing) with the same but
-        C(packets); what it forwards, and what its outgoing interfaces send, grows while it looks. Packets that come in
-        on another interface count for neither. C(mroute.absent) with the same; with C(outgoing), no route leads to
-        one of these.
+        interfaces, FRR's C(pimreg) aside) and C(packets), at least so many that it has forwarded. C(mroute.growing)
+        with the same but C(packets). It forwards more while it looks; with C(outgoing), over each of these. What came
+        in on a wrong interface does not count. C(mroute.absent) with the same; with C(outgoing), no route leads to one
+        of these.
       - C(pim.neighbor) with C(interface) and C(address). C(pim.dr) with the same, the designated router there.
         C(pim.rp) with C(group) and C(address), its rendezvous point. C(pim.rpf) with C(group), C(interface), and
         optionally C(source) and C(neighbor), from where the group's packets are expected. They ask FRR.
@@ -64,8 +64,9 @@ options:
       - C(mdb.ports) with C(bridge), C(group) and C(ports), exactly those to which the group goes, routers left out.
       - C(mdb.router_port) with C(bridge) and C(port).
       - C(mdb.querier) with C(bridge), C(family) (V(ipv4), which is the default, or V(ipv6)), and optionally C(address),
-        C(port) and C(self) (whether the bridge is it). Another one was heard within the bridge's query interval.
-        C(mdb.no_querier) with the first two.
+        C(port), C(self) (whether the bridge is it), C(interval) (seconds, the query interval, by default that of the
+        bridge) and C(capture). Another querier must have been heard within that interval, by the bridge or in the
+        capture. C(mdb.no_querier) with the first two.
       - C(expiry.interval) with C(bridge), which keeps a silent member for robustness times query interval and response
         interval. C(expiry.timer) with C(bridge), C(group) and C(port), whose timer is no longer than that.
       - C(expiry.gone) with the same. The group has gone no later than that interval after the first look.
@@ -82,17 +83,20 @@ options:
         C(apart) seconds after another counted as one with it.
       - The checks C(packets.*) read the C(capture) of that name, which M(mcast.lab.capture) has started on this host,
         while it runs or after it was stopped. Where a number is asked for, it is C(count) (exactly), C(at_least),
-        C(at_most), or by default at least one. What a capture lost, ended before, or does not list passes no check that
-        rests on it, such as an absence, an exact number, or that all of them are alike.
+        C(at_most), or by default at least one. Of a capture that lacks packets (it has ended early, or the kernel has
+        dropped some), only what is there passes, no absence and no exact number. The same holds beyond 20,000 messages
+        and 550,000 datagrams. Nobody takes a message with a wrong checksum; such a message never passes.
       - C(packets.messages) with the number, C(kinds) (see RV(mcast.lab.capture_info#module:messages[].kind)), C(group),
         C(record) (type of a record for the group) and C(source). All of them must have the C(destination), C(ttl),
         C(router_alert), C(source_mac), C(destination_mac) and C(sources) (of the record) that are given, with no more
         than C(within) seconds from the first to the last, and at least C(apart) seconds from each to the next, and be
         about as many C(groups) together.
       - C(packets.datagrams) with the number, C(group), C(port), and optionally C(sources), C(ttl), C(mac), C(payload)
-        (text), C(consecutive) (that the numbers at their end have no gap), and C(offload) (V(false) where no checksum
-        is left to an interface, as in a lab). None may have a wrong UDP checksum. The first 20,000 are looked at one by
-        one.
+        (text), C(consecutive) (that the numbers at their end have no gap), and C(offload) (V(false) where no interface
+        is to fill in a checksum after the capture, as in a lab). One with a wrong UDP checksum counts as one too many
+        and not as one that is there, and so does, with C(offload=false), one whose checksum is not filled in.
+      - C(packets.checksums) with C(group), C(port), and optionally C(sources). No datagram has a UDP checksum that is
+        wrong or not filled in.
       - C(packets.reports) with C(interface), C(group), C(change) (V(join) or V(leave)), and optionally C(filter_mode),
         C(sources), and C(exact) (V(false) where one report is enough). With IGMPv3 and MLDv2 the host's own reports are
         as many as its robustness variable.

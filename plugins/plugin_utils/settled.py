@@ -3,12 +3,13 @@
 """The streams of an inventory, settled: the bridge from Ansible's variables to the pure `stream`."""
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from ansible.errors import AnsibleError
 
-from ..module_utils import stream, topology
+from ..module_utils import expect, stream, topology
 from ..module_utils.error import McastError
+from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
 
 # Those of a host that are mappings; and those that the inventory plugin makes, which hold no templates.
 _MAPPINGS = ("mcast_querier", "mcast_router", "mcast_bridges", "mcast_host_settings")
@@ -67,6 +68,29 @@ def snooping_bridge_of(hostvars, host, interface):
     return topology.SWITCH, segment
 
 
+def query_interval_of(hostvars: Any, segment: str) -> float | None:
+    """The longest query interval, in seconds, that the inventory states on a segment, None where it states none.
+    McastError for one that is not a number."""
+    bridges = hostvars[topology.SWITCH].get("mcast_bridges") or {} if topology.SWITCH in hostvars else {}
+    switch = bridges.get(topology.kernel_name(segment)) or {}
+    stated = [(f"query_interval of bridge {segment}", switch)] if switch.get("querier") else []
+    for host in hostvars:
+        names = {name for name, body in interfaces_of(hostvars, host).items() if body.get("segment") == segment}
+        known = hostvars[host] if names else {}
+        for settings in (known.get("mcast_querier"), known.get("mcast_router")):
+            if isinstance(settings, Mapping) and settings.get("backend") != "smcroute" and names.intersection(
+                    settings.get("interfaces") or names):
+                stated.append((f"query_interval of host {host}", settings.get("igmp") or settings))
+    intervals = [expect.number(path, settings.get("query_interval") or QUERY_INTERVAL, 0.1, 86400, float)
+                 for path, settings in stated]
+    return max(intervals, default=None)
+
+
 def is_ours(hostvars, host):
     """True for a host of a lab that we make ourselves: what happens there, we explain or it is wrong."""
     return host in hostvars[host].get("mcast_topology", {}).get("hosts", ())
+
+
+def is_on_our_cables(hostvars: Any, host: str) -> bool:
+    """True for a host of a lab that we make ourselves, and for its switches."""
+    return is_ours(hostvars, host) or host == topology.SWITCH and "mcast_topology" in hostvars[host]

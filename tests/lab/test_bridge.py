@@ -217,14 +217,16 @@ class joined:
             self.process.stdin.close()
 
 
+# Who says how often the querier asks: the bridge, which is to ask as often, or the check.
+@pytest.mark.parametrize("settings, interval", [({"query_interval": 1}, {}), ({}, {"interval": 1})])
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_a_querier_that_has_ended_is_remembered_and_does_not_pass(lan, module, family):
+def test_a_querier_that_has_ended_is_remembered_and_does_not_pass(lan, module, family, settings, interval):
     """Within one query interval, and long before the bridge forgets it."""
     namespace, bridge = lan
-    bridge(snooping=True, query_interval=1, querier_interval=60)
+    bridge(snooping=True, querier_interval=60, **settings)
     protocols = {"igmp_version": 3 if family == "ipv4" else 0, "mld_version": 2 if family == "ipv6" else 0}
     querier = dict(protocols, name="q", interface="eth0", query_interval=1, query_response_interval=0.5)
-    check = judge.make("mdb.querier", {"bridge": "lan", "family": family})
+    check = judge.make("mdb.querier", {"bridge": "lan", "family": family, **interval})
     assert not module("querier", querier, namespace=namespace + ".h1").get("failed")
     until(lambda: check.judge({"bridges": {"lan": gathered(namespace)}})[0])
     with joined(namespace + ".h2"):

@@ -3,6 +3,8 @@
 """The checks of the topics `mdb` and `expiry`: when each passes, when it fails, and what it says then."""
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.topology import kernel_name
@@ -131,6 +133,36 @@ def test_querier(params, found, lives, none, actual):
     for name, passed in (("mdb.querier", lives), ("mdb.no_querier", none)):
         got = run(name, params, found)
         assert got == (passed, actual or got[1])
+
+
+# What the bridge knows, the capture's queries by source and seconds ago, how it has ended; whether that is enough.
+@pytest.mark.parametrize("params, found, queries, ended, passed, actual", [
+    ({}, OTHER, [], None, True, "last heard 0.2 s ago"),
+    ({"interval": 0.1}, OTHER, [], None, False, "last heard 0.2 s ago; capture wire shows none"),
+    ({"interval": 0.3}, OTHER, [], None, True, "last heard 0.2 s ago"),
+    # Another one has taken over, and the bridge still remembers the first.
+    ({"interval": 0.1}, OTHER, [("10.0.0.2", 5, 10)], None, True, "10.0.0.2 last heard 5.0 s ago in capture wire"),
+    ({"interval": 0.1}, OTHER, [("10.0.0.2", 12, 10)], None, False, "10.0.0.2 last heard 12.0 s ago"),
+    ({"interval": 0.1}, OTHER, [("10.0.0.2", 5, None)], None, False, "10.0.0.2 last heard 5.0 s ago"),
+    ({"interval": 5}, {"ipv4": None}, [("10.0.0.2", 5, None)], None, True, "no querier; 10.0.0.2"),
+    ({}, {"ipv4": None}, [("10.0.0.2", 5, None)], None, True, "no querier; 10.0.0.2"),
+    ({}, {"ipv4": None}, [("10.0.0.2", 5, 10)], "size", False, "no querier; 10.0.0.2"),
+    ({}, {"ipv4": None}, [("10.0.0.2", 5, 10)], "SIGTERM", True, "no querier; 10.0.0.2"),
+    ({"address": "10.0.0.3"}, {"ipv4": None}, [("10.0.0.2", 5, 10)], None, False, "capture wire shows none"),
+    ({"self": True}, {"ipv4": None}, [("10.0.0.2", 5, 10)], None, False, "capture wire shows none"),
+    ({"port": "h1~eth0"}, {"ipv4": None}, [("10.0.0.2", 5, 10)], None, False, "capture wire shows none"),
+    ({"family": "ipv6"}, {"ipv6": None}, [("10.0.0.2", 5, 10)], None, False, "capture wire shows none"),
+    ({"capture": "lost"}, {"ipv4": None}, [], None, False, "no querier; no capture lost"),
+])
+def test_a_query_in_a_capture_is_as_good(params, found, queries, ended, passed, actual):
+    now = time.time()
+    messages = [{"query": "general", "kind": "igmpv3_query", "source": source, "time": "%.9f" % (now - ago),
+                 "interval": interval} for source, ago, interval in queries]
+    told = facts(queriers=found)
+    told["captures"] = {"wire": {"report": {"ended": ended and {"time": now, "reason": ended}},
+                                 "wire": {"messages": messages}}}
+    got = run("mdb.querier", {"capture": "wire", **params}, told)
+    assert got[0] == passed and actual in got[1], got[1]
 
 
 @pytest.mark.parametrize("params, queriers, passed", [

@@ -130,3 +130,32 @@ def test_a_querier_is_looked_for_where_a_switch_snoops_and_members_are(streams, 
     assert [check["id"] for check in planned] == ["switch/during/mdb.querier/" + each for each in expected]
     assert {(check["host"], check["phase"], check["severity"]) for check in planned} <= {
         ("switch", "during", "failure")}
+
+
+# What the inventory says of a switch, of two hosts and of a router; the query interval on their segment.
+@pytest.mark.parametrize("switch, first, second, router, interval", [
+    ({}, None, None, None, None), ({"snooping": True, "query_interval": 3}, None, None, None, None),
+    ({"querier": True, "query_interval": 3}, None, None, None, 3), ({"querier": True}, None, None, None, 125),
+    ({"querier": True, "query_interval": 3}, {"query_interval": 10}, None, None, 10),
+    ({}, {}, None, None, 125), ({}, True, None, None, None),
+    ({}, {"query_interval": 2}, {"query_interval": "5"}, None, 5),
+    ({}, {"query_interval": 2, "interfaces": ["eth1"]}, None, None, None),
+    ({}, None, None, {"igmp": {"query_interval": 7}}, 7), ({}, None, None, {"backend": "pimd"}, 125),
+    ({}, None, None, {"backend": "smcroute"}, None),
+])
+def test_the_query_interval_that_the_inventory_states(switch, first, second, router, interval):
+    lan = {"mcast_interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "other"}}}
+    hostvars = {"switch": {"mcast_bridges": {"lan": switch}}, "first": dict(lan, mcast_querier=first),
+                "second": dict(lan, mcast_querier=second), "router": dict(lan, mcast_router=router),
+                "elsewhere": {"mcast_interface": "eth0", "mcast_querier": {}}}
+    assert settled.query_interval_of(hostvars, "lan") == interval
+    planned, = plan.queriers([stream("239.0.0.1", h1="eth0")],
+                             lambda *place: settled.snooping_bridge_of(HOSTVARS, *place),
+                             lambda segment: settled.query_interval_of(hostvars, segment))
+    assert planned["params"].get("interval") == interval
+
+
+def test_a_query_interval_that_is_none_is_named():
+    hostvars = {"h1": dict(HOSTVARS["h1"], mcast_querier={"query_interval": "soon"})}
+    with pytest.raises(McastError, match="query_interval of host h1: expected a number"):
+        settled.query_interval_of(hostvars, "lan")

@@ -229,7 +229,8 @@ def test_what_others_may_do_on_a_host_that_is_not_ours_is_a_warning():
         "server/before/membership.absent/239.0.0.100/eth0", "server/during/membership.difference",
         "server/during/membership.explained", "server/after/membership.absent/239.0.0.100/eth0",
         "server/after/membership.difference", "server/during/packets.reports/239.0.0.100/eth0",
-        "server/after/packets.reports/239.0.0.100/eth0", "server/after/packets.order/hello/239.0.0.100/eth0"}
+        "server/after/packets.reports/239.0.0.100/eth0", "server/after/packets.order/hello/239.0.0.100/eth0",
+        "server/after/packets.checksums/hello/239.0.0.100/eth0"}
 
 
 # the senders' addresses, filter mode, sources, who must be heard

@@ -24,9 +24,10 @@ def query(at, source="10.0.0.1", version=3, interval=2, family="igmp", kind="gen
             "interval": interval if newest else None, "robustness": robustness if newest else None}
 
 
-def capture(*messages, length=10.0, interface="eth0"):
-    ended = {"time": START + length, "reason": "SIGTERM"}
-    wire = {"report": {"interface": interface, "started": START, "ended": ended}, "wire": {"messages": list(messages)}}
+def capture(*messages, length=10.0, interface="eth0", reason="SIGTERM", left_out=0, **report):
+    ended = {"time": START + length, "reason": reason}
+    wire = {"report": dict(report, interface=interface, started=START, ended=ended), "wire": {
+        "messages": list(messages), "left_out": {"messages": left_out}}}
     return {"captures": {"wire": wire}, "traffic": {}, "bridges": {}, **NO_FRR}
 
 
@@ -75,6 +76,15 @@ ROWS = [
     ({"capture": "wire"}, capture(query(9, family="mld", source="fe80::1", version=2)), False, "unknown"),
     ({"capture": "wire"}, capture(query(9), interface="eth1"), False, "capture wire is of eth1"),
     ({"capture": "other"}, capture(query(9)), False, "no capture other"),
+    # Nobody takes a query with a wrong checksum.
+    ({"capture": "wire"}, capture(dict(query(9), checksum="bad")), False, "unknown: no general query"),
+    # What lacks may be the query of another one, or a later one.
+    ({"capture": "wire"}, capture(query(9), dropped=1), True, "10.0.0.1 every 2 s (capture wire)"),
+    ({"capture": "wire"}, capture(query(9), left_out=1), True, "10.0.0.1 every 2 s (capture wire)"),
+    (dict(LOW, capture="wire"), capture(query(9), dropped=1), False, "unknown: capture wire: 1 packets were dropped"),
+    ({"version": 3, "capture": "wire"}, capture(query(9), left_out=1), False, "1 further messages are not listed"),
+    ({"capture": "wire"}, capture(query(9), reason="size"), False, "wire: the capture has ended: size"),
+    ({"capture": "wire"}, capture(query(5), dropped=1), False, "unknown: capture wire: 1 packets were dropped"),
     ({"version": 2, "interval": 2, "capture": "wire"}, capture(*V2), True, "IGMPv2 querier 10.0.0.1 every 2.05 s"),
     ({"interval": 5, "capture": "wire"}, capture(*V2), False, "interval not 5"),
     ({"interval": 2, "capture": "wire"}, capture(V2[0], V2[1], length=2), False, "unknown interval"),
@@ -94,6 +104,10 @@ ON_BRIDGE = [
      "IGMPv3 querier 0.0.0.0 every 1 s (as bridge lan knows)"),
     ("p1", {"address": "10.0.0.9"}, bridge(FOREIGN), True, "IGMP querier 10.0.0.9 (as"),
     ("lan", {"version": 3}, bridge(FOREIGN), False, "unknown version"),
+    # A bridge remembers one for long after it has ended.
+    ("lan", {}, bridge(FOREIGN, querier_interval=3.1), True, "IGMP querier 10.0.0.9"),
+    ("lan", {}, bridge(FOREIGN, querier_interval=60), False, "10.0.0.9 has been silent for 58.0 s"),
+    ("lan", {}, bridge(SELF, up=False, querier_interval=60), False, "no querier (as bridge lan knows: it is down"),
     ("lan", {}, bridge(None), False, "no querier (as bridge lan knows)"),
     ("lan", {}, bridge(None, queriers=None), False,
      "unknown: no capture was named, no querier of ours runs here, bridge"),

@@ -8,7 +8,10 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.topology import kernel_name
+from ...module_utils.traffic.querier_defaults import QUERY_INTERVAL
 from .base import Check, family_option, flag_option, group_option, mode_option
+from .packets import broken_off
+from .querier import LATE, general_queries, interval_option, seconds, silence, until
 
 
 def _is(name, have):
@@ -149,10 +152,6 @@ class RouterPort(OnBridge):
 
 
 class _Querier(OnBridge):
-    """ALIVE: whether a querier counts only while it queries; a bridge remembers one for the querier interval."""
-
-    ALIVE = False
-
     def look(self, bridge):
         if not bridge["snooping"]:
             return False, "unknown: the bridge doesn't snoop, and so knows no querier", {}
@@ -168,43 +167,30 @@ class _Querier(OnBridge):
             actual = "the bridge itself, as %s" % found["address"]
         else:
             actual = "%s at %s" % (found["address"], found["port"])
-        passed = self.decide(found if sends else None)
-        silence = _silence(bridge, found) if found else None
-        if self.ALIVE and passed and found["self"] and bridge["up"] is False:
-            passed, actual = False, actual + ", which is down and sends no queries"
-        elif silence is not None:
-            actual += f", last heard {silence:.1f} s ago"
-            passed = passed and not (self.ALIVE and silence > _LATE * bridge["query_interval"])
-        return passed, actual, {"querier": found}
+        silent = silence(bridge, self.family or "ipv4")
+        actual += "" if silent is None else f", last heard {silent:.1f} s ago"
+        return self.decide(found if sends else None), actual, {"querier": found}
 
     def decide(self, found):
         """found: the querier that the bridge knows of and that can send, or None."""
         raise NotImplementedError
 
 
-# Of a query interval: a timer of the kernel may be late by up to an eighth, and so may the next query.
-_LATE = 1.125
-
-
-def _silence(bridge: dict[str, Any], found: dict[str, Any]) -> float | None:
-    """Seconds since another querier was heard: a query sets its timer to the querier interval (net/bridge
-    br_multicast.c br_multicast_update_query_timer). None where that is not known."""
-    if found["timer"] is None or None in (bridge["querier_interval"], bridge["query_interval"]):
-        return None
-    return max(0.0, bridge["querier_interval"] - found["timer"])
-
-
 class Querier(_Querier):
     """Passes when a querier of the family lives on the segment, as the bridge knows it: itself, while it is up, or
-    another that it has heard within its query interval; with the address and at the port that are given.
+    another that it has heard within the query interval; with the address and at the port that are given. A bridge
+    remembers a querier for much longer. The query interval is `interval`, in seconds, or else that of the bridge. With
+    a capture on this host, a query in it that is no older is as good.
 
     Fails when there is none, another, one that is silent and only remembered, or when nothing tells."""
 
-    ALIVE = True
-
     NAME = "mdb.querier"
     PARAMS = {"bridge": expect.text, "family": family_option, "address": expect.text, "port": expect.text,
-              "self": flag_option}
+              "self": flag_option, "interval": interval_option, "capture": expect.text}
+
+    @property
+    def NEEDS(self) -> tuple[str, ...]:
+        return ("bridges", "captures") if self.capture else ("bridges",)
 
     def describe(self):
         about = ["the bridge itself" if self.params.get("self") else None, self.address,
@@ -213,9 +199,41 @@ class Querier(_Querier):
         return "segment of bridge %s has a querier for %s%s" % (
             self.bridge, self.family or "ipv4", ": " + said if said else "")
 
+    def judge(self, facts):
+        passed, expected, actual, evidence = super().judge(facts)
+        if "query_interval" in evidence:
+            expected += f", heard within its query interval of {evidence['query_interval']:g} s"
+        if passed or not self.capture:
+            return passed, expected, actual, evidence
+        query, why = self._captured(facts["captures"].get(self.capture))
+        return query is not None, expected, f"{actual}; {why}", {**evidence, "query": query}
+
+    def look(self, bridge):
+        passed, actual, evidence = super().look(bridge)
+        silent, interval = silence(bridge, self.family or "ipv4"), self.interval or bridge["query_interval"]
+        if silent is not None:
+            return passed and silent <= LATE * interval, actual, {**evidence, "query_interval": interval}
+        if passed and evidence["querier"]["self"] and bridge.get("up") is False:
+            return False, f"{actual}, which is down and sends no queries", evidence
+        return passed, actual, evidence
+
     def decide(self, found):
         return found is not None and self.address in (None, found["address"]) and self.params.get("self") in (
             None, found["self"]) and (self.port is None or found["port"] is not None and _is(self.port, found["port"]))
+
+    def _captured(self, found: dict[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
+        """Returns (the query in the capture that shows the querier living, or None; what is to be said of it)."""
+        if found is None:
+            return None, f"no capture {self.capture}"
+        queries = [query for query in general_queries(found, self.family or "ipv4")
+                   if self.address in (None, query["source"])]
+        if not queries or self.port is not None or self.params.get("self"):
+            return None, f"capture {self.capture} shows none"
+        last = queries[-1]
+        silent = until(found, queries) - seconds(last)
+        alive = silent <= LATE * (last["interval"] or self.interval or QUERY_INTERVAL) and not broken_off(
+            found["report"])
+        return last if alive else None, f"{last['source']} last heard {silent:.1f} s ago in capture {self.capture}"
 
 
 class NoQuerier(_Querier):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.error import McastError
@@ -15,17 +16,41 @@ from ...module_utils.packet import moment
 from ...module_utils.traffic.querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from ...module_utils.traffic.querier_message import said_interval
 from .base import Check, family_option
+from .packets import broken_off, is_bad, lacking
 
+# Of a query interval: a timer of the kernel may be late by up to an eighth, and so may the next query.
+LATE = 1.125
 _PROTOCOLS = {"ipv4": "IGMP", "ipv6": "MLD"}
 # How far the time between two queries may be from the interval, in parts of it and seconds: nobody keeps it exactly.
 _SLACK, _LEAST_SLACK = 0.1, 0.3
+
+
+def silence(bridge: dict[str, Any], family: str) -> float | None:
+    """Seconds since the bridge has heard the other querier that it knows: a query sets its timer to the querier
+    interval (net/bridge/br_multicast.c br_multicast_update_query_timer). None where that is not known."""
+    found = (bridge["queriers"] or {}).get(family)
+    if not found or found["timer"] is None or bridge.get("querier_interval") is None:
+        return None
+    return max(0.0, bridge["querier_interval"] - found["timer"])
+
+
+def general_queries(found: dict[str, Any], family: str) -> list[dict[str, Any]]:
+    """The general queries of a family that a capture holds, but for those with a wrong checksum, which nobody takes."""
+    return [query for query in found["wire"]["messages"] if query["query"] == "general"
+            and query["kind"].startswith(_PROTOCOLS[family].lower()) and not is_bad(query)]
+
+
+def until(found: dict[str, Any], queries: list[dict[str, Any]]) -> float:
+    """The time that the capture reaches to, in seconds since the epoch: now, while it runs."""
+    return (found["report"]["ended"] or {}).get("time") or max([time.time()] + [seconds(query) for query in queries])
 
 
 def _version(path, value):
     return expect.number(path, value, 1, 3)
 
 
-def _interval(path, value):
+def interval_option(path: str, value: Any) -> float:
+    """An interval in seconds that a query can say."""
     return expect.number(path, value, 0.1, 31744, float)
 
 
@@ -39,14 +64,14 @@ def _address(path, value):
 class Present(Check):
     """Passes when a querier lives on the segment of the interface, and has the address, the version and the query
     interval that are given. A capture says so if its last general query of the lowest address is no older than the
-    other querier present interval.
+    other querier present interval; a bridge, if it has heard the querier within its query interval.
 
-    Fails when there is none, or another one, and, saying "unknown", when nothing tells: no capture was named, or it is
-    shorter than a query interval; no querier of ours runs here; neither a bridge nor FRR knows."""
+    Fails when there is none, or another one, and, saying "unknown", when nothing tells: no capture was named, it has
+    broken off, or it is shorter than a query interval; no querier of ours runs here; neither a bridge nor FRR knows."""
 
     NAME = "querier.present"
     PARAMS = {"interface": expect.text, "family": family_option, "address": _address, "version": _version,
-              "interval": _interval, "capture": expect.text}
+              "interval": interval_option, "capture": expect.text}
     REQUIRED = ("interface", "family")
 
     @property
@@ -107,18 +132,21 @@ class Present(Check):
             return None, "no capture %s" % self.capture
         if found["report"]["interface"] != self.interface:
             return None, "capture %s is of %s" % (self.capture, found["report"]["interface"])
-        queries = [query for query in found["wire"]["messages"]
-                   if query["query"] == "general" and query["kind"].startswith(self._protocol.lower())]
-        end = (found["report"]["ended"] or {}).get("time") or max(
-            [time.time()] + [_seconds(query) for query in queries])
-        living = [query for query in queries if end - _seconds(query) <= _patience(query, queries)]
+        queries = general_queries(found, self.family)
+        end = until(found, queries)
+        living = [query for query in queries if end - seconds(query) <= _patience(query, queries)]
         why = "capture %s" % self.capture
+        # That one lives needs no more than its query. Which one it is, the others' would say.
+        asked = any(self.params.get(key) is not None for key in ("address", "version", "interval"))
+        lacks = lacking(found, ("messages",))
+        if lacks and (asked or not living or broken_off(found["report"])):
+            return None, f"{why}: {'; '.join(lacks)}"
         if living:
             return _elected(living, queries), why
         length = end - found["report"]["started"]
-        silence = end - _seconds(queries[-1]) if queries else length
+        silent = end - seconds(queries[-1]) if queries else length
         if queries or length > ROBUSTNESS * QUERY_INTERVAL + QUERY_RESPONSE_INTERVAL / 2:
-            return {}, "%s: no general query for %.1f s" % (why, silence)
+            return {}, "%s: no general query for %.1f s" % (why, silent)
         return None, "no general query in the %.1f s of capture %s; a query interval is %d s by default" % (
             length, self.capture, QUERY_INTERVAL)
 
@@ -148,8 +176,13 @@ class Present(Check):
             why = "as bridge %s knows" % name
             if not found:
                 return {}, why
+            silent = silence(bridge, self.family)
+            if silent is not None and silent > LATE * (self.interval or bridge["query_interval"]):
+                return {}, f"{why}: {found['address']} has been silent for {silent:.1f} s"
             if not found["self"]:
                 return {"address": found["address"]}, why
+            if bridge.get("up") is False:
+                return {}, f"{why}: it is down itself"
             return {"address": found["address"], "version": bridge[self._protocol.lower() + "_version"],
                     "interval": bridge["query_interval"]}, why
         return None, "no bridge here"
@@ -167,7 +200,8 @@ class Present(Check):
         return None, "FRR knows none on %s" % self.interface
 
 
-def _seconds(query):
+def seconds(query: dict[str, Any]) -> float:
+    """When it was, in seconds since the epoch."""
     return moment.parse(query["time"], "time") / 1e9
 
 
@@ -175,7 +209,7 @@ def _patience(query, queries):
     """How long after a query its sender counts as there: the other querier present interval. The older versions don't
     say theirs: then the longest time between two of its queries."""
     response = QUERY_RESPONSE_INTERVAL if query["max_response"] is None else query["max_response"]
-    times = [_seconds(each) for each in queries if each["source"] == query["source"]]
+    times = [seconds(each) for each in queries if each["source"] == query["source"]]
     interval = query["interval"] or max(
         (after - before for before, after in zip(times, times[1:])), default=QUERY_INTERVAL)
     return (query["robustness"] or ROBUSTNESS) * interval + response / 2
@@ -192,7 +226,7 @@ def _elected(living, queries):
         return dict(found, said=True)
     # The older versions don't say it; the first queries are closer to each other, so it takes three of them.
     if len(its) > 2:
-        found.update(interval=round(_seconds(last) - _seconds(its[-2]), 2), measured=True)
+        found.update(interval=round(seconds(last) - seconds(its[-2]), 2), measured=True)
     return found
 
 
