@@ -168,7 +168,7 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     ran = playbook(hosts_that_stay, "verify")
     assert ran.returncode == 0, ran.stdout
     assert "news: receives 5 from any source at 239.1.1.1 port 4001" in ran.stdout
-    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 22 checks, sha256:")
+    assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 23 checks, sha256:")
     assert ran.stdout.count("verdict: pass") == 1
     assert LAB + ".server" in namespaces()
     # What others join there is a warning. And captures can be left out. The verdict is seen in whatever callback.
@@ -193,6 +193,37 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     ran = playbook(hosts_that_stay, "lab_down")
     assert ran.returncode == 0, ran.stdout
     assert not os.path.exists("/run/mcast/%d" % inode)
+
+
+# Joins groups as any program does, says so, and stays until its input ends.
+OTHER = """
+import socket, struct, sys
+held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for group in sys.argv[1:]:
+    held.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                    struct.pack("@4s4si", socket.inet_aton(group), bytes(4), socket.if_nametoindex("eth0")))
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_another_member_of_a_real_host_explains_is_a_warning(hosts_that_stay):
+    """It was there before, so that no join of ours is reported; and the interface's filter is the one of both."""
+    news = {"group": "239.1.1.1", "port": 4001, "from": "studios", "to": "galleries", "count": 2}
+    chosen = dict(news, group="239.1.1.2", sources=["192.168.122.181"])
+    argv = ["ip", "netns", "exec", f"{LAB}.server", sys.executable, "-c", OTHER, news["group"], chosen["group"]]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.read(1)
+        ran = playbook(hosts_that_stay, "verify", "-e", "mcast_evidence_within=1s", "-e", json.dumps(
+            {"mcast_streams": {"news": news, "chosen": chosen}}))
+        other.stdin.close()
+    assert ran.returncode == 0, ran.stdout
+    bundle, = (hosts_that_stay.parent / "results").glob("*/*")
+    judged = {each["id"]: each for each in json.loads((bundle / "results.json").read_text())["results"]}
+    for stream, group in (("news", "239.1.1.1"), ("chosen", "239.1.1.2")):
+        order = judged[f"beta/after/packets.order/{stream}/{group}/eth0"]
+        assert order["verdict"] == "warning" and f"eth0 was a member of {group} before" in order["actual"]
+    assert "others were members before" in judged["beta/during/membership.present/239.1.1.2/eth0"]["actual"]
 
 
 @pytest.mark.parametrize("moment", [1, 8])

@@ -170,6 +170,9 @@ ROWS = ([("interface.settings", dict({"interface": "eth0"}, **row[0])) + row[1:]
                receiver_hello={"program": "receiver", "flows": [], "error": "no such device"}), False,
             "0 datagrams; no such device"),
            ("delivery.received", dict(STREAM, sources=[S1]), facts(receiver_hello={
+               "program": "receiver", "flows": [flow()], "flows_left_out": 7, "error": None}), False,
+            "5 from 10.0.0.1 over eth0; 7 further flows are not listed, so whose they are is unknown"),
+           ("delivery.received", dict(STREAM, sources=[S1]), facts(receiver_hello={
                "program": "receiver", "flows": [flow(count=2)], "error": None, "exit": {"signal": "SIGSEGV"}}), False,
             "2 from 10.0.0.1 over eth0; killed by SIGSEGV"),
            ("delivery.received", dict(STREAM, sources=[S1]), dict(facts(), failures=[
@@ -203,6 +206,30 @@ DIFFERENCES = [
     ([HOME], [NEIGHBOUR], [NEIGHBOUR, held()], True, "new: eth0 239.0.0.100; gone: nothing"),
     ([HOME], [NEIGHBOUR], [held()], False, "new: eth0 239.0.0.100; gone: eth0 224.128.0.100"),
 ]
+
+
+# What was there before, what is asked for, what is there now of all members; whether that lets in what is asked for.
+BEFORE = [
+    (held(), INCLUDE, held(users=2), True), (held(interface="eth1"), INCLUDE, held(users=2), False),
+    (held("239.0.0.10"), INCLUDE, held(users=2), False), (None, INCLUDE, held(users=2), False),
+    (held(), INCLUDE, held(users=2, sources=[(S1, 1, 1), (S2, 1, 0)]), True),
+    (held(), INCLUDE, held(sources=[(S1, 0, 1)]), False), (held(), INCLUDE, held(sources=[("10.0.0.3", 0, 1)]), True),
+    (held(sources=[("10.0.0.3", 1, 0)]), INCLUDE, held(users=2, sources=[(S1, 1, 0), (S2, 1, 0), ("10.0.0.3", 1, 0)]),
+     True),
+    (held(sources=[(S1, 1, 0)]), INCLUDE, held(sources=[(S1, 1, 0)]), False),
+    (held(), dict(HOME, filter_mode="exclude", sources=[S1]), held(users=2, sources=[(S1, 0, 1)]), True),
+    (held(), dict(HOME, filter_mode="exclude", sources=[S1]), held(sources=[(S2, 0, 1)]), False),
+    (held(sources=[(S1, 1, 0)]), dict(HOME, filter_mode="exclude"), held(sources=[(S1, 1, 0)]), False),
+]
+
+
+@pytest.mark.parametrize(("before", "params", "now", "passed"), BEFORE)
+def test_where_others_were_members_their_filter_counts_too(before, params, now, passed):
+    since = facts(*([before] if before else []))
+    found, _expected, actual, _evidence = judge.make("membership.present", dict(params), since).judge(facts(now))
+    assert found == passed, actual
+    assert ("others were members before" in actual) == (before is not None and before["interface"] == "eth0"
+                                                        and before["group"] == G)
 
 
 @pytest.mark.parametrize(("joined", "before", "now", "passed", "actual"), DIFFERENCES)

@@ -3,9 +3,11 @@
 """Topic `membership`: of which groups is a host a member, and on which interface?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
-from .base import Check, find_membership, group_option, mode_option
+from .base import Check, find_membership, group_option, member_before, mode_option
 
 
 def _places(path, value):
@@ -27,7 +29,8 @@ class Present(Check):
 
     Fails when there is none, or when its sources or its mode are others. Where the kernel's tables leave the mode
     open, an inferred mode is judged by the sources alone; where they leave out the sources too, the membership alone
-    is judged, and the actual says so."""
+    is judged, and the actual says so. Where others were members before, as the earlier gathering has it, it is enough
+    that the filter of all together lets in what this one does."""
 
     NAME = "membership.present"
     PARAMS = {
@@ -65,10 +68,20 @@ class Present(Check):
             possible = [have["include"]] if wanted == "include" else _excluded(found)
             passed = sorted(self.sources or []) in possible
             passed = passed and (mode["value"] == wanted or mode["basis"] != "exact")
+        others = not passed and bool(member_before(self.since, self.interface, self.group))
         actual = "member of %s on %s, %s (%s)" % (self.group, self.interface, mode["value"], mode["basis"])
         for kind, sources in have.items():
             actual += ", %s %s" % (kind, _shown(sources)) if sources else ""
-        return passed, expected, actual, found
+        actual += "; others were members before" if others else ""
+        return passed or others and self._let_in(found), expected, actual, found
+
+    def _let_in(self, found: dict[str, Any]) -> bool:
+        """Whether the interface's filter lets in all that is asked for, and perhaps more."""
+        wanted = set(self.sources or [])
+        if found["filter_mode"]["value"] == "include":
+            return self._mode() == "include" and wanted <= {entry["source"] for entry in found["include"]}
+        return any(wanted.isdisjoint(excluded) if self._mode() == "include" else wanted.issuperset(excluded)
+                   for excluded in _excluded(found))
 
 
 def _excluded(found):
