@@ -116,6 +116,12 @@ SENDING = [
      "5 to 239.0.0.100 port 11111 on eth0; eth0: is down"),
     (STREAM, dict(facts(), failures=["sender-hello: 239.0.0.100: cannot be sent to; sender-other: x", "y"]), False,
      "no sender; sender-hello: 239.0.0.100: cannot be sent to"),
+    (STREAM, dict(facts(), failures=["sender-other: x; sender-hello: eth0: is down; set it up; then try again"]), False,
+     "no sender; sender-hello: eth0: is down; set it up; then try again"),
+    (STREAM, facts(sender_hello=dict(SENT, exit={"code": None, "signal": "SIGKILL", "time": 1.0})), False,
+     "5 to 239.0.0.100 port 11111 on eth0; killed by SIGKILL"),
+    (STREAM, facts(sender_hello=dict(SENT, datagrams=0, exit={"code": 1, "signal": None, "time": 1.0})), False,
+     "0 to 239.0.0.100 port 11111 on eth0; ended with exit status 1"),
     (STREAM, facts(sender_hello=dict(SENT, datagrams=3, refused=2, refusals={"ENOBUFS": 2})), False,
      "3 to 239.0.0.100 port 11111 on eth0; 2 refused by this host: 2 ENOBUFS"),
     (STREAM, facts(sender_hello=dict(SENT, datagrams=3, exit={"code": None, "signal": "SIGKILL", "time": 1.0})), False,
@@ -175,6 +181,9 @@ ROWS = ([("interface.settings", dict({"interface": "eth0"}, **row[0])) + row[1:]
            ("delivery.received", dict(STREAM, sources=[S1]), facts(receiver_hello={
                "program": "receiver", "flows": [flow(count=2)], "error": None, "exit": {"signal": "SIGSEGV"}}), False,
             "2 from 10.0.0.1 over eth0; killed by SIGSEGV"),
+           ("delivery.received", dict(STREAM, sources=[S1]), facts(receiver_hello={
+               "program": "receiver", "flows": [flow()], "error": None, "exit": {"signal": "SIGKILL"}}), False,
+            "5 from 10.0.0.1 over eth0; killed by SIGKILL"),
            ("delivery.received", dict(STREAM, sources=[S1]), dict(facts(), failures=[
                "receiver-hello: 239.0.0.100: has more sources or memberships than the kernel allows a socket"]), False,
             "no receiver; receiver-hello: 239.0.0.100: has more sources or memberships than the kernel allows a "

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from ...module_utils import expect
@@ -14,6 +15,10 @@ def _senders(path, value):
     """Addresses; None stands for a sender whose address is not known beforehand."""
     items = value if isinstance(value, list) else [value]
     return [None if item is None else expect.text(path, item) for item in items]
+
+
+# Failures of several programs come in one message, each with its name in front; a failure may hold "; " itself.
+_NEXT_UNIT = re.compile(r"; (?=(?:sender|receiver)-[^\s:]+: )")
 
 
 class _Delivery(Check):
@@ -29,17 +34,23 @@ class _Delivery(Check):
     def _lacking(self, facts: dict[str, Any]) -> str:
         """What there is to say where no such program runs: what its start said, if that has failed."""
         unit = unit_name(self.PROGRAM, self.stream) + ": "
-        said = [part for message in facts.get("failures", ()) for part in message.split("; ") if unit in part]
+        said = [part for message in facts.get("failures", ()) for part in _NEXT_UNIT.split(message) if unit in part]
         return f"no {self.PROGRAM}" + "".join(f"; {part}" for part in dict.fromkeys(said))
 
 
 def _ending(report: dict[str, Any]) -> str:
     """How the program ended, where that is not as it was asked to."""
-    killed = (report.get("exit") or {}).get("signal")
     reason = (report.get("ended") or {}).get("reason")
-    if killed:
-        return f"; killed by {killed}"
+    if _is_killed(report):
+        return f"; killed by {report['exit']['signal']}"
+    if reason is None and (report.get("exit") or {}).get("code") and not report.get("error"):
+        return f"; ended with exit status {report['exit']['code']}"
     return f"; ended by {reason}" if reason not in (None, "count", "until", "end of input", "error") else ""
+
+
+def _is_killed(report: dict[str, Any]) -> bool:
+    """Whether a signal ended the process before it could write down an end of its own."""
+    return bool((report.get("exit") or {}).get("signal"))
 
 
 def _error(report: dict[str, Any]) -> str:
@@ -55,7 +66,7 @@ class Sent(_Delivery):
     """Passes when the sender says that it has sent the number of datagrams to this group and port, from this
     interface.
 
-    Fails when there is no sender, or it sent fewer, more, or elsewhere."""
+    Fails when there is no sender, it was killed, or it sent fewer, more, or elsewhere."""
 
     NAME = "delivery.sent"
     PARAMS = {"stream": expect.text, "group": group_option, "port": port_option, "interface": expect.text,
@@ -73,7 +84,7 @@ class Sent(_Delivery):
             return False, expected, self._lacking(facts), {}
         actual = "%s to %s port %s on %s" % tuple(
             report.get(key) for key in ("datagrams", "group", "port", "interface"))
-        passed = actual == expected and not report.get("error")
+        passed = actual == expected and not report.get("error") and not _is_killed(report)
         refused = ", ".join(f"{count} {name}" for name, count in (report.get("refusals") or {}).items())
         actual += f"; {report['refused']} refused by this host: {refused}" if refused else ""
         return passed, expected, actual + _ending(report) + _error(report), report
@@ -84,8 +95,8 @@ class Received(_Delivery):
     this interface, and nothing more over the whole window. With `at_least`, so many of them are enough: routers that
     learn a route from the first datagrams lose those. Without `datagrams` there may be any number more.
 
-    Fails when there is no receiver, when one sender's datagrams are missing or come more than once, or when somebody
-    else's come. A sender whose address is not known beforehand is any source."""
+    Fails when there is no receiver, when it was killed, when one sender's datagrams are missing or come more than once,
+    or when somebody else's come. A sender whose address is not known beforehand is any source."""
 
     NAME = "delivery.received"
     REQUIRED = ("stream", "group", "port", "interface")
@@ -119,7 +130,8 @@ class Received(_Delivery):
                            for (source, interface), count in sorted(got.items())) or "0 datagrams"
         left_out = report.get("flows_left_out")
         actual += f"; {left_out} further flows are not listed, so whose they are is unknown" if left_out else ""
-        passed = self._complete(got) and not report.get("error") and not left_out
+        # One that was killed can't know what came after.
+        passed = self._complete(got) and not report.get("error") and not left_out and not _is_killed(report)
         return passed, expected, actual + _ending(report) + _error(report), report
 
     def _complete(self, got):
