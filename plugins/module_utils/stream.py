@@ -109,7 +109,7 @@ class _Settler:
             host: {"interface": self._end("to", host, interface, senders)["interface"]}
             for host, interface in receivers.items()}
         stream["foreign"] = self._foreign({*senders, *receivers})
-        if not self.stream["counted"] and set(stream["foreign"]) & set(senders):
+        if not self.stream["counted"] and set(senders) <= set(stream["foreign"]):
             stream["count"] = 1  # how many another program sends is not for us to say
         # One source may be given twice, by name and by address; the kernel would refuse the second.
         stream["sources"] = list(dict.fromkeys(

@@ -40,9 +40,10 @@ options:
         C(receiver-STREAM). With C(at_least), so many datagrams of each sender are enough; without C(datagrams), there
         may be any number more.
       - C(socket.listening) with C(port), and optionally C(group) and C(process), a name. A process holds a UDP socket
-        that datagrams to the group can reach - on the wildcard address or the group itself, and of its family.
+        that datagrams to the group can reach - on the wildcard address or the group itself, and of its family. An IPv6
+        socket on the wildcard address counts for a group of IPv4, too, as it may take both.
       - C(socket.undropped) with C(port) and C(group). Such a socket is there, and the kernel has dropped nothing at it
-        since the gathering O(since).
+        since the gathering O(since), over the whole window.
       - C(firewall.listed) with C(protocol) (V(udp), V(tcp), V(igmp), V(mld), V(pim)), C(port) (or a range such as
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what

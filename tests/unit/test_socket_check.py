@@ -35,7 +35,8 @@ CASES = [
     ({"group": G}, [held("239.0.0.101")], False, RECEIVER + "239.0.0.101:11111 (ipv4)"),
     ({"group": G}, [held("192.0.2.1")], False, RECEIVER + "192.0.2.1:11111 (ipv4)"),
     ({"group": G}, [held("127.0.0.1")], False, RECEIVER + "127.0.0.1:11111 (ipv4)"),
-    ({"group": G}, [held("::")], False, RECEIVER + "*:11111 (ipv6)"),
+    ({"group": G}, [held("::")], True, RECEIVER + "*:11111 (ipv6, which may take IPv4 too)"),  # any of Java's
+    ({"group": G}, [held("::1")], False, RECEIVER + "[::1]:11111 (ipv6)"),
     ({"group": G6}, [held("::")], True, RECEIVER + "*:11111 (ipv6)"),
     ({"group": "FF15:0::100"}, [held(G6)], True, RECEIVER + "[ff15::100]:11111 (ipv6)"),
     ({"group": G6}, [held()], False, RECEIVER + "*:11111 (ipv4)"),

@@ -17,8 +17,9 @@ class Listening(Check):
     the group's family, and bound to the wildcard address or to the group itself; with a process, one of that name.
 
     Fails when there is none, and when it can't be seen who holds it, which takes root. Whether the process is a member
-    of the group is another question. That an IPv6 socket on the wildcard address takes IPv4 too can't be seen from
-    outside, so it doesn't count for a group of IPv4."""
+    of the group is another question. An IPv6 socket on the wildcard address takes IPv4 too unless its program forbids
+    that (IPV6_V6ONLY), as Java's never do; as this can't be seen from outside, such a socket counts, and the text says
+    so."""
 
     NAME = "socket.listening"
     PARAMS = {
@@ -36,13 +37,14 @@ class Listening(Check):
         found = [row for row in facts["sockets"] if row["protocol"] == "udp" and row["port"] == self.port]
         good = [row for row in found if self._reached(row) and row["pid"] is not None
                 and self.process in (None, row["process"])]
-        actual = "; ".join(sorted(_shown(row) for row in good or found)) or "nobody"
+        actual = "; ".join(sorted(_shown(row, self.group) for row in good or found)) or "nobody"
         return bool(good), self._expected(), actual, {"sockets": good or found}
 
     def _reached(self, row):
         if self.group is None:
             return True
-        return row["family"] == groups.family(self.group) and row["address"] in _WILDCARDS + (self.group,)
+        return row["address"] == "::" or row["family"] == groups.family(self.group) and row["address"] in (
+            _WILDCARDS + (self.group,))
 
     def _expected(self):
         places = [_place(address, self.port) for address in (_WILDCARDS[0], self.group) if address]
@@ -56,21 +58,26 @@ def _place(address, port):
     return "%s:%d" % (address, port)
 
 
-def _shown(row):
+def _shown(row: dict[str, Any], group: str | None) -> str:
     who = "a process that is not seen, which takes root"
     if row["pid"] is not None:
         who = "%s (pid %d, descriptor %d)" % (row["process"], row["pid"], row["descriptor"])
-    return "%s on UDP %s (%s)" % (who, _place(row["address"], row["port"]), row["family"])
+    family = row["family"]
+    if row["address"] == "::" and group and groups.family(group) == "ipv4":
+        family += ", which may take IPv4 too"
+    return f"{who} on UDP {_place(row['address'], row['port'])} ({family})"
 
 
 class Undropped(Listening):
-    """Passes when such a socket is there, and the kernel has dropped nothing for it since the time before the streams:
-    what arrives on the wire, and passes membership, filter and firewall, gets to the program.
+    """Passes when such a socket is there, and the kernel has dropped nothing for it since the time before the streams,
+    over the whole window: what arrives on the wire, and passes membership, filter and firewall, gets to the program.
 
-    Fails when there is none, and when its buffer was full. Whether the program reads what it gets is not seen."""
+    Fails when there is none, and when its buffer was full. Whether the program reads what it gets is not seen, nor
+    whether anything comes: packets.datagrams says that."""
 
     NAME = "socket.undropped"
     REQUIRED = ("port", "group")
+    ABSENCE = True
 
     def describe(self) -> str:
         return f"no datagram to {self.group} port {self.port} is dropped at its socket"
