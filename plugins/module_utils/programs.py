@@ -3,10 +3,13 @@
 """Several of our programs on one host: begun and ended in one go, each under its name (see `unit`)."""
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from . import expect, unit
 from .change import Changes
 from .error import McastError
-from .traffic import capture
+from .traffic import capture, cli
 from .traffic.cli import UsageError
 
 PROGRAMS = ("capture", "querier", "receiver", "sender")
@@ -14,27 +17,46 @@ PROGRAMS = ("capture", "querier", "receiver", "sender")
 _TIMEOUT = 3600
 
 
-def command(name, body):
+def command(name: str, body: dict[str, Any]) -> list[str]:
     """The command line of a program. body: ``{"receiver": {"group": [...], "port": 5000, ...}}``, options as the
     program's own --help has them, with _ for -; a list is an option given several times, true one without a value.
     Of a capture the file and the filter may be left out, and `streams` makes the filter. McastError names what is
-    wrong, as far as the program itself doesn't."""
+    wrong, as far as that can be told without the host."""
     expect.mapping(name, body, PROGRAMS)
     if len(body) != 1:
         raise McastError(name, "expected one program, such as {receiver: {group: 239.0.0.100, port: 11111, "
-                               "interface: eth0}}, not %d" % len(body))
-    (program, options), = body.items()
-    options = dict({"timeout": _TIMEOUT}, **expect.mapping("%s.%s" % (name, program), options or {}))
+                               f"interface: eth0}}}}, not {len(body)}")
+    (program, given), = body.items()
+    path = f"{name}.{program}"
+    kinds = cli.kinds(program)
+    options = {"timeout": _TIMEOUT, **expect.mapping(
+        path, given or {}, tuple(kinds) + (("streams",) if program == "capture" else ()))}
     if program == "capture":
         options.setdefault("file", unit.folder(name) + "/capture.pcap")
         options.setdefault("filter", capture.default_filter(options.pop("streams", [])))
     argv = [program]
-    for key, value in options.items():
-        option = "--" + key.replace("_", "-")
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None and one is not False:
-                argv.append(option if one is True else "%s=%s" % (option, one))
+    for option, value in options.items():
+        argv += _words(f"{path}.{option}", "--" + option.replace("_", "-"), kinds[option], value)
+    try:
+        cli.check(argv)
+    except UsageError as error:
+        raise McastError(f"{path}.{error.thing}", error.reason) from None
     return argv
+
+
+def _words(path: str, option: str, kind: str, value: Any) -> list[str]:
+    """One option as words of a command line; none where its value is null."""
+    if value is None:
+        return []
+    if kind == "flag":
+        return [option] if expect.choice(path, value, (True, False)) else []
+    if kind == "value" and isinstance(value, list):
+        raise McastError(path, f"takes one value, not a list of {len(value)}")
+    values = value if isinstance(value, list) else [value]
+    for one in values:
+        if not isinstance(one, (str, int, float)) or isinstance(one, bool):
+            raise McastError(path, f"expected text or a number, not {json.dumps(one, default=str)}")
+    return [f"{option}={one}" for one in values]
 
 
 def plan(started, stopped):
@@ -46,10 +68,7 @@ def plan(started, stopped):
     planned = {}
     for name, body in started.items():
         argv = command(name, body)
-        try:
-            planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
-        except UsageError as error:
-            raise McastError(f"{name}.{argv[0]}.{error.thing}", error.reason) from None
+        planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
     for name in stopped:
         have = unit.status(name)
         planned[name] = unit.plan(name, None, have["argv"][0] if have and have["argv"] else "")

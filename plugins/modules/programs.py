@@ -23,8 +23,9 @@ options:
     description:
       - The programs that shall run, by name, in the order in which they are started. Each is a mapping of the kind of
         program, V(receiver), V(sender), V(capture) or V(querier), to its options.
-      - The options are those of the program's command line (C(mcast.pyz receiver --help)), with C(_) in place of C(-).
-        A list is an option given several times, and V(true) one without a value.
+      - The options are those of the program's command line (C(mcast.pyz receiver --help)), with C(_) in place of C(-),
+        without C(help), C(report) and C(lines). A list is an option given several times, where the option takes that,
+        and V(true) one without a value.
       - A capture takes C(streams) in place of C(filter), as M(mcast.lab.capture) does, and needs no C(file).
       - C(timeout) is 3600 seconds where it is not given.
       - One that runs with the same options stays as it is, and one that has ended is started anew. Where only

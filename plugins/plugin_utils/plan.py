@@ -11,11 +11,10 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator
 from urllib.parse import quote
 
-from ..module_utils import expect
+from ..module_utils import expect, programs
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
-from ..module_utils.programs import PROGRAMS
 from . import judge
 
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
@@ -127,7 +126,15 @@ def steps(value, groups):
                     expect.texts(here, what)
                     continue
                 for name, body in expect.mapping(here, what).items():
-                    expect.mapping("%s.%s" % (here, name), body, PROGRAMS)
+                    _check_program(here, name, body)
+
+
+def _check_program(path: str, name: str, body: Any) -> None:
+    """So that a misspelled option is refused before anything is changed."""
+    try:
+        programs.command(name, body)
+    except McastError as error:
+        raise McastError(f"{path}.{error.thing}", error.reason) from None
 
 
 def _told(path, *parts):

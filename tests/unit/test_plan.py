@@ -321,6 +321,10 @@ def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
     ([{"phase": "a"}, {"phase": "b", "sent": {}}], "mcast_steps[1].sent: is not known"),
     ([{"phase": "a", "start": {"nobody": {}}}], "mcast_steps[0].start.nobody: is no host of the inventory"),
     ([{"phase": "a", "start": {"server": {"x": {"reciever": {}}}}}], "mcast_steps[0].start.server.x.reciever: is not"),
+    ([{"phase": "a", "start": {"server": {"x": {"receiver": {"grup": "239.1.1.1"}}}}}],
+     "mcast_steps[0].start.server.x.receiver.grup: is not known; expected one of "),
+    ([{"phase": "a", "send": {"server": {"x": {"sender": {"ttl": 999}}}}}],
+     "mcast_steps[0].send.server.x.sender.ttl: 999 is not a valid TTL"),
     ([{"phase": "a", "send": {"server": []}}], "mcast_steps[0].send.server: expected a mapping"),
     ([{"phase": "a", "stop": {"server": {}}}], "mcast_steps[0].stop.server: expected a text or a list of texts"),
 ])
@@ -331,7 +335,8 @@ def test_wrong_steps_are_named(steps, says):
 
 
 def test_steps():
-    plan.steps([{"phase": "a", "start": {"server": {"x": {"receiver": {"port": 1}}}}, "stop": {"server": ["y"]}}], {
+    receiver = {"group": "239.1.1.1", "port": 1, "interface": "eth0"}
+    plan.steps([{"phase": "a", "start": {"server": {"x": {"receiver": receiver}}}, "stop": {"server": ["y"]}}], {
         "all": ["server"]})
 
 

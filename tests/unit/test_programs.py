@@ -7,15 +7,19 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import programs
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 
+WHERE = {"port": 5000, "interface": "eth0"}
+LINE = ["--port=5000", "--interface=eth0"]
+
 
 @pytest.mark.parametrize(("body", "argv"), [
-    ({"receiver": {"group": "239.1.1.1", "port": 5000}}, ["receiver", "--timeout=3600", "--group=239.1.1.1",
-                                                          "--port=5000"]),
-    ({"receiver": {"group": ["239.1.1.1", "ff15::1"], "filter_mode": "exclude", "timeout": 2}},
-     ["receiver", "--timeout=2", "--group=239.1.1.1", "--group=ff15::1", "--filter-mode=exclude"]),
-    ({"sender": {"sequence": True, "count": 0, "ttl": None, "lines": False}},
-     ["sender", "--timeout=3600", "--sequence", "--count=0"]),
-    ({"querier": None}, ["querier", "--timeout=3600"]),
+    ({"receiver": {"group": "239.1.1.1", **WHERE}}, ["receiver", "--timeout=3600", "--group=239.1.1.1", *LINE]),
+    ({"receiver": {"group": ["239.1.1.1", "ff15::1"], **WHERE, "filter_mode": "exclude", "timeout": 2}},
+     ["receiver", "--timeout=2", "--group=239.1.1.1", "--group=ff15::1", *LINE, "--filter-mode=exclude"]),
+    ({"sender": {"group": "239.1.1.1", **WHERE, "sequence": True, "count": 0, "ttl": None}},
+     ["sender", "--timeout=3600", "--group=239.1.1.1", *LINE, "--sequence", "--count=0"]),
+    ({"sender": {"group": "239.1.1.1", **WHERE, "sequence": False, "payload": "--help"}},
+     ["sender", "--timeout=3600", "--group=239.1.1.1", *LINE, "--payload=--help"]),
+    ({"querier": {"interface": "eth0"}}, ["querier", "--timeout=3600", "--interface=eth0"]),
     ({"capture": {"interface": "eth0", "file": "/tmp/x.pcap", "filter": "igmp"}},
      ["capture", "--timeout=3600", "--interface=eth0", "--file=/tmp/x.pcap", "--filter=igmp"]),
 ])
@@ -32,6 +36,18 @@ def test_a_capture_has_a_filter_and_a_file_of_its_own():
     ({}, "x: expected one program, such as"), ([], "x: expected a mapping"),
     ({"receiver": {}, "sender": {}}, "not 2"), ({"reciever": {}}, "x.reciever: is not known"),
     ({"receiver": [1]}, "x.receiver: expected a mapping"),
+    ({"receiver": None}, "x.receiver.group, port, interface: are missing for a receiver"),
+    ({"receiver": {"grup": "239.1.1.1", **WHERE}}, "x.receiver.grup: is not known; expected one of "),
+    ({"sender": {"group": ["239.1.1.1", "239.1.1.2"], **WHERE}}, "x.sender.group: takes one value, not a list of 2"),
+    ({"receiver": {"group": [["239.1.1.1"]], **WHERE}}, "x.receiver.group: expected text or a number, not ["),
+    ({"sender": {"group": {"a": 1}, **WHERE}}, 'x.sender.group: expected text or a number, not {"a": 1}'),
+    ({"sender": {"group": "239.1.1.1", **WHERE, "count": True}}, "x.sender.count: expected text or a number, not true"),
+    ({"sender": {"group": "239.1.1.1", **WHERE, "sequence": "yes"}}, "x.sender.sequence: expected one of True, False"),
+    ({"sender": {"group": "239.1.1.1", **WHERE, "ttl": 999}}, "x.sender.ttl: 999 is not a valid TTL"),
+    ({"sender": {"group": "239.1.1.1", **WHERE, "lines": True}}, "x.sender.lines: is not known"),
+    ({"receiver": {"group": "239.1.1.1", **WHERE, "report": "/tmp/x"}}, "x.receiver.report: is not known"),
+    ({"querier": {"help": True}}, "x.querier.help: is not known"),
+    ({"querier": {"interface": "eth0", "streams": []}}, "x.querier.streams: is not known"),
 ])
 def test_what_is_no_program_is_refused(body, says):
     with pytest.raises(McastError) as caught:

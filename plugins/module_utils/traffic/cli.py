@@ -213,9 +213,29 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser = _parser()
     options, unknown = parser.parse_known_args(argv)
     if unknown:
-        commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-        commands.choices[options.command].refuse_unknown(unknown)
+        _commands(parser)[options.command].refuse_unknown(unknown)
     return options
+
+
+def _commands(parser: _Parser) -> dict[str, _Parser]:
+    return next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction)).choices
+
+
+def kinds(command: str) -> dict[str, str]:
+    """The options of a program that runs under a name, as modules spell them, without those that need a terminal or
+    belong to whoever starts it. Returns ``{option: "flag", "value" or "values"}``."""
+    found = {}
+    for action in _commands(_parser())[command]._actions:
+        name = _option(action.option_strings[0].lstrip("-"))
+        if name not in ("h", "help", "report", "lines"):
+            found[name] = "flag" if action.nargs == 0 else "values" if isinstance(
+                action, argparse._AppendAction) else "value"
+    return found
+
+
+def check(argv: list[str]) -> None:
+    """Check a command line as far as that needs no host. UsageError names the option that is wrong or missing."""
+    _parse(argv)
 
 
 def build(argv):
