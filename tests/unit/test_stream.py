@@ -231,6 +231,10 @@ def test_a_program_that_is_not_ours(foreign, count, expected):
     assert [duty["foreign"] for duty in duties] == ["server" in found["foreign"], "client" in found["foreign"]]
 
 
+def test_our_sender_beside_a_foreign_one_sends_as_many_as_ever():
+    assert settle(**{"from": ["client", "routers"], "foreign": ["routers"]})["count"] == 5
+
+
 def test_a_foreign_host_has_an_end_of_the_stream():
     with pytest.raises(McastError) as caught:
         stream.settle({"hello": dict(HELLO, foreign=["bare"])}, GROUPS, HOSTS.__getitem__)
