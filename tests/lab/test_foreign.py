@@ -16,12 +16,15 @@ GROUPS = {"hello": "239.0.0.100", "hello6": "ff15::100"}
 RECEIVE = """
 import select, socket, struct, sys
 index = socket.if_nametoindex("eth0")
-socks = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
-socks[1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+dual = "dual" in sys.argv  # one socket for both families, as Java has it
+six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
+four = six if dual else socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+socks = [six] if dual else [four, six]
 for sock in socks:
     sock.bind(("", 11111))
-socks[0].setsockopt(0, 35, socket.inet_aton("239.0.0.100") + struct.pack("=4xi", index))
-socks[1].setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, "ff15::100") + struct.pack("=I", index))
+four.setsockopt(0, 35, socket.inet_aton("239.0.0.100") + struct.pack("=4xi", index))
+six.setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, "ff15::100") + struct.pack("=I", index))
 print("ready", flush=True)
 if "idle" in sys.argv:  # a buffer that nobody empties
     for sock in socks:
@@ -59,6 +62,7 @@ def program(host, code, *words):
 # foreign hosts, the programs that run, topics that fail
 RUNS = {
     "a receiver": (["server"], [("server", RECEIVE)], set()),
+    "a receiver with one socket for both families": (["server"], [("server", RECEIVE, "dual")], set()),
     "a sender": (["client"], [("client", SEND)], set()),
     "both": (["client", "server"], [("server", RECEIVE), ("client", SEND)], set()),
     "a receiver that does not read": (["server"], [("server", RECEIVE, "idle")], {"socket.undropped"}),
