@@ -169,8 +169,14 @@ class Netlink:
         self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MTU, mtu), "mtu %d" % mtu)
 
     def offloads_checksums(self, name: str) -> bool:
-        """Whether the link `name` is to fill in the checksums of what it sends (ethtool's tx-checksumming)."""
-        return bool(self._ethtool(name, _GTXCSUM, 0))
+        """Whether the link `name` is to fill in the checksums of what it sends (ethtool's tx-checksumming). False for
+        one that is gone: the kernel clears deleted namespaces while others look."""
+        try:
+            return bool(self._ethtool(name, _GTXCSUM, 0))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return False
+            raise
 
     def offload_checksums(self, name: str, wanted: bool) -> None:
         """Have the link `name` fill in the checksums of what it sends, or the kernel before that."""
