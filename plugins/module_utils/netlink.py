@@ -183,11 +183,11 @@ class Netlink:
         self._ethtool(name, _STXCSUM, int(wanted))
 
     def _ethtool(self, name: str, command: int, value: int) -> int:
-        """One command of ethtool with one value, and the value that it leaves. Any socket takes it, also this one, in
-        whose namespace the link is."""
+        """Run one ethtool command with a value. Returns the value that the kernel leaves. The ioctl works on any socket
+        of the link's namespace, so also on this one."""
         data = array.array("I", (command, value))
         try:
-            fcntl.ioctl(self._socket, _SIOCETHTOOL, struct.pack("16sP16x", name.encode(), data.buffer_info()[0]))
+            fcntl.ioctl(self._socket, _SIOCETHTOOL, struct.pack("16sP16x", os.fsencode(name), data.buffer_info()[0]))
         except OSError as error:
             raise OSError(error.errno, os.strerror(error.errno), name) from None
         return data[1]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Callable
 
 from . import expect, unit
 from .change import Changes
@@ -59,7 +59,7 @@ def _words(path: str, option: str, kind: str, value: Any) -> list[str]:
     return [f"{option}={one}" for one in values]
 
 
-def plan(started, stopped):
+def plan(started: dict[str, Any], stopped: list[str]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
     """started: ``{name: body}``, begun in this order; stopped: names, ended after that. Returns (Changes, function that
     returns ``{"reports": {name: report or None}}``)."""
     for name in stopped:

@@ -50,9 +50,9 @@ options:
         the ruleset leaves open is no pass.
       - C(mroute.present) with C(group), and optionally C(source), C(incoming) (interface), C(outgoing) (exactly these
         interfaces, FRR's C(pimreg) aside) and C(packets), at least so many that it has forwarded. C(mroute.growing)
-        with the same but C(packets). It forwards more while it looks; with C(outgoing), over each of these. What came
-        in on a wrong interface does not count. C(mroute.absent) with the same; with C(outgoing), no route leads to one
-        of these.
+        with the same but C(packets). It forwards more while it looks; with C(outgoing), over each of these. Packets
+        that came in on a wrong interface do not count. C(mroute.absent) with the same; with C(outgoing), no route leads
+        to one of these.
       - C(pim.neighbor) with C(interface) and C(address). C(pim.dr) with the same, the designated router there.
         C(pim.rp) with C(group) and C(address), its rendezvous point. C(pim.rpf) with C(group), C(interface), and
         optionally C(source) and C(neighbor), from where the group's packets are expected. They ask FRR.

@@ -47,7 +47,8 @@ def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda u
     return planned
 
 
-def queriers(streams, bridge_of, interval_of: Callable[[str], float | None] = lambda unused: None):
+def queriers(streams: list[dict[str, Any]], bridge_of: Callable[[str, str], tuple[str, str] | None],
+             interval_of: Callable[[str], float | None]) -> list[dict[str, Any]]:
     """That a querier lives on each snooped segment with members: without one a switch forgets them, or floods.
 
     streams: settled. bridge_of: a function of a host and its interface, which returns the host and the bridge of the
@@ -107,7 +108,7 @@ def explicit(checks, groups, hosts):
 _ACTS = ("start", "stop", "send")
 
 
-def steps(value, groups):
+def steps(value: Any, groups: dict[str, list[str]]) -> None:
     """Check what an inventory states in `mcast_steps`: a list of ``{phase, start, stop, send}``, the latter three
     mappings of a host to its programs (see mcast.lab.programs). McastError names the entry that is wrong."""
     if not isinstance(value, list):
@@ -130,7 +131,7 @@ def steps(value, groups):
 
 
 def _check_program(path: str, name: str, body: Any) -> None:
-    """So that a misspelled option is refused before anything is changed."""
+    """Refuse wrong options of a program before anything is changed."""
     try:
         programs.command(name, body)
     except McastError as error:
@@ -153,11 +154,12 @@ def _named(path, value, groups):
     return list(dict.fromkeys(names))
 
 
-def finish_checksums(planned: list[dict[str, Any]], is_ours: Callable[[str], bool]) -> None:
+def finish_checksums(planned: list[dict[str, Any]], is_on_our_cables: Callable[[str], bool]) -> None:
     """The cables of a lab of ours leave no checksum to an interface; so an unfinished one is wrong there, also in
     checks that the inventory states."""
+    affected = ("packets.datagrams", "packets.order", "packets.delay")
     for check in planned:
-        if check["check"] in ("packets.datagrams", "packets.order", "packets.delay") and is_ours(check["host"]):
+        if check["check"] in affected and is_on_our_cables(check["host"]):
             check["params"].setdefault("offload", False)
 
 

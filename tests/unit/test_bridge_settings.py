@@ -126,7 +126,7 @@ def stream(group, **receivers):
     ([stream("239.0.0.1", h1="eth0")], {"h1": HOSTVARS["h1"]}, []),
 ])
 def test_a_querier_is_looked_for_where_a_switch_snoops_and_members_are(streams, hostvars, expected):
-    planned = plan.queriers(streams, lambda *place: settled.snooping_bridge_of(hostvars, *place))
+    planned = plan.queriers(streams, lambda *place: settled.snooping_bridge_of(hostvars, *place), lambda _segment: None)
     assert [check["id"] for check in planned] == ["switch/during/mdb.querier/" + each for each in expected]
     assert {(check["host"], check["phase"], check["severity"]) for check in planned} <= {
         ("switch", "during", "failure")}

@@ -231,7 +231,7 @@ def test_a_program_that_is_not_ours(foreign, count, expected):
     assert [duty["foreign"] for duty in duties] == ["server" in found["foreign"], "client" in found["foreign"]]
 
 
-def test_our_sender_beside_a_foreign_one_sends_as_many_as_ever():
+def test_our_sender_next_to_a_foreign_one_sends_the_default_count():
     assert settle(**{"from": ["client", "routers"], "foreign": ["routers"]})["count"] == 5
 
 

@@ -222,15 +222,13 @@ def _commands(parser: _Parser) -> dict[str, _Parser]:
 
 
 def kinds(command: str) -> dict[str, str]:
-    """The options of a program that runs under a name, as modules spell them, without those that need a terminal or
-    belong to whoever starts it. Returns ``{option: "flag", "value" or "values"}``."""
-    found = {}
-    for action in _commands(_parser())[command]._actions:
-        name = _option(action.option_strings[0].lstrip("-"))
-        if name not in ("h", "help", "report", "lines"):
-            found[name] = "flag" if action.nargs == 0 else "values" if isinstance(
-                action, argparse._AppendAction) else "value"
-    return found
+    """The options of a program that is started under a name, as modules spell them: all but --help, --lines (there is
+    no standard input) and --report (the unit sets it). Returns ``{option: kind}``; kind "flag" takes no value, "value"
+    one, "values" one or more."""
+    kind_of = {argparse._StoreTrueAction: "flag", argparse._StoreAction: "value", argparse._AppendAction: "values"}
+    kinds = {_option(action.option_strings[-1][2:]): kind_of.get(type(action))
+             for action in _commands(_parser())[command]._actions}
+    return {option: kind for option, kind in kinds.items() if kind and option not in ("report", "lines")}
 
 
 def check(argv: list[str]) -> None:

@@ -95,8 +95,8 @@ class Received(_Delivery):
     this interface, and nothing more over the whole window. With `at_least`, so many of them are enough: routers that
     learn a route from the first datagrams lose those. Without `datagrams` there may be any number more.
 
-    Fails when there is no receiver, when it was killed, when one sender's datagrams are missing or come more than once,
-    or when somebody else's come. A sender whose address is not known beforehand is any source."""
+    Fails when there is no receiver, when it was killed, when datagrams of a sender are missing or arrive more than
+    once, or when datagrams of another source arrive. A sender of unknown address matches any source."""
 
     NAME = "delivery.received"
     REQUIRED = ("stream", "group", "port", "interface")

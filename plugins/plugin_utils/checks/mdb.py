@@ -199,7 +199,7 @@ class Querier(_Querier):
         return "segment of bridge %s has a querier for %s%s" % (
             self.bridge, self.family or "ipv4", ": " + said if said else "")
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
         passed, expected, actual, evidence = super().judge(facts)
         if "query_interval" in evidence:
             expected += f", heard within its query interval of {evidence['query_interval']:g} s"
@@ -208,7 +208,7 @@ class Querier(_Querier):
         query, why = self._captured(facts["captures"].get(self.capture))
         return query is not None, expected, f"{actual}; {why}", {**evidence, "query": query}
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         passed, actual, evidence = super().look(bridge)
         silent, interval = silence(bridge, self.family or "ipv4"), self.interval or bridge["query_interval"]
         if silent is not None:

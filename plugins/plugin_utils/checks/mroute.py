@@ -89,7 +89,7 @@ class Growing(_Mroute):
 
     NAME = "mroute.growing"
 
-    def __init__(self, params, since=None):
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
         super().__init__(params, since)
         self._before: dict[tuple[str | None, ...], tuple[int, dict[str, int]]] = {}
 

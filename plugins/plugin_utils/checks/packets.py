@@ -135,14 +135,14 @@ def _bad(messages: list[dict[str, Any]]) -> list[str]:
     return [f"bad checksum (frame {message['number']})" for message in messages if is_bad(message)]
 
 
-def untaken(datagram: Datagram, offload: bool | None) -> bool:
-    """Whether no receiver takes it: its checksum is wrong, or not filled in and `offload` is False, so that no
+def is_discarded(datagram: Datagram, offload: bool | None) -> bool:
+    """Whether every receiver discards it: its checksum is wrong, or not filled in and `offload` is False, so that no
     interface is to do that after the capture (RFC 768, RFC 8200 section 8.1)."""
     return datagram.checksum == BAD or datagram.checksum == UNFINISHED and offload is False
 
 
-def spoiled(datagrams: list[Datagram]) -> list[str]:
-    """In words: how many of the datagrams no receiver takes. datagrams: those that are untaken()."""
+def describe_discarded(datagrams: list[Datagram]) -> list[str]:
+    """In words: how many of them every receiver discards, and why. datagrams: those that are is_discarded()."""
     words = {BAD: "a wrong UDP checksum", UNFINISHED: "a UDP checksum that is not filled in"}
     found = {kind: [str(one.number) for one in datagrams if one.checksum == kind] for kind in words}
     return [f"{len(frames)} of them with {words[kind]}, which no receiver takes (frames {', '.join(frames[:3])}"
@@ -261,7 +261,7 @@ class Datagrams(_Counted):
                  if (flow["group"], flow["destination_port"]) == (self.group, self.port)
                  and (not self.sources or flow["source"] in self.sources)]
         listed = datagrams_to(found, self.group, self.port, self.sources)
-        lost = [one for one in listed if untaken(one, self.offload)]
+        lost = [one for one in listed if is_discarded(one, self.offload)]
         number = max(len(listed), sum(flow["packets"] for flow in flows))
         wrong = []
         if len(listed) < number and self._needs_all():
@@ -275,7 +275,7 @@ class Datagrams(_Counted):
         wrong += self._payloads(listed) + self._gaps(listed)
         evidence = dict(_datagram_evidence(listed), flows=flows)
         return self._fits(len(listed) - len(lost), number) and not wrong, "; ".join(
-            [str(number), *spoiled(lost), *wrong[:_EVIDENCE]]), evidence
+            [str(number), *describe_discarded(lost), *wrong[:_EVIDENCE]]), evidence
 
     def _gaps(self, datagrams: list[Datagram]) -> list[str]:
         if not self.consecutive:
@@ -316,20 +316,20 @@ class Checksums(Packets):
     PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
               "port": port_option, "sources": expect.texts}
 
-    def describe(self):
+    def describe(self) -> str:
         return (f"{f'{self.stream}: ' if self.stream else ''}right UDP checksums of the datagrams to {self.group} "
                 f"port {self.port}")
 
-    def _expected(self, facts):
+    def _expected(self, facts: dict[str, Any]) -> str:
         return "right UDP checksums"
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         listed = datagrams_to(found, self.group, self.port, self.sources)
         lost = [one for one in listed if one.checksum in (BAD, UNFINISHED)]
         if not listed:
             return False, "no datagrams", {}
-        return not lost, "; ".join([f"{len(listed)} datagrams", *(spoiled(lost) or ["none of them wrong"])]), (
-            _datagram_evidence(lost or listed))
+        words = [f"{len(listed)} datagrams", *(describe_discarded(lost) or ["none of them wrong"])]
+        return not lost, "; ".join(words), _datagram_evidence(lost or listed)
 
 
 # What a host says to join and to leave, by version: kind, the type of the record by filter mode (None: the message

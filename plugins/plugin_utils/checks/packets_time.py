@@ -13,13 +13,13 @@ from .base import flag_option, group_option, member_before, port_option
 from .packets import (
     Packets,
     datagrams_to,
+    describe_discarded,
     is_bad,
+    is_discarded,
     kinds_option,
     record_option,
     seconds_option,
     select,
-    spoiled,
-    untaken,
 )
 
 _SELECTOR = {"kinds": kinds_option, "group": group_option, "record": record_option, "source": expect.text,
@@ -79,7 +79,7 @@ class Order(Packets):
     def _why(self, found: dict[str, Any], step: dict[str, Any]) -> list[str]:
         """In words: what explains that there is no such step."""
         if "port" in step:
-            return spoiled([one for one in _datagrams(found, step) if untaken(one, self.offload)])
+            return describe_discarded([one for one in _datagrams(found, step) if is_discarded(one, self.offload)])
         return member_before(self.since, self.interface, step.get("group"))
 
 
@@ -100,7 +100,7 @@ def _times(found: dict[str, Any], step: dict[str, Any], offload: bool | None, lo
     """When that was, in nanoseconds, sorted; with `lost`, also what nobody takes because of its checksum."""
     if "port" in step:
         return sorted(one.time for one in _datagrams(found, step)
-                      if one.time >= 0 and (lost or not untaken(one, offload)))
+                      if one.time >= 0 and (lost or not is_discarded(one, offload)))
     messages = select(found["wire"]["messages"], **step)
     return sorted(moment.parse(message["time"], "time") for message in messages
                   if message["time"] and (lost or not is_bad(message)))
