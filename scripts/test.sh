@@ -75,17 +75,17 @@ say "linters"
 scripts/lint.sh
 
 # Three lanes side by side: ansible-test keeps one core busy and waits a lot, and so do scenarios, whose time is that of
-# protocol timers. Labs of molecule have the names of their scenarios, those of pytest names of their own.
+# protocol timers. Labs of molecule have the names of their scenarios, those of pytest names that no other run has.
 both() {
-    sanity_and_units .venv && sanity_and_units ".venv-$other"
+    sanity_and_units .venv && sanity_and_units ".venv-$other" || return
+    # What touches Ansible, on the other core too: connections, actions, logins. What knows nothing of it is tested in
+    # the lane of pytest, its units are on this Python too, and each scenario runs here.
+    labs ".venv-$other" tests/lab/test_{fleet,host_facts,netns_connection}.py
 }
 
 tests() {
     # With the units that ansible-test skips, as its environment has neither hypothesis nor paramiko.
-    labs .venv tests/lab tests/unit/{test_properties,test_fleet_login,kernel/test_kernel_fuzz}.py || return
-    # Once more what touches Ansible: connections, actions, logins. What knows nothing of it has been tested above, its
-    # units are on this Python too, and each scenario runs here.
-    labs ".venv-$other" tests/lab/test_{fleet,host_facts,netns_connection}.py
+    labs .venv tests/lab tests/unit/{test_properties,test_fleet_login,kernel/test_kernel_fuzz}.py
 }
 
 molecules() {
