@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Any, Callable
 
 from . import expect, unit
@@ -15,6 +17,7 @@ from .traffic.cli import UsageError
 PROGRAMS = ("capture", "querier", "receiver", "sender")
 # So that none that was forgotten stays.
 _TIMEOUT = 3600
+_AT_A_TIME = 16  # most of the time of a start or a stop is waiting for the program
 
 
 def command(name: str, body: dict[str, Any]) -> list[str]:
@@ -59,20 +62,58 @@ def _words(path: str, option: str, kind: str, value: Any) -> list[str]:
     return [f"{option}={one}" for one in values]
 
 
+class _Batches(Changes):
+    """Changes of programs: those of a batch are made side by side, one batch after another."""
+
+    def __init__(self, batches: list[list[Changes]]) -> None:
+        super().__init__()
+        self._batches = batches
+        for batch in batches:
+            for changes in batch:
+                self.extend(changes)
+
+    def apply(self) -> None:
+        """Make every change. A program that fails keeps none of its batch from its own, and all batches after it;
+        McastError has a reason for each that failed."""
+        for batch in self._batches:
+            with ThreadPoolExecutor(_AT_A_TIME) as pool:
+                errors = [error for error in pool.map(_error_of, batch) if error]
+            _raise(errors)
+
+
+def _raise(errors: list[McastError]) -> None:
+    """One error with a reason for each, where there are any."""
+    if errors:
+        raise McastError(errors[0].thing, "; ".join([errors[0].reason, *map(str, errors[1:])]))
+
+
+def _error_of(changes: Changes) -> McastError | None:
+    try:
+        changes.apply()
+    except McastError as error:
+        return error
+    return None
+
+
 def plan(started: dict[str, Any], stopped: list[str]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
-    """started: ``{name: body}``, begun in this order; stopped: names, ended after that. Returns (Changes, function that
-    returns ``{"reports": {name: report or None}}``)."""
+    """started: ``{name: body}``, begun in this order, those of one kind that follow each other at the same time;
+    stopped: names, ended after that. Returns (Changes, function that returns
+    ``{"reports": {name: report or None}}``)."""
     for name in stopped:
         if name in started:
             raise McastError(name, "shall be started and stopped; leave one out")
     planned = {}
-    for name, body in started.items():
-        argv = command(name, body)
-        planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
+    commands = {name: command(name, body) for name, body in started.items()}
+    batches = [list(names) for unused, names in groupby(commands, lambda name: commands[name][0])] + [stopped]
+    errors = []
+    for name, argv in commands.items():
+        try:
+            planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
+        except McastError as error:
+            errors.append(error if error.thing == name else McastError(name, str(error)))
+    _raise(errors)
     for name in stopped:
         have = unit.status(name)
         planned[name] = unit.plan(name, None, have["argv"][0] if have and have["argv"] else "")
-    changes = Changes()
-    for part in planned.values():
-        changes.extend(part[0])
+    changes = _Batches([[planned[name][0] for name in batch] for batch in batches])
     return changes, lambda: {"reports": {name: result()["report"] for name, (unused, result) in planned.items()}}

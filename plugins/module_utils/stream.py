@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from typing import Any
 
 from . import expect
 from . import group as groups_of
@@ -19,6 +20,12 @@ from .error import McastError
 DEFAULTS = {"count": 5, "interval": 0.1, "payload": "HELLO", "ttl": 1}
 KEYS = ("group", "port", "from", "to", "filter_mode", "sources", "soak", "foreign") + tuple(DEFAULTS)
 FILTER_MODES = ("include", "exclude")
+# What a program takes from its stream: option of the program: key of the stream.
+_OPTIONS = {
+    "receiver": {"group": "group", "port": "port", "interface": "interface", "filter_mode": "filter_mode",
+                 "source": "sources"},
+    "sender": {key: key for key in ("group", "port", "interface", "ttl", "count", "interval", "payload")},
+}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
 
 
@@ -194,6 +201,25 @@ def of_host(streams, host):
     duties["open"] = [{"group": group, "port": str(port)} for group, port in places]
     duties["interfaces"] = sorted({duty["interface"] for duty in duties["send"] + duties["receive"]})
     return duties
+
+
+def unit_name(program: str, stream: str) -> str:
+    """Under which name a program of a stream runs. Names of units are narrower than those of streams."""
+    return f"{program}-{stream}"
+
+
+def programs(duties: list[dict[str, Any]], program: str) -> dict[str, dict[str, Any]]:
+    """duties: `send` or `receive` of what of_host() returns; program: "sender" or "receiver". Returns the programs of
+    these streams that are ours, ``{name: {program: options}}`` as the module `programs` takes them. McastError for a
+    stream without a name."""
+    found = {}
+    for duty in duties:
+        if "name" not in duty:
+            raise McastError("streams", f"each needs a name, and this one has none: {duty}")
+        if not duty.get("foreign"):
+            options = {option: duty.get(key) for option, key in _OPTIONS[program].items()}
+            found[unit_name(program, duty["name"])] = {program: options}
+    return found
 
 
 def memberships(streams, host):

@@ -21,8 +21,9 @@ extends_documentation_fragment:
 options:
   started:
     description:
-      - The programs that shall run, by name, in the order in which they are started. Each is a mapping of the kind of
-        program, V(receiver), V(sender), V(capture) or V(querier), to its options.
+      - The programs that shall run, by name, in the order in which they are started; those of the same kind that follow
+        each other are started at the same time. Each is a mapping of the kind of program, V(receiver), V(sender),
+        V(capture) or V(querier), to its options.
       - The options are those of the program's command line (C(mcast.pyz receiver --help)), with C(_) in place of C(-),
         without C(help), C(report) and C(lines). A list is an option given several times, where the option takes that,
         and V(true) one without a value.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import stream
+from ansible_collections.mcast.lab.plugins.module_utils import programs, stream
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 
 # A lab of two segments, a router between them, and a group whose name is a host's too.
@@ -255,3 +255,23 @@ def test_of_host():
     assert stream.of_host(streams, "r.example.org")["interfaces"] == ["right"]
     assert stream.of_host(streams, "bare") == {"send": [], "receive": [], "open": [], "interfaces": []}
     assert client["open"] == [{"group": "239.0.0.100", "port": "11111"}]
+
+
+def test_programs_of_streams():
+    streams = stream.settle({"hello": HELLO, "theirs": dict(HELLO, foreign=["client", "server"])}, GROUPS,
+                            HOSTS.__getitem__)
+    sender = stream.programs(stream.of_host(streams, "client")["send"], "sender")
+    assert list(sender) == ["sender-hello"] and programs.command("sender-hello", sender["sender-hello"])[0] == "sender"
+    assert sender["sender-hello"] == {"sender": {"group": "239.0.0.100", "port": 11111, "interface": "eth0", "ttl": 1,
+                                                 "count": 5, "interval": 0.1, "payload": "HELLO"}}
+    receiver = stream.programs(stream.of_host(streams, "server")["receive"], "receiver")
+    assert receiver == {"receiver-hello": {"receiver": {
+        "group": "239.0.0.100", "port": 11111, "interface": "eth0", "filter_mode": "exclude", "source": []}}}
+    assert programs.command("receiver-hello", receiver["receiver-hello"])[2:] == [
+        "--group=239.0.0.100", "--port=11111", "--interface=eth0", "--filter-mode=exclude"]
+
+
+def test_a_stream_without_a_name_has_no_program():
+    with pytest.raises(McastError) as caught:
+        stream.programs([{"group": "239.0.0.100"}], "sender")
+    assert str(caught.value) == "streams: each needs a name, and this one has none: {'group': '239.0.0.100'}"

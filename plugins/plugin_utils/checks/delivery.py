@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from ...module_utils import expect
+from ...module_utils.stream import unit_name
 from .base import Check, count_option, group_option, port_option
 
 
@@ -55,11 +56,6 @@ def _is_killed(report: dict[str, Any]) -> bool:
 
 def _error(report: dict[str, Any]) -> str:
     return f"; {report['error']}" if report.get("error") else ""
-
-
-def unit_name(program, stream):
-    """Under which name the roles run the program for a stream. Names of units are narrower than those of streams."""
-    return "%s-%s" % (program, stream)
 
 
 class Sent(_Delivery):
