@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from unittest import mock
@@ -26,6 +27,9 @@ from traffic_lan import Lan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NUMBERS = itertools.count()
+# A shell that starts tests in the background has them ignore Ctrl-C, and all that they start after them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 _LONGEST = ("test_scenarios", "test_verify", "test_verify_wire", "test_router", "test_fleet", "test_querier",
             "test_bridge")
 
