@@ -78,8 +78,8 @@ scripts/lint.sh
 # protocol timers. Labs of molecule have the names of their scenarios, those of pytest names that no other run has.
 both() {
     sanity_and_units .venv && sanity_and_units ".venv-$other" || return
-    # What touches Ansible, on the other core too: connections, actions, logins. What knows nothing of it is tested in
-    # the lane of pytest, its units are on this Python too, and each scenario runs here.
+    # The labs that touch Ansible, on the other core too: connections, actions, logins. The rest knows nothing of it, and
+    # its units and the scenarios run on that core as well.
     labs ".venv-$other" tests/lab/test_{fleet,host_facts,netns_connection}.py
 }
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any, Callable
@@ -17,7 +18,8 @@ from .traffic.cli import UsageError
 PROGRAMS = ("capture", "querier", "receiver", "sender")
 # So that none that was forgotten stays.
 _TIMEOUT = 3600
-_AT_A_TIME = 16  # most of the time of a start or a stop is waiting for the program
+# What keeps the processors busy: with more at a time, each would take longer, and miss its deadline on a small host.
+_AT_A_TIME = 2 * (os.cpu_count() or 1)
 
 
 def command(name: str, body: dict[str, Any]) -> list[str]:
@@ -73,8 +75,8 @@ class _Batches(Changes):
                 self.extend(changes)
 
     def apply(self) -> None:
-        """Make every change. A program that fails keeps none of its batch from its own, and all batches after it;
-        McastError has a reason for each that failed."""
+        """Make every change. Where a program fails, the rest of its batch is still made, and no later batch is.
+        McastError holds a reason for each that failed."""
         for batch in self._batches:
             with ThreadPoolExecutor(_AT_A_TIME) as pool:
                 errors = [error for error in pool.map(_error_of, batch) if error]
@@ -104,7 +106,6 @@ def plan(started: dict[str, Any], stopped: list[str]) -> tuple[Changes, Callable
             raise McastError(name, "shall be started and stopped; leave one out")
     planned = {}
     commands = {name: command(name, body) for name, body in started.items()}
-    batches = [list(names) for unused, names in groupby(commands, lambda name: commands[name][0])] + [stopped]
     errors = []
     for name, argv in commands.items():
         try:
@@ -115,5 +116,6 @@ def plan(started: dict[str, Any], stopped: list[str]) -> tuple[Changes, Callable
     for name in stopped:
         have = unit.status(name)
         planned[name] = unit.plan(name, None, have["argv"][0] if have and have["argv"] else "")
-    changes = _Batches([[planned[name][0] for name in batch] for batch in batches])
+    by_kind = groupby(planned, lambda name: commands[name][0] if name in commands else "stopped")
+    changes = _Batches([[planned[name][0] for name in names] for unused, names in by_kind])
     return changes, lambda: {"reports": {name: result()["report"] for name, (unused, result) in planned.items()}}

@@ -131,7 +131,7 @@ def test_bad_input_is_refused_and_changes_nothing(play):
     assert results[-1]["changed"] is False and results[-1]["report"]["pid"] == begun["report"]["pid"]
 
 
-def test_several_programs_at_once_and_some_that_fail(lan, play):
+def test_several_programs_and_some_that_fail(lan, play):
     where = {"port": PORT, "interface": "eth0"}
     good = {f"good-{number}": {"receiver": {"group": f"239.1.2.{number}", **where}} for number in range(1, 41)}
     wrong = {name: {"receiver": {"group": GROUPS[4], **where, "interface": "nope"}} for name in ("wrong", "worse")}
@@ -145,7 +145,7 @@ def test_several_programs_at_once_and_some_that_fail(lan, play):
     assert first.startswith("many: ") and second, failed
     assert unit.names(inode(lan.server)) == ["fine"]  # nothing of what failed, and nothing that comes after it
     begun, again, ended = play("server", ("programs", {"started": good}), ("programs", {"started": good}),
-                               ("programs", {"stopped": [*good, *wires]}))
+                               ("programs", {"stopped": [*good, *wires, "fine"]}))
     assert (begun["changed"], again["changed"], ended["changed"]) == (True, False, True)
     assert {name: report and report["exit"]["code"] for name, report in ended["reports"].items()} == {
         **dict.fromkeys(good, 0), "many": None, "fine": 0, "more": None}
