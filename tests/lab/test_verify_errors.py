@@ -181,11 +181,15 @@ def test_labs_are_listed_and_removed_without_their_file(inventory):
     assert listed in ran.stdout and LAB in namespaces()
     run = running(folder)
     wait_until(run, lambda: os.path.exists(f"/run/mcast/{LAB}.run"))
-    assert f"{listed}; in use by the run of process {run.pid}" in playbook(broken, "lab_list").stdout
-    for play in (["lab_down"], ["lab_up"], ["lab_down", "-e", "lab=" + LAB]):
-        ran = playbook(folder, *play)
-        assert ran.returncode != 0
-        assert ran.stdout.count(f"lab {LAB}: is in use by the run of process {run.pid}") == 1, ran.stdout
+    run.send_signal(signal.SIGSTOP)  # or it is over before the last of these playbooks has started
+    try:
+        assert f"{listed}; in use by the run of process {run.pid}" in playbook(broken, "lab_list").stdout
+        for play in (["lab_down"], ["lab_up"], ["lab_down", "-e", "lab=" + LAB]):
+            ran = playbook(folder, *play)
+            assert ran.returncode != 0
+            assert ran.stdout.count(f"lab {LAB}: is in use by the run of process {run.pid}") == 1, ran.stdout
+    finally:
+        run.send_signal(signal.SIGCONT)
     output = run.communicate(timeout=120)[0]
     assert run.returncode == 0, output
     ran = playbook(broken, "lab_down", "-e", "lab=" + LAB)
