@@ -12,6 +12,7 @@ import yaml
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
 from verify_lab import LAB, TOPOLOGY, namespaces, playbook, results
+from waiting import until
 
 NAMES = ["veth-b@1", "a@b@c", "@x", "x@", "ünï", "e$(id)", "e;id", "e`id`", "e'x", 'e"x', "e\\x", "e*?", "e.100", "-e",
          "~e", "fifteen-bytes-1"]
@@ -29,6 +30,9 @@ def host(ip, new_lab_name):
         ip("-n", name, "address", "add", f"10.77.{number}.1/24", "dev", interface)
     ip("-n", name, "link", "add", "name", "br@0", "type", "bridge")
     ip("-n", name, "link", "set", "dev", "br@0", "up")
+    # With a carrier, each gets a link-local address and joins its solicited-node group, a moment later.
+    until(lambda: sum(each.get("address", "").startswith("ff02::1:ff") for link in ip("-n", name, "maddress", "show")
+                      for each in link["maddr"]) >= len(NAMES) * 2)
     yield name
     ip("netns", "delete", name)
 
