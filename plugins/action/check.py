@@ -9,7 +9,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import expect
 from ..module_utils.error import McastError
-from ..plugin_utils import judge
+from ..plugin_utils import judge, on_host
 from ..plugin_utils.bundle import Bundle, timestamp
 from ..plugin_utils.captures import Captures
 from ..plugin_utils.gather import gather
@@ -105,10 +105,10 @@ class ActionModule(ActionBase):
         facts = gather(self, sorted(wanted), self._task_vars)
         facts["failures"] = self._failures
         if "members" in subsets:
-            told = self._execute_module("mcast.lab.socket_info", {}, task_vars=self._task_vars)
-            if told.get("failed"):
-                raise McastError("mcast.lab.socket_info", told["msg"])
-            facts["members"] = told["sockets"]
+            found = on_host.run(self, "socket_info", {"group": None}, self._task_vars)
+            if found.get("failed"):
+                raise McastError("mcast.lab.socket_info", found["msg"])
+            facts["members"] = found["sockets"]
         if "captures" in subsets:
             facts["captures"] = captures.gather(facts["traffic"], "datagrams" in subsets)
         return facts

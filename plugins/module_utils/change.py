@@ -3,52 +3,76 @@
 """have → want → changes → apply → result: `changed` and `diff` come from the one list of changes."""
 from __future__ import annotations
 
+from typing import Any, Callable, NamedTuple, NoReturn, Sequence, Tuple, TypeVar
+
 from .error import McastError, reason
+
+_Value = TypeVar("_Value")
+
+
+class Change(NamedTuple):
+    """One change: the path is nested keys such as ``("eth0", "mtu")``, before or after None: did not or will not
+    exist."""
+    path: tuple[str, ...]
+    before: Any
+    after: Any
+    apply: Callable[[], Any]
 
 
 class Changes:
-    """The list of what has to change, in the order in which it is applied.
+    """The list of what has to change, in the order in which it is applied. Check mode applies none of them.
 
-    Each change is a path (a tuple of keys), the value before, the value after, and a function without arguments
-    that makes it so. Check mode applies none of them. `known` is what a module returns besides, though a change should
-    fail."""
+    `known` is what a module returns besides, though a change should fail."""
 
-    def __init__(self):
-        self._changes = []
-        self.known = {}
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self.known: dict[str, Any] = {}
 
-    def add(self, path, before, after, apply):
-        """Note one change. path: ``("eth0", "mtu")``; before or after None: did not or will not exist."""
-        self._changes.append((tuple(path), before, after, apply))
+    def add(self, path: Sequence[str], before: Any, after: Any, apply: Callable[[], Any]) -> None:
+        """Note one change, which `apply` makes."""
+        self._changes.append(Change(tuple(path), before, after, apply))
 
-    def compare(self, path, have, want, apply):
+    def compare(self, path: Sequence[str], have: _Value | None, want: _Value | None,
+                apply: Callable[[_Value], Any]) -> None:
         """Note a change where `want` is given (not None) and differs from `have`; `apply` takes `want`."""
         if want is not None and want != have:
             self.add(path, have, want, lambda: apply(want))
 
-    def extend(self, other):
-        """Add what another list has, after what this one has."""
-        self._changes += other._changes
-
-    def apply(self):
+    def apply(self) -> None:
         """Make every change; the first that raises ends it. McastError names the change that the system refused."""
-        for path, _before, _after, apply in self._changes:
+        for change in self._changes:
             try:
-                apply()
+                change.apply()
             except OSError as error:
-                where = f" ({error.filename})" if error.filename and str(error.filename) not in path else ""
-                raise McastError(" ".join(map(str, path)), reason(error) + where) from None
+                where = f" ({error.filename})" if error.filename and str(error.filename) not in change.path else ""
+                raise McastError(" ".join(map(str, change.path)), reason(error) + where) from None
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         """Returns ``{"changed": bool, "diff": {"before": {...}, "after": {...}}}``, nested by the paths."""
-        before, after = {}, {}
-        for path, have, want, _unused in self._changes:
-            _put(before, path, have)
-            _put(after, path, want)
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for change in self._changes:
+            _put(before, change.path, change.before)
+            _put(after, change.path, change.after)
         return {"changed": bool(self._changes), "diff": {"before": before, "after": after}}
 
 
-def _put(tree, path, value):
+class InTurn(Changes):
+    """The changes of several lists, each applied its own way, one list after another."""
+
+    def __init__(self, parts: Sequence[Changes]) -> None:
+        super().__init__()
+        self._parts = parts
+        for part in parts:
+            self._changes += part._changes
+            self.known.update(part.known)
+
+    def apply(self) -> None:
+        for part in self._parts:
+            part.apply()
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     if value is None:
         return
     for key in path[:-1]:
@@ -56,21 +80,32 @@ def _put(tree, path, value):
     tree[path[-1]] = value
 
 
-def run(module, plan):
-    """The edge of a module that changes state.
+# What a module plans: takes its options; returns the changes, and a function that returns the further result.
+Plan = Callable[[Any], Tuple[Changes, Callable[[], Any]]]
 
-    plan: takes module.params, returns (Changes, function that returns the further result). A McastError or
-    OSError anywhere below becomes the one fail_json. Never returns."""
-    known = {}
+
+def outcome(name: str, plan: Plan, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Plan and, but for check mode, apply. Returns the result of a task. A McastError or OSError anywhere below becomes
+    ``{"failed": True, "msg", ...}``."""
+    known: dict[str, Any] = {}
     try:
-        changes, report = plan(module.params)
+        changes, report = plan(params)
         known = changes.known
-        if not module.check_mode:
+        if not check_mode:
             changes.apply()
-        result = dict(changes.result(), **known)
-        result.update(report())
+        return {**changes.result(), **known, **report()}
     except McastError as error:
-        module.fail_json(msg=str(error), thing=str(error.thing), **known)
+        return {"failed": True, "msg": str(error), "thing": str(error.thing), **known}
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or module._name}: {reason(error)}", **known)
+        return {"failed": True, "msg": f"{error.filename or name}: {reason(error)}", **known}
+
+
+def run(module: Any, plan: Plan) -> NoReturn:
+    """The edge of a module that changes state. module: an AnsibleModule; what the plan reports as `warnings`, it warns
+    of. Never returns."""
+    result = outcome(module._name, plan, module.params, module.check_mode)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if result.get("failed"):
+        module.fail_json(**result)
     module.exit_json(**result)

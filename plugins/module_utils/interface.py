@@ -10,6 +10,21 @@ from .change import Changes
 from .error import McastError
 from .netlink import IFF_ALLMULTI, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_UP, Netlink
 
+# Options of the module `interface`, as Ansible's argument specs have them.
+SPEC = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["up", "down"]},
+    "multicast": {"type": "bool"},
+    "allmulti": {"type": "bool"},
+    "promisc": {"type": "bool"},
+    "arp": {"type": "bool"},
+    "mtu": {"type": "int"},
+    "addresses": {"type": "list", "elements": "str"},
+    "purge_addresses": {"type": "bool", "default": False},
+    "igmp_version": {"type": "int", "choices": [0, 1, 2, 3]},
+    "mld_version": {"type": "int", "choices": [0, 1, 2]},
+    "rp_filter": {"type": "str", "choices": ["off", "strict", "loose"]},
+}
 RP_FILTER = ("off", "strict", "loose")  # by the kernel's number
 _FLAGS = {"multicast": IFF_MULTICAST, "allmulti": IFF_ALLMULTI, "promisc": IFF_PROMISC}
 _VERSIONS = {"igmp_version": "ipv4/conf/%s/force_igmp_version", "mld_version": "ipv6/conf/%s/force_mld_version"}

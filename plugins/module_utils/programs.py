@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from . import expect, unit
-from .change import Changes
+from .change import Changes, InTurn
 from .error import McastError
 from .traffic import capture, cli
 from .traffic.cli import UsageError
@@ -18,104 +16,110 @@ from .traffic.cli import UsageError
 PROGRAMS = ("capture", "querier", "receiver", "sender")
 # So that none that was forgotten stays.
 _TIMEOUT = 3600
-# What keeps the processors busy: with more at a time, each would take longer, and miss its deadline on a small host.
-_AT_A_TIME = 2 * (os.cpu_count() or 1)
+# What a program takes over while it runs.
+_ADAPTS = ("--filter-mode", "--source")
+# Seconds to begin, where that takes long: a querier begins in MLD only once address detection has ended.
+_PATIENCE = {"querier": 15.0}
 
 
 def command(name: str, body: dict[str, Any]) -> list[str]:
-    """The command line of a program. body: ``{"receiver": {"group": [...], "port": 5000, ...}}``, options as the
-    program's own --help has them, with _ for -; a list is an option given several times, true one without a value.
-    Of a capture the file and the filter may be left out, and `streams` makes the filter. McastError names what is
-    wrong, as far as that can be told without the host."""
+    """The command line of a program. body: ``{"receiver": {"group": [...], "port": 5000, ...}}``, options as its module
+    has them, and all others of the program's own --help, with _ for -; a list is an option given several times, true
+    one without a value. McastError names what is wrong, as far as that can be told without the host."""
     expect.mapping(name, body, PROGRAMS)
     if len(body) != 1:
         raise McastError(name, "expected one program, such as {receiver: {group: 239.0.0.100, port: 11111, "
                                f"interface: eth0}}}}, not {len(body)}")
     (program, given), = body.items()
-    path = f"{name}.{program}"
-    kinds = cli.kinds(program)
-    options = {"timeout": _TIMEOUT, **expect.mapping(
-        path, given or {}, tuple(kinds) + (("streams",) if program == "capture" else ()))}
+    return _command(name, program, given or {}, f"{name}.{program}.")
+
+
+def _command(name: str, program: str, given: dict[str, Any], path: str) -> list[str]:
+    """path: what stands before an option in a message. Of a capture the file and the filter may be left out, and
+    `streams` makes the filter."""
+    known = cli.options(program)
+    wanted = expect.mapping(path.rstrip("."), given, (*known, "streams") if program == "capture" else tuple(known))
+    wanted = {"timeout": _TIMEOUT, **{option: value for option, value in wanted.items() if value is not None}}
     if program == "capture":
-        options.setdefault("file", unit.folder(name) + "/capture.pcap")
-        options.setdefault("filter", capture.default_filter(options.pop("streams", [])))
-    argv = [program]
-    for option, value in options.items():
-        argv += _words(f"{path}.{option}", "--" + option.replace("_", "-"), kinds[option], value)
+        wanted.setdefault("file", unit.folder(name) + "/capture.pcap")
+        wanted.setdefault("filter", capture.default_filter(wanted.get("streams", [])))
+    return arguments(program, wanted, path)
+
+
+def arguments(program: str, given: dict[str, Any], path: str = "") -> list[str]:
+    """The command line for options of a program, those that are None left out. path: what stands before an option in a
+    message."""
+    known = cli.options(program)
+    # In the order of the program's own, so that the same options are the same command line.
+    argv = [program, *(word for option, spelled in known.items() if given.get(option) is not None
+                       for word in _words(path + option, spelled, given[option]))]
     try:
         cli.check(argv)
     except UsageError as error:
-        raise McastError(f"{path}.{error.thing}", error.reason) from None
+        raise McastError(f"{path}{error.thing}", error.reason) from None
     return argv
 
 
-def _words(path: str, option: str, kind: str, value: Any) -> list[str]:
-    """One option as words of a command line; none where its value is null."""
-    if value is None:
-        return []
-    if kind == "flag":
-        return [option] if expect.choice(path, value, (True, False)) else []
-    if kind == "value" and isinstance(value, list):
+def _words(path: str, option: cli.Option, value: Any) -> list[str]:
+    """One option as words of a command line."""
+    if option.kind == "flag":
+        return [option.flag] if expect.choice(path, value, (True, False)) else []
+    if option.kind == "value" and isinstance(value, list):
         raise McastError(path, f"takes one value, not a list of {len(value)}")
     values = value if isinstance(value, list) else [value]
     for one in values:
         if not isinstance(one, (str, int, float)) or isinstance(one, bool):
             raise McastError(path, f"expected text or a number, not {json.dumps(one, default=str)}")
-    return [f"{option}={one}" for one in values]
+    return [f"{option.flag}={one}" for one in values]
 
 
-class _Batches(Changes):
-    """Changes of programs: those of a batch are made side by side, one batch after another."""
+def plan(started: dict[str, Any], stopped: Sequence[str] = (), ended: Sequence[str] = ()
+         ) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+    """What has to change so that programs run, or don't.
 
-    def __init__(self, batches: list[list[Changes]]) -> None:
-        super().__init__()
-        self._batches = batches
-        for batch in batches:
-            for changes in batch:
-                self.extend(changes)
-
-    def apply(self) -> None:
-        """Make every change. Where a program fails, the rest of its batch is still made, and no later batch is.
-        McastError holds a reason for each that failed."""
-        for batch in self._batches:
-            with ThreadPoolExecutor(_AT_A_TIME) as pool:
-                errors = [error for error in pool.map(_error_of, batch) if error]
-            _raise(errors)
-
-
-def _raise(errors: list[McastError]) -> None:
-    """One error with a reason for each, where there are any."""
-    if errors:
-        raise McastError(errors[0].thing, "; ".join([errors[0].reason, *map(str, errors[1:])]))
-
-
-def _error_of(changes: Changes) -> McastError | None:
-    try:
-        changes.apply()
-    except McastError as error:
-        return error
-    return None
-
-
-def plan(started: dict[str, Any], stopped: list[str]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
-    """started: ``{name: body}``, begun in this order, those of one kind that follow each other at the same time;
-    stopped: names, ended after that. Returns (Changes, function that returns
-    ``{"reports": {name: report or None}}``)."""
-    for name in stopped:
-        if name in started:
+    started: ``{name: body}``, begun in this order, those of one kind that follow each other at the same time; stopped:
+    names, gone after that; ended: names, ended after that, with all that they left. Returns (Changes, function that
+    returns ``{"reports": {name: report or None}}``)."""
+    for name in started:
+        if name in stopped or name in ended:
             raise McastError(name, "shall be started and stopped; leave one out")
-    planned = {}
-    commands = {name: command(name, body) for name, body in started.items()}
-    errors = []
-    for name, argv in commands.items():
+    return _plan({name: command(name, body) for name, body in started.items()}, stopped, ended)
+
+
+def plan_one(program: str, params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+    """The same for the module of one program. params: the options of the module, of which the program has those of its
+    names; state "started", "stopped", or of a capture, which is stopped with its file left, "absent". The function
+    returns ``{"name", "state", "report"}``."""
+    name, state = params["name"], params["state"]
+    if state == "started":
+        given = {option: value for option, value in params.items() if option not in ("name", "state")}
+        changes, reports = _plan({name: _command(name, program, given, "")})
+    else:
+        keep = program == "capture" and state == "stopped"
+        changes, reports = _plan({}, *([], [name]) if keep else ([name],), program=program)
+    return changes, lambda: {"name": name, "state": state, "report": reports()["reports"][name]}
+
+
+def _plan(commands: dict[str, list[str]], stopped: Sequence[str] = (), ended: Sequence[str] = (),
+          program: str | None = None) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+    """program: what those that end must be, where it matters."""
+    errors: list[McastError] = []
+    steps: list[unit.Step] = []
+    reports: dict[str, Any] = {}
+    for name, argv in [*commands.items(), *((name, None) for name in (*stopped, *ended))]:
         try:
-            planned[name] = unit.plan(name, argv, argv[0], adapts=("--filter-mode", "--source"))
+            step = unit.step(name, argv, argv[0] if argv else program, keep=name in ended, adapts=_ADAPTS)
+            steps += [step] if step else []
+            reports[name] = (unit.status(name) or {}).get("report")
         except McastError as error:
             errors.append(error if error.thing == name else McastError(name, str(error)))
-    _raise(errors)
-    for name in stopped:
-        have = unit.status(name)
-        planned[name] = unit.plan(name, None, have["argv"][0] if have and have["argv"] else "")
-    by_kind = groupby(planned, lambda name: commands[name][0] if name in commands else "stopped")
-    changes = _Batches([[planned[name][0] for name in names] for unused, names in by_kind])
-    return changes, lambda: {"reports": {name: result()["report"] for name, (unused, result) in planned.items()}}
+    unit.raise_all(errors)
+    deadline = max((_PATIENCE.get(argv[0], 0) for argv in commands.values()), default=0) or unit.DEADLINE
+    # Where a program fails, the rest of its kind is still begun, and nothing after it.
+    batches = [unit.Steps(batch, deadline) for unused, batch in groupby(steps, lambda step: step.argv[:1])]
+
+    def report() -> dict[str, Any]:
+        for batch in batches:
+            reports.update(batch.reports)
+        return {"reports": reports}
+    return InTurn(batches), report

@@ -12,6 +12,7 @@ import ipaddress
 import math
 import re
 from typing import Any
+from urllib.parse import quote
 
 from . import expect
 from . import group as groups_of
@@ -20,11 +21,10 @@ from .error import McastError
 DEFAULTS = {"count": 5, "interval": 0.1, "payload": "HELLO", "ttl": 1}
 KEYS = ("group", "port", "from", "to", "filter_mode", "sources", "soak", "foreign") + tuple(DEFAULTS)
 FILTER_MODES = ("include", "exclude")
-# What a program takes from its stream: option of the program: key of the stream.
+# What a program takes from its stream.
 _OPTIONS = {
-    "receiver": {"group": "group", "port": "port", "interface": "interface", "filter_mode": "filter_mode",
-                 "source": "sources"},
-    "sender": {key: key for key in ("group", "port", "interface", "ttl", "count", "interval", "payload")},
+    "receiver": ("group", "port", "interface", "filter_mode", "sources"),
+    "sender": ("group", "port", "interface", "ttl", "count", "interval", "payload"),
 }
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
 
@@ -208,18 +208,30 @@ def unit_name(program: str, stream: str) -> str:
     return f"{program}-{stream}"
 
 
+def capture_name(interface: str) -> str:
+    """Under which name the capture of an interface runs, which may have characters that such a name can't."""
+    return "capture-" + quote(interface, safe="")
+
+
 def programs(duties: list[dict[str, Any]], program: str) -> dict[str, dict[str, Any]]:
     """duties: `send` or `receive` of what of_host() returns; program: "sender" or "receiver". Returns the programs of
-    these streams that are ours, ``{name: {program: options}}`` as the module `programs` takes them. McastError for a
-    stream without a name."""
+    these streams that are ours, ``{name: {program: options}}`` as the module `act` takes them. McastError for a stream
+    without a name."""
     found = {}
     for duty in duties:
         if "name" not in duty:
             raise McastError("streams", f"each needs a name, and this one has none: {duty}")
         if not duty.get("foreign"):
-            options = {option: duty.get(key) for option, key in _OPTIONS[program].items()}
+            options = {option: duty.get(option) for option in _OPTIONS[program]}
             found[unit_name(program, duty["name"])] = {program: options}
     return found
+
+
+def captures(duties: list[dict[str, Any]], interfaces: list[str], max_size: int | None) -> dict[str, dict[str, Any]]:
+    """A capture of the streams on each interface, as programs() returns them. duties: `send` and `receive` of what
+    of_host() returns; max_size: in bytes, None: the program's own."""
+    options = {"streams": [{"group": duty["group"], "port": duty["port"]} for duty in duties], "max_size": max_size}
+    return {capture_name(interface): {"capture": {"interface": interface, **options}} for interface in interfaces}
 
 
 def memberships(streams, host):

@@ -3,8 +3,9 @@
 """Run a program on this host under a name: started, found again, and stopped with its report.
 
 A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
-machine never meet: mcast.pyz (the programs), log, unit.json, report.json and exit.json (see traffic/supervise.py), and
-what the program itself leaves there. Where systemd runs the host, it is a service too (see `systemd`)."""
+machine never meet: log, unit.json, report.json and exit.json (see traffic/supervise.py), and what the program itself
+leaves there. A program is a fork of whoever starts it, which has its code already: that is a tenth of what a new Python
+takes. Where systemd runs the host, it is a service (see `systemd`), from the file mcast.pyz in its folder."""
 from __future__ import annotations
 
 import contextlib
@@ -16,15 +17,18 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from . import systemd
 from .change import Changes
 from .error import BECOME, McastError, reason
-from .traffic import cli, zipapp
+from .traffic import cli, supervise, zipapp
 from .traffic.program import write_json
 from .traffic.supervise import identity
 
 ROOT = "/run/mcast"
+DEADLINE = 5.0
+_AT_ONCE = 0.5
 _POLL = 0.01
 # With what urllib.parse.quote makes of any name of an interface.
 _NAME = re.compile(r"[A-Za-z0-9_%~-][A-Za-z0-9_.%~-]{0,63}\Z")
@@ -32,112 +36,192 @@ _LOG_LINES = 5
 _BEGUN = ("joined", "sending", "capturing", "querying", "ended")
 
 
-def plan(name, argv, program, deadline=5.0, keep=False, adapts=()):
-    """What has to change so that the unit runs with these arguments, or is gone.
+class Step(NamedTuple):
+    """What one unit needs: `act` is done with its name and `argv`. before and after are as in a diff."""
+    name: str
+    argv: list[str]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    act: Callable[[dict[str, list[str]], float], dict[str, Any]]  # start, adapt, halt or stop
+
+
+def step(name: str, argv: list[str] | None, program: str | None = None, keep: bool = False,
+         adapts: tuple[str, ...] = ()) -> Step | None:
+    """What has to change so that the unit runs with these arguments, or is gone; None where nothing has.
 
     argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left.
-    program: "receiver", "sender", "capture" or "querier"; a name that another one bears is refused. A unit that runs
-    with the same arguments stays as it is; one that has ended, or runs with others, is started anew. adapts: options
-    that the program takes over while it runs, such as ``("--source",)``, where no others have changed. Returns
-    (Changes, function that returns ``{"report": {...} or None}``)."""
+    program: "receiver", "sender", "capture", "querier", or None for any; a name that another one bears is refused. A
+    unit that runs with the same arguments stays as it is; one that has ended, or runs with others, is started anew.
+    adapts: options that the program takes over while it runs, such as ``("--source",)``, where no others have
+    changed."""
     if argv is not None:
         cli.build(argv)
     have = status(name)
-    if have and have["argv"][:1] not in ([], [program]):
-        raise McastError(name, "is the name of a %s on this host; the %s needs another" % (have["argv"][0], program))
-    result = {"report": have and have["report"]}
-    changes = Changes()
+    if have and program and have["argv"][:1] not in ([], [program]):
+        raise McastError(name, f"is the name of a {have['argv'][0]} on this host; the {program} needs another")
     before = have and {"arguments": have["argv"], "running": have["running"]}
+    if argv is None:
+        after = dict(before, running=False) if before and keep else None
+        return Step(name, [], before, after, halt if keep else stop) if before != after else None
     after = {"arguments": argv, "running": True}
-    if argv is None and have and keep:
-        changes.compare((name,), before, dict(before, running=False), lambda unused: result.update(
-            report=halt(name, deadline)))
-    elif argv is None and have:
-        changes.add((name,), before, None, lambda: result.update(report=stop(name, deadline)))
-    elif argv is not None and before != after:
-        begin = adapt if have and have["running"] and _without(have["argv"], adapts) == _without(
-            argv, adapts) else start
-        changes.add((name,), before, after, lambda: result.update(report=begin(name, argv, deadline)))
-    return changes, lambda: result
+    adaptable = before and before["running"] and _without(before["arguments"], adapts) == _without(argv, adapts)
+    return Step(name, argv, before, after, adapt if adaptable else start) if before != after else None
 
 
-def start(name, argv, deadline=5.0):
-    """Start a program, in place of one that the name had before, and wait until it has begun its work.
+class Steps(Changes):
+    """Steps that are all taken at once; `reports` then holds what the programs reported last, by name."""
 
-    deadline: seconds to wait. Returns the report. McastError with the program's own words where it fails or takes
-    longer; then nothing of it is left."""
-    stop(name, deadline)
+    def __init__(self, steps: Iterable[Step], deadline: float = DEADLINE) -> None:
+        super().__init__()
+        self.reports: dict[str, Any] = {}
+        self._deadline = deadline
+        self._by_act: dict[Any, dict[str, list[str]]] = {}
+        for each in steps:
+            self._by_act.setdefault(each.act, {})[each.name] = each.argv
+            self.add((each.name,), each.before, each.after, lambda: None)
+
+    def apply(self) -> None:
+        """Take every step. Where one fails, the others are still taken. McastError holds a reason for each."""
+        for act, units in self._by_act.items():
+            self.reports.update(act(units, self._deadline))
+
+
+def start(units: dict[str, list[str]], deadline: float = DEADLINE) -> dict[str, Any]:
+    """Start programs, in place of those that the names had before, and wait until they have begun their work.
+
+    units: ``{name: argv}``; deadline: seconds to wait while none of them begins. Returns the reports by name.
+    McastError with each failed program's own words; then nothing of those is left."""
+    stop(units, deadline)
+    return _begin(units, _launch, lambda unused, report: report.get("state") in _BEGUN, deadline)
+
+
+def _launch(name: str, argv: list[str]) -> None:
     directory = folder(name)
     make(directory)
-    with _cleared_on_error(name):
-        zipapp.build(directory + "/mcast.pyz")
-        supervise = [sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv
-        if systemd.used():
-            supervise = systemd.command(name, supervise, directory + "/log", "forking")
-        with open(directory + "/log", "ab") as log:
-            # run_command belongs to a module, and waits for whatever holds the output: this is no module, and what it
-            # starts stays.
-            subprocess.run(  # pylint: disable=ansible-bad-function
-                supervise, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
-        return _await(name, deadline, lambda report: report.get("state") in _BEGUN)
+    if not systemd.used():
+        supervise.supervise(directory, argv, cli.main)
+        return
+    zipapp.build(directory + "/mcast.pyz")
+    words = [sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv
+    with open(directory + "/log", "ab") as log:
+        # run_command belongs to a module, and waits for whatever holds the output: this is no module, and what it
+        # starts stays.
+        subprocess.run(  # pylint: disable=ansible-bad-function
+            systemd.command(name, words, directory + "/log", "forking"), cwd="/", stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, check=False)
 
 
-def _await(name, deadline, begun):
-    """Wait until the report says what it shall. Returns it."""
-    directory = folder(name)
-    end = time.monotonic() + deadline
-    while True:
-        found = _read(directory)
-        report = found["report"] or {}
-        if begun(report):
-            return report
-        if report.get("state") == "failed":
-            raise McastError(name, report["error"])
-        if found["exit"] or not found["running"]:
-            raise McastError(name, "ended before it began: %s" % last_words(directory + "/log"))
-        if time.monotonic() >= end:
-            raise McastError(name, "did not begin within %g s: %s" % (deadline, last_words(directory + "/log")))
-        time.sleep(_POLL)
+def _begin(units: dict[str, list[str]], begin: Callable[[str, list[str]], None],
+           has_begun: Callable[[str, dict[str, Any]], bool], deadline: float) -> dict[str, Any]:
+    """Begin with each unit, and wait until its report says what it shall. What fails on the way is removed."""
+    errors: list[McastError] = []
+    waiting: list[str] = []
+    for name, argv in units.items():
+        try:
+            begin(name, argv)
+            waiting.append(name)
+        except McastError as error:
+            errors.append(error)
+    failed: list[str] = []
+    try:
+        reports = {}
+        for name, found in _reports(waiting, has_begun, deadline):
+            if isinstance(found, McastError):
+                errors.append(found)
+                failed.append(name)
+            else:
+                reports[name] = found
+    except BaseException:
+        failed = waiting
+        raise
+    finally:
+        stop(failed, _AT_ONCE)
+    raise_all(errors)
+    return reports
 
 
-def _without(argv, options):
+def _reports(names: list[str], has_begun: Callable[[str, dict[str, Any]], bool], deadline: float
+             ) -> Iterator[tuple[str, dict[str, Any] | McastError]]:
+    """Each unit's name once its report says what it shall, with the report, or with the reason why it never will."""
+    waiting = list(names)
+    limit = time.monotonic() + deadline
+    while waiting:
+        looked = time.monotonic()
+        for name in list(waiting):
+            found = _report(name, has_begun)
+            if found is None and looked >= limit:
+                found = McastError(name, f"did not begin within {deadline:g} s: {_said(name)}")
+            if found is not None:
+                waiting.remove(name)
+                limit = time.monotonic() + deadline
+                yield name, found
+        # Of many, a look itself takes time, which they need to begin.
+        time.sleep(max(_POLL, time.monotonic() - looked) if waiting else 0)
+
+
+def _report(name: str, has_begun: Callable[[str, dict[str, Any]], bool]) -> dict[str, Any] | McastError | None:
+    found = _read(folder(name))
+    report = found["report"] or {}
+    if has_begun(name, report):
+        return report
+    if report.get("state") == "failed":
+        return McastError(name, report["error"])
+    if found["exit"] or not found["running"]:
+        return McastError(name, f"ended before it began: {_said(name)}")
+    return None
+
+
+def _said(name: str) -> str:
+    return last_words(folder(name) + "/log")
+
+
+def raise_all(errors: list[McastError]) -> None:
+    """Raise one error with a reason for each, where there are any."""
+    if errors:
+        raise McastError(errors[0].thing, "; ".join([errors[0].reason, *map(str, errors[1:])]))
+
+
+def _without(argv: list[str], options: tuple[str, ...]) -> list[str]:
     return [word for word in argv if word.partition("=")[0] not in options]
 
 
-def adapt(name, argv, deadline=5.0):
-    """Hand new arguments to a program that runs: it gets SIGHUP, and reads them in unit.json. Returns its report once
-    it has taken them over. McastError as for start()."""
-    directory = folder(name)
-    with _cleared_on_error(name):
-        before = (_json(directory, "report.json") or {}).get("changed")
+def adapt(units: dict[str, list[str]], deadline: float = DEADLINE) -> dict[str, Any]:
+    """Hand new arguments to programs that run: they get SIGHUP, and read them in unit.json. As for start(), once they
+    have taken them over."""
+    before = {}
+
+    def tell(name: str, argv: list[str]) -> None:
+        directory = folder(name)
+        before[name] = (_json(directory, "report.json") or {}).get("changed")
         noted = dict(record(directory), argv=argv)
         write_json(directory + "/unit.json", noted)
         _signal(living(noted["processes"])[1:], signal.SIGHUP)
-        return _await(name, deadline, lambda report: report.get("changed") != before)
+
+    return _begin(units, tell, lambda name, report: report.get("changed") != before[name], deadline)
 
 
-def status(name):
+def status(name: str) -> dict[str, Any] | None:
     """Returns None where there is no such unit, else ``{"argv": [...], "running": bool, "report": {...} or None,
     "exit": {"code", "signal", "time"} or None}``."""
     directory = folder(name)
     return _read(directory) if os.path.isdir(directory) else None
 
 
-def stop(name, deadline=5.0):
-    """Stop the program (SIGTERM, and SIGKILL after `deadline` seconds) and remove all that the unit had.
+def stop(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
+    """Stop programs (SIGTERM, and SIGKILL after `deadline` seconds) and remove all that the units had.
 
-    Returns its last report with ``exit`` added (``{"code", "signal", "time"}``, or None where the supervisor was
-    killed); None where there was no such unit, or one that never reported."""
-    directory = folder(name)
-    return _stop([directory], deadline)[0] if os.path.isdir(directory) else None
+    Returns the last reports by name, with ``exit`` added (``{"code", "signal", "time"}``, or None where the supervisor
+    was killed); None where there was no such unit, or one that never reported."""
+    directories = {name: folder(name) for name in units}
+    return dict(zip(directories, _stop(list(directories.values()), deadline)))
 
 
-def halt(name, deadline=5.0):
-    """Stop the program like stop(), and leave all that the unit has. Returns its last report, None where there is
-    none."""
-    directory = folder(name)
-    _end([directory], deadline)
-    return _read(directory)["report"]
+def halt(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
+    """Stop programs like stop(), and leave all that the units have. Returns their last reports by name, None where
+    there is none."""
+    directories = {name: folder(name) for name in units}
+    _end(list(directories.values()), deadline)
+    return {name: _read(directory)["report"] for name, directory in directories.items()}
 
 
 def names(inode: int, since: int = 0) -> list[str]:
@@ -162,20 +246,21 @@ def clean(inode: int, wanted: list[str] | None = None, deadline: float = 5.0) ->
     _stop([f"{ROOT}/{inode}/{name}" for name in (names(inode) if wanted is None else wanted)], deadline)
 
 
-def folder(name):
+def folder(name: str) -> str:
     """The unit's own folder, whether it is there or not. McastError for what is no name."""
     if not _NAME.match(name):
         raise McastError(name, "is not a valid name for a program; expected 1 to 64 of A-Z, a-z, 0-9, '_', '-', '%', "
                                "'~' and '.', not beginning with '.'")
-    return "%s/%d/%s" % (ROOT, os.stat("/proc/self/ns/net").st_ino, name)
+    return f"{ROOT}/{os.stat('/proc/self/ns/net').st_ino}/{name}"
 
 
-def make(directory):
+def make(directory: str) -> None:
     """A folder for a unit, which must not be there yet. McastError where it is, or can't be made."""
     for _attempt in range(100):
         try:
             os.makedirs(os.path.dirname(directory), mode=0o755, exist_ok=True)
-            return os.mkdir(directory, 0o755)
+            os.mkdir(directory, 0o755)
+            return
         except FileNotFoundError:
             continue  # another unit's end removed the parent in between
         except FileExistsError:
@@ -185,28 +270,19 @@ def make(directory):
     raise McastError(directory, "vanishes as soon as it is made; try again")
 
 
-@contextlib.contextmanager
-def _cleared_on_error(name):
-    try:
-        yield
-    except BaseException:
-        stop(name, 0.5)
-        raise
-
-
-def _read(directory):
+def _read(directory: str) -> dict[str, Any]:
     noted, ended = record(directory), _json(directory, "exit.json")
     # Whoever noted the end of the program lives on for a moment.
     return {"argv": noted["argv"], "running": not ended and bool(living(noted["processes"])),
             "report": _json(directory, "report.json"), "exit": ended}
 
 
-def record(directory):
+def record(directory: str) -> dict[str, Any]:
     """What was noted of a unit at its start: ``{"argv", "processes", ...}``, both empty where nothing was."""
     return _json(directory, "unit.json") or {"argv": [], "processes": []}
 
 
-def _json(directory, name):
+def _json(directory: str, name: str) -> Any:
     try:
         with open(os.path.join(directory, name), encoding="utf-8") as handle:
             return json.load(handle)
@@ -214,12 +290,12 @@ def _json(directory, name):
         return None
 
 
-def living(processes):
+def living(processes: list[Any]) -> list[list[int]]:
     """Which of them still run. processes: of what `identity` returned when each began, or None."""
     return [process for process in processes if process and identity(process[0]) == process]
 
 
-def last_words(log):
+def last_words(log: str) -> str:
     """The last lines of what a program printed, as one."""
     try:
         with open(log, encoding="utf-8", errors="replace") as handle:
@@ -229,17 +305,17 @@ def last_words(log):
     return " / ".join(lines[-_LOG_LINES:]) or "it said nothing"
 
 
-def _stop(directories, deadline):
+def _stop(directories: list[str], deadline: float) -> list[Any]:
     """Returns the last reports."""
     _end(directories, deadline)
     return [remove(directory) for directory in directories]
 
 
-def _end(directories, deadline):
+def _end(directories: list[str], deadline: float) -> None:
     end([record(directory)["processes"] for directory in directories], deadline)
 
 
-def end(groups, deadline):
+def end(groups: list[list[Any]], deadline: float) -> None:
     """End processes, all at once: the wait is that of the slowest.
 
     groups: lists of identities. The first of each that lives is asked to end (a supervisor passes it on, and then still
@@ -254,17 +330,17 @@ def end(groups, deadline):
         time.sleep(_POLL)
 
 
-def _signal(processes, number):
+def _signal(processes: list[list[int]], number: int) -> None:
     for process in processes:
         try:
             os.kill(process[0], number)
         except ProcessLookupError:
             pass
         except PermissionError:
-            raise McastError("process %d" % process[0], "cannot be stopped: " + BECOME) from None
+            raise McastError(f"process {process[0]}", "cannot be stopped: " + BECOME) from None
 
 
-def remove(directory):
+def remove(directory: str) -> Any:
     """Remove all that a unit has, and what nobody else needs above it. Returns its last report, or None."""
     report = _json(directory, "report.json")
     if report:

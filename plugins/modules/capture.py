@@ -193,54 +193,44 @@ report:
 
 import hashlib
 import os
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mcast.lab.plugins.module_utils import change, unit
-from ansible_collections.mcast.lab.plugins.module_utils.traffic import capture
 
-_COUNTS = ("captured", "received", "dropped")
+from ..module_utils import change, programs, unit
 
 
-def arguments(params):
-    """The program's command line."""
-    file = params["file"] or unit.folder(params["name"]) + "/capture.pcap"
-    chosen = capture.default_filter(params["streams"]) if params["filter"] is None else params["filter"]
-    argv = ["capture", "--interface=" + params["interface"], "--file=" + file, "--filter=" + chosen]
-    argv += ["--%s=%s" % (key.replace("_", "-"), params[key]) for key in ("snap_length", "max_size", "timeout")]
-    return argv + (["--promiscuous"] if params["promiscuous"] else [])
-
-
-def outcome(name, report):
-    """What is told of a capture, and what went wrong with it."""
-    told = dict({"file": None, "size": 0, "sha256": None}, **{key: report and report[key] for key in _COUNTS})
+def outcome(name: str, report: dict[str, Any] | None) -> dict[str, Any]:
+    """What is known of a capture's file, and whether it is complete."""
+    found: dict[str, Any] = {key: report and report[key] for key in ("captured", "received", "dropped")}
+    found.update(file=None, size=0, sha256=None)
     if not report:
-        return told, None
-    found = unit.status(name)
-    ended = not (found and found["running"])
+        return found
+    status = unit.status(name)
+    ended = not (status and status["running"])
     if os.path.exists(report["file"]):
-        told.update(file=report["file"], size=os.path.getsize(report["file"]))
+        found.update(file=report["file"], size=os.path.getsize(report["file"]))
         if ended:
             with open(report["file"], "rb") as file:
-                told["sha256"] = hashlib.sha256(file.read()).hexdigest()
+                found["sha256"] = hashlib.sha256(file.read()).hexdigest()
     silent = "it was killed, or found no room for its last report; its file holds what came before"
-    return told, report["error"] or (silent if ended and not report["ended"] else None)
+    return dict(found, error=report["error"] or (silent if ended and not report["ended"] else None))
 
 
-def plan(params, warn):
-    argv = arguments(params) if params["state"] == "started" else None
-    changes, result = unit.plan(params["name"], argv, "capture", keep=params["state"] == "stopped")
+def plan(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
+    changes, result = programs.plan_one("capture", params)
 
-    def report():
-        found = result()
-        told, error = outcome(params["name"], found["report"])
-        if error and params["state"] != "started":
-            warn("%s: %s" % (params["name"], error))
-        return dict(found, name=params["name"], state=params["state"], **told)
+    def report() -> dict[str, Any]:
+        ran = result()
+        found = outcome(params["name"], ran["report"])
+        error = found.pop("error", None)
+        warnings = [f"{params['name']}: {error}"] if error and params["state"] != "started" else []
+        return {**ran, **found, "warnings": warnings}
     return changes, report
 
 
-def main():
-    module = AnsibleModule(
+def main() -> None:
+    change.run(AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
@@ -255,8 +245,7 @@ def main():
         },
         required_if=[("state", "started", ("interface",))],
         supports_check_mode=True,
-    )
-    change.run(module, lambda params: plan(params, module.warn))
+    ), plan)
 
 
 if __name__ == "__main__":

@@ -160,47 +160,11 @@ openings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import change
-from ..module_utils.firewall import nftables, opening, path
+from ..module_utils.firewall import nftables
 
 
-def warnings(result):
-    """A sentence for each opening that a chain of somebody else overrides, with what to do."""
-    for each in result["openings"]:
-        if each["overridden_by"]:
-            remedy = "nft insert rule %s %s accept" % (each["overridden_by"][0]["chain"], nftables.condition(each))
-            yield "%s: open in our table, but %s; let it through there too, with %s" % (
-                opening.shown(each), path.told(each["overridden_by"]),
-                "firewall-cmd" if result["manager"] == "firewalld" else remedy)
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "ports": {"type": "list", "elements": "dict", "options": {
-                "port": {"type": "str", "required": True},
-                "protocol": {"type": "str", "choices": ["udp", "tcp"], "default": "udp"},
-                "group": {"type": "str"},
-                "source": {"type": "str"},
-            }},
-            "protocols": {"type": "list", "elements": "str", "choices": ["igmp", "mld", "pim"]},
-            "membership_protocols": {"type": "bool", "default": True},
-            "closed": {"type": "bool"},
-        },
-        supports_check_mode=True,
-    )
-
-    def plan(params):
-        changes, report = nftables.plan(params)
-
-        def told():
-            result = report()
-            for warning in warnings(result):
-                module.warn(warning)
-            return result
-        return changes, told
-
-    change.run(module, plan)
+def main() -> None:
+    change.run(AnsibleModule(argument_spec=nftables.SPEC, supports_check_mode=True), nftables.plan)
 
 
 if __name__ == "__main__":

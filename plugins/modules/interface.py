@@ -107,24 +107,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import change, interface
 
-SPEC = {
-    "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["up", "down"]},
-    "multicast": {"type": "bool"},
-    "allmulti": {"type": "bool"},
-    "promisc": {"type": "bool"},
-    "arp": {"type": "bool"},
-    "mtu": {"type": "int"},
-    "addresses": {"type": "list", "elements": "str"},
-    "purge_addresses": {"type": "bool", "default": False},
-    "igmp_version": {"type": "int", "choices": [0, 1, 2, 3]},
-    "mld_version": {"type": "int", "choices": [0, 1, 2]},
-    "rp_filter": {"type": "str", "choices": ["off", "strict", "loose"]},
-}
 
-
-def main():
-    change.run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), interface.plan)
+def main() -> None:
+    change.run(AnsibleModule(argument_spec=interface.SPEC, supports_check_mode=True), interface.plan)
 
 
 if __name__ == "__main__":

@@ -260,28 +260,22 @@ report:
       type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mcast.lab.plugins.module_utils import change, group, unit
-from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.module_utils.traffic import cli
+from typing import Any, Callable
 
-_VALUES = ("query_interval", "query_response_interval", "startup_query_interval", "startup_query_count",
-           "last_member_query_interval", "last_member_query_count", "robustness")
-# It begins in MLD only once address detection has ended.
-_PATIENCE = 15.0
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import change, group, programs, unit
+from ..module_utils.error import McastError
+from ..module_utils.traffic import cli
+
+# All options but those of one query.
+_QUERIER = ("name", "state", "interface", "igmp_version", "mld_version", "query_interval", "query_response_interval",
+            "startup_query_interval", "startup_query_count", "last_member_query_interval", "last_member_query_count",
+            "robustness", "timeout")
 _VERSIONS = {"ipv4": 3, "ipv6": 2}
 
 
-def _words(params, names):
-    return ["--%s=%s" % (name.replace("_", "-"), params[name]) for name in names if params[name] is not None]
-
-
-def arguments(params):
-    """The program's command line."""
-    return ["querier"] + _words(params, ("interface", "igmp_version", "mld_version") + _VALUES + ("timeout",))
-
-
-def query_arguments(params, running):
+def query_arguments(params: dict[str, Any], running: dict[str, Any] | None) -> list[str]:
     """The command line that sends a query. running: report of the querier of the name, or None."""
     given = dict(params)
     given["family"] = params["family"] or (group.family(params["group"]) if params["group"] else "ipv4")
@@ -295,13 +289,12 @@ def query_arguments(params, running):
     if given["interface"] is None:
         raise McastError("interface", "is missing, and no querier %s runs here that would tell" % params["name"])
     given["family"] = given["family"][-1]
-    argv = ["query"] + _words(given, ("interface", "family", "version", "group", "max_response", "robustness",
-                                      "query_interval"))
-    argv += ["--source=" + source for source in params["sources"]]
-    return argv + (["--suppress"] if params["suppress"] else [])
+    options = ("interface", "family", "version", "group", "max_response", "robustness", "query_interval", "sources",
+               "suppress")
+    return programs.arguments("query", {option: given[option] for option in options})
 
 
-def _queried(params):
+def _queried(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
     found = unit.status(params["name"]) if params["name"] else None
     running = found["report"] if found and found["running"] and found["argv"][:1] == ["querier"] else None
     query = cli.build(query_arguments(params, running))[0]
@@ -311,16 +304,14 @@ def _queried(params):
     return changes, lambda: {"report": running, "query": {key: query.facts[key] for key in keys}}
 
 
-def plan(params):
+def plan(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
     if params["state"] == "queried":
         changes, result = _queried(params)
-    else:
-        argv = arguments(params) if params["state"] == "started" else None
-        changes, result = unit.plan(params["name"], argv, "querier", deadline=_PATIENCE)
-    return changes, lambda: dict(result(), name=params["name"], state=params["state"])
+        return changes, lambda: dict(result(), name=params["name"], state=params["state"])
+    return programs.plan_one("querier", {option: params[option] for option in _QUERIER})
 
 
-def main():
+def main() -> None:
     change.run(AnsibleModule(
         argument_spec={
             "name": {"type": "str"},

@@ -152,26 +152,11 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mcast.lab.plugins.module_utils import change, unit
+
+from ..module_utils import change, programs
 
 
-def arguments(params):
-    """The program's command line."""
-    argv = ["receiver"] + ["--group=" + group for group in params["group"]]
-    argv += ["--%s=%s" % (key, params[key]) for key in ("port", "interface")]
-    if params["filter_mode"]:
-        argv.append("--filter-mode=" + params["filter_mode"])
-    argv.extend("--source=" + source for source in params["sources"])
-    return argv + ["--count=%d" % params["count"], "--timeout=%s" % params["timeout"]]
-
-
-def plan(params):
-    argv = arguments(params) if params["state"] == "started" else None
-    changes, result = unit.plan(params["name"], argv, "receiver", adapts=("--filter-mode", "--source"))
-    return changes, lambda: dict(result(), name=params["name"], state=params["state"])
-
-
-def main():
+def main() -> None:
     change.run(AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -186,7 +171,7 @@ def main():
         },
         required_if=[("state", "started", ("group", "port", "interface"))],
         supports_check_mode=True,
-    ), plan)
+    ), lambda params: programs.plan_one("receiver", params))
 
 
 if __name__ == "__main__":

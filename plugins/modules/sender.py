@@ -163,20 +163,11 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mcast.lab.plugins.module_utils import change, unit
 
-_OPTIONS = ("group", "port", "interface", "source_port", "ttl", "payload", "count", "interval", "timeout")
-
-
-def plan(params):
-    argv = None
-    if params["state"] == "started":
-        argv = ["sender"] + ["--%s=%s" % (key.replace("_", "-"), params[key]) for key in _OPTIONS]
-    changes, result = unit.plan(params["name"], argv, "sender")
-    return changes, lambda: dict(result(), name=params["name"], state=params["state"])
+from ..module_utils import change, programs
 
 
-def main():
+def main() -> None:
     change.run(AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -193,7 +184,7 @@ def main():
         },
         required_if=[("state", "started", ("group", "port", "interface"))],
         supports_check_mode=True,
-    ), plan)
+    ), lambda params: programs.plan_one("sender", params))
 
 
 if __name__ == "__main__":

@@ -113,19 +113,11 @@ sockets:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import sockets
-from ..module_utils.error import McastError
+from ..module_utils import change, socket_info
 
 
-def main():
-    module = AnsibleModule(argument_spec={"group": {"type": "str"}}, supports_check_mode=True)
-    try:
-        found = sockets.sockets(module.params["group"])
-    except McastError as error:
-        module.fail_json(msg=str(error), thing=str(error.thing))
-    except OSError as error:
-        module.fail_json(msg="%s: %s" % (error.filename or "socket_info", error.strerror or error))
-    module.exit_json(changed=False, sockets=found)
+def main() -> None:
+    change.run(AnsibleModule(argument_spec={"group": {"type": "str"}}, supports_check_mode=True), socket_info.plan)
 
 
 if __name__ == "__main__":

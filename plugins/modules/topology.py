@@ -112,7 +112,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import change, lab, lab_lock, netns, ssh, topology
 
 
-def plan(params: dict[str, Any], warn: Callable[[str], None]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
     name = topology.lab_name(params["name"])
     left = lab_lock.check(name)
     if params["state"] == "absent":
@@ -133,7 +133,7 @@ def plan(params: dict[str, Any], warn: Callable[[str], None]) -> tuple[change.Ch
         ssh.plan(changes, name, [host["namespace"] for host in settled["hosts"].values()] if by_ssh else [])
     cleared = _cleared(name, left, changes)
     if cleared:
-        warn(cleared)
+        changes.known["warnings"] = [cleared]
     _forget(changes, name, left)
     result: dict[str, Any] = {"cleared": cleared} if cleared else {}
     if params["state"] == "present":
@@ -159,7 +159,7 @@ def _forget(changes: change.Changes, name: str, left: lab_lock.Left | None) -> N
 
 
 def main() -> None:
-    module = AnsibleModule(
+    change.run(AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
             "connection": {"type": "str", "choices": list(topology.CONNECTIONS), "default": topology.CONNECTIONS[0]},
@@ -169,8 +169,7 @@ def main() -> None:
         },
         required_if=[("state", "present", ("segments", "hosts"))],
         supports_check_mode=True,
-    )
-    change.run(module, lambda params: plan(params, module.warn))
+    ), plan)
 
 
 if __name__ == "__main__":

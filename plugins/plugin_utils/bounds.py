@@ -24,13 +24,13 @@ _LOOK = 0.1  # seconds between two looks at what a question takes
 _Answer = TypeVar("_Answer")
 
 
-def bounded(host: str, ask: Callable[[], _Answer], expected: int = 0) -> _Answer:
+def bounded(host: str, ask: Callable[[], _Answer], expected: int = 0, longer: float = 0.0) -> _Answer:
     """Ask a host over a connection plugin, which knows no bounds itself. ask: does it; returns the answer. expected:
-    bytes that the host is known to print, for which there is a second more for each megabyte.
+    bytes that the host is known to print, for which there is a second more for each megabyte; longer: seconds more.
 
     AnsibleConnectionFailure where the host takes longer than PATIENCE, McastError where it prints more than
     MOST_OUTPUT; the processes of the connection are ended then. For a process that asks one host at a time."""
-    seconds, most = PATIENCE + expected / 1e6, MOST_OUTPUT + expected
+    seconds, most = PATIENCE + longer + expected / 1e6, MOST_OUTPUT + expected
     answer: concurrent.futures.Future[_Answer] = concurrent.futures.Future()
 
     def run() -> None:

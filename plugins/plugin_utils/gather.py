@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 
+from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.connection.local import Connection as LocalConnection
 
 from ..module_utils.error import McastError
@@ -25,6 +26,11 @@ def gather(action, subsets=sources.SUBSETS, task_vars=None):
         raise error if error.thing == host else McastError(host, str(error)) from None
 
 
+def takes_input(connection: ConnectionBase) -> bool:
+    """Whether a command over this connection can be given standard input."""
+    return connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled())
+
+
 def run(action, script):
     """Run a script of a POSIX shell that prints sources.MARK; returns what it printed. McastError if it doesn't.
 
@@ -33,7 +39,7 @@ def run(action, script):
     connection = action._connection
     if isinstance(connection, LocalConnection) and not connection.become:
         command, data = script, None
-    elif connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled()):
+    elif takes_input(connection):
         command, data = "/bin/sh -s", script.encode()
     else:
         command, data = "/bin/sh -c " + shlex.quote(script), None

@@ -9,7 +9,6 @@ scenario calls its own steps. `severity` is failure, or warning where a host isn
 from __future__ import annotations
 
 from typing import Any, Callable, Iterator
-from urllib.parse import quote
 
 from ..module_utils import expect, programs
 from ..module_utils import group as groups_of
@@ -110,7 +109,7 @@ _ACTS = ("start", "stop", "send")
 
 def steps(value: Any, groups: dict[str, list[str]]) -> None:
     """Check what an inventory states in `mcast_steps`: a list of ``{phase, start, stop, send}``, the latter three
-    mappings of a host to its programs (see mcast.lab.programs). McastError names the entry that is wrong."""
+    mappings of a host to its programs (see mcast.lab.act). McastError names the entry that is wrong."""
     if not isinstance(value, list):
         raise McastError("mcast_steps", "expected a list of steps, such as {phase: joined, start: {server: {…}}}")
     for number, step in enumerate(value):
@@ -240,11 +239,6 @@ def _is_foreign(stream: dict[str, Any]) -> bool:
     return bool(set(stream["foreign"]) & set(stream["senders"]))
 
 
-def capture_name(interface: str) -> str:
-    """Under which name the roles capture on an interface; quoted, as names of programs hold fewer characters."""
-    return "capture-" + quote(interface, safe="")
-
-
 def _reports(streams, host, change):
     """The reports of each membership. How many there are is certain where the filter changes once: one EXCLUDE without
     sources, however often, or one INCLUDE of a single source."""
@@ -255,7 +249,8 @@ def _reports(streams, host, change):
                    if stream["group"] == group and stream["receivers"].get(host, {}).get("interface") == interface]
         exact = set(filters) == {("exclude", ())} or len(filters) == 1 and filters[0][0] == "include" and len(
             filters[0][1]) == 1
-        yield dict(union, capture=capture_name(interface), interface=interface, group=group, change=change, exact=exact)
+        yield dict(union, capture=streams_of.capture_name(interface), interface=interface, group=group, change=change,
+                   exact=exact)
 
 
 def _wire(streams, host):
@@ -275,7 +270,8 @@ def _wire(streams, host):
 
 
 def _captured(stream, end):
-    return {"capture": capture_name(end["interface"]), "interface": end["interface"], "stream": stream["name"],
+    interface = end["interface"]
+    return {"capture": streams_of.capture_name(interface), "interface": interface, "stream": stream["name"],
             "group": stream["group"]}
 
 
@@ -344,7 +340,7 @@ def _after(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tu
 
 def _ended(streams, host, unused):
     for interface in streams_of.of_host(streams, host)["interfaces"]:
-        yield "packets.captured", "failure", {"capture": capture_name(interface), "interface": interface}
+        yield "packets.captured", "failure", {"capture": streams_of.capture_name(interface), "interface": interface}
 
 
 _RULES = {"before": _before, "during": _during, "after": _after, "ended": _ended}

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import group as groups
-from ansible_collections.mcast.lab.plugins.module_utils import netns, sockets
+from ansible_collections.mcast.lab.plugins.module_utils import netns, socket_info
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import memberships
 
 G, G2, G6, G7 = "239.0.0.100", "239.0.0.101", "ff15::100", "ff3e::8000:1"
@@ -294,7 +294,7 @@ def test_not_root_is_named(host, forked):
     def work():
         os.setuid(65534)
         try:
-            return sockets.sockets()
+            return socket_info.sockets()
         except Exception as error:
             return str(error)
     assert forked(work) == "sockets of other processes: only root may see them; run this as root, with become: true"
@@ -306,9 +306,9 @@ def test_a_kernel_that_refuses_is_named(host, hold, module, monkeypatch, number,
 
     class Refusing:
         def syscall(self, *args):
-            sockets.ctypes.set_errno(number)
+            socket_info.ctypes.set_errno(number)
             return -1
-    monkeypatch.setattr(sockets, "_libc", Refusing())
+    monkeypatch.setattr(socket_info, "_libc", Refusing())
     assert message in module("socket_info", {}, namespace=host)["msg"]
 
 

@@ -135,17 +135,17 @@ def test_several_programs_and_some_that_fail(lan, play):
     where = {"port": PORT, "interface": "eth0"}
     good = {f"good-{number}": {"receiver": {"group": f"239.1.2.{number}", **where}} for number in range(1, 41)}
     wrong = {name: {"receiver": {"group": GROUPS[4], **where, "interface": "nope"}} for name in ("wrong", "worse")}
-    refused, = play("server", ("programs", {"started": {**good, **wrong}}))
+    refused, = play("server", ("act", {"started": {**good, **wrong}}))
     assert [f"{name}: nope: is no interface here" in refused["msg"] for name in wrong] == [True, True], refused
     assert unit.names(inode(lan.server)) == []
     wires = {name: {"capture": {"interface": "eth0", "filter": text}}
              for name, text in {"many": "no filter", "fine": "igmp", "more": "no filter"}.items()}
-    failed, = play("server", ("programs", {"started": {**wires, **good}}))
+    failed, = play("server", ("act", {"started": {**wires, **good}}))
     first, unused, second = failed["msg"].partition("; more: ")
     assert first.startswith("many: ") and second, failed
     assert unit.names(inode(lan.server)) == ["fine"]  # nothing of what failed, and nothing that comes after it
-    begun, again, ended = play("server", ("programs", {"started": good}), ("programs", {"started": good}),
-                               ("programs", {"stopped": [*good, *wires, "fine"]}))
+    begun, again, ended = play("server", ("act", {"started": good}), ("act", {"started": good}),
+                               ("act", {"stopped": [*good, *wires, "fine"]}))
     assert (begun["changed"], again["changed"], ended["changed"]) == (True, False, True)
     assert {name: report and report["exit"]["code"] for name, report in ended["reports"].items()} == {
         **dict.fromkeys(good, 0), "many": None, "fine": 0, "more": None}

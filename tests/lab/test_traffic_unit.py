@@ -22,13 +22,21 @@ CALL = """
 import json, sys
 from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-def planned(*arguments):
-    changes, result = unit.plan(*arguments)
-    if sys.argv[1] == "apply":
+function, (name, *arguments) = sys.argv[1], json.loads(sys.argv[2])
+def planned(argv, program):
+    step = unit.step(name, argv, program)
+    changes = unit.Steps([step] if step else [])
+    if function == "apply":
         changes.apply()
-    return dict(changes.result(), **result())
+    report = (unit.status(name) or {}).get("report")
+    return dict(changes.result(), report=changes.reports.get(name, report))
+FUNCTIONS = {
+    "plan": planned, "apply": planned, "status": lambda: unit.status(name),
+    "start": lambda argv: unit.start({name: argv})[name],
+    "stop": lambda *deadline: unit.stop([name], *deadline)[name],
+}
 try:
-    result = (planned if sys.argv[1] in ("plan", "apply") else getattr(unit, sys.argv[1]))(*json.loads(sys.argv[2]))
+    result = FUNCTIONS[function](*arguments)
 except McastError as error:
     result = {"refused": str(error)}
 print(json.dumps(result))
@@ -207,6 +215,6 @@ def test_without_root_the_remedy_is_told():
     os.seteuid(65534)
     try:
         with pytest.raises(McastError, match="become: true"):
-            unit.start("hello", RECEIVER)
+            unit.start({"hello": RECEIVER})
     finally:
         os.seteuid(0)

@@ -32,7 +32,7 @@ REFUSED = [
     ("sender", dict(STREAM, name="s"), "/run/mcast"),
     ("capture", {"name": "c", "interface": "eth0"}, "/run/mcast"),
     ("querier", {"name": "q", "interface": "eth0"}, "/run/mcast"),
-    ("programs", {"started": {"r": {"receiver": STREAM}}}, "/run/mcast"),
+    ("act", {"started": {"r": {"receiver": STREAM}}}, "/run/mcast"),
     ("router", {"backend": "frr", "interfaces": ["eth0"], "daemons": str(ROOT / ".cache" / "daemons")}, "/run/mcast"),
     ("socket_info", {}, "sockets"),
     ("lab_info", {}, "network namespace"),

@@ -8,22 +8,24 @@ from ansible_collections.mcast.lab.plugins.module_utils import programs
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 
 WHERE = {"port": 5000, "interface": "eth0"}
-LINE = ["--port=5000", "--interface=eth0"]
+LINE = ["--port=5000", "--interface=eth0", "--timeout=3600"]
 
 
 @pytest.mark.parametrize(("body", "argv"), [
-    ({"receiver": {"group": "239.1.1.1", **WHERE}}, ["receiver", "--timeout=3600", "--group=239.1.1.1", *LINE]),
-    ({"receiver": {"group": ["239.1.1.1", "ff15::1"], **WHERE, "filter_mode": "exclude", "timeout": 2}},
-     ["receiver", "--timeout=2", "--group=239.1.1.1", "--group=ff15::1", *LINE, "--filter-mode=exclude"]),
+    ({"receiver": {"group": "239.1.1.1", **WHERE}}, ["receiver", "--group=239.1.1.1", *LINE]),
+    ({"receiver": {"timeout": 2, "filter_mode": "exclude", "sources": ["10.0.0.1", "10.0.0.2"],
+                   "group": ["239.1.1.1", "239.1.1.2"], **WHERE}},
+     ["receiver", "--group=239.1.1.1", "--group=239.1.1.2", *LINE[:2], "--timeout=2", "--source=10.0.0.1",
+      "--source=10.0.0.2", "--filter-mode=exclude"]),
     ({"sender": {"group": "239.1.1.1", **WHERE, "sequence": True, "count": 0, "ttl": None}},
-     ["sender", "--timeout=3600", "--group=239.1.1.1", *LINE, "--sequence", "--count=0"]),
+     ["sender", "--group=239.1.1.1", *LINE, "--sequence", "--count=0"]),
     ({"sender": {"group": "239.1.1.1", **WHERE, "sequence": False, "payload": "--help"}},
-     ["sender", "--timeout=3600", "--group=239.1.1.1", *LINE, "--payload=--help"]),
-    ({"querier": {"interface": "eth0"}}, ["querier", "--timeout=3600", "--interface=eth0"]),
+     ["sender", "--group=239.1.1.1", *LINE, "--payload=--help"]),
+    ({"querier": {"interface": "eth0"}}, ["querier", "--interface=eth0", "--timeout=3600"]),
     ({"capture": {"interface": "eth0", "file": "/tmp/x.pcap", "filter": "igmp"}},
-     ["capture", "--timeout=3600", "--interface=eth0", "--file=/tmp/x.pcap", "--filter=igmp"]),
+     ["capture", "--interface=eth0", "--timeout=3600", "--file=/tmp/x.pcap", "--filter=igmp"]),
 ])
-def test_options_become_the_command_line(body, argv):
+def test_options_become_the_command_line_in_one_order(body, argv):
     assert programs.command("x", body) == argv
 
 

@@ -266,9 +266,9 @@ def test_programs_of_streams():
                                                  "count": 5, "interval": 0.1, "payload": "HELLO"}}
     receiver = stream.programs(stream.of_host(streams, "server")["receive"], "receiver")
     assert receiver == {"receiver-hello": {"receiver": {
-        "group": "239.0.0.100", "port": 11111, "interface": "eth0", "filter_mode": "exclude", "source": []}}}
-    assert programs.command("receiver-hello", receiver["receiver-hello"])[2:] == [
-        "--group=239.0.0.100", "--port=11111", "--interface=eth0", "--filter-mode=exclude"]
+        "group": "239.0.0.100", "port": 11111, "interface": "eth0", "filter_mode": "exclude", "sources": []}}}
+    assert programs.command("receiver-hello", receiver["receiver-hello"])[1:] == [
+        "--group=239.0.0.100", "--port=11111", "--interface=eth0", "--timeout=3600", "--filter-mode=exclude"]
 
 
 def test_a_stream_without_a_name_has_no_program():

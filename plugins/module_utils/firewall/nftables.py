@@ -10,6 +10,7 @@ import ipaddress
 import os
 import shutil
 import subprocess
+from typing import Any, Callable
 
 from ..change import Changes
 from ..error import BECOME, McastError
@@ -19,6 +20,19 @@ from . import opening as openings
 from . import path
 
 NAME = "nftables"
+# Options of the module `firewall`, as Ansible's argument specs have them.
+SPEC = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "ports": {"type": "list", "elements": "dict", "options": {
+        "port": {"type": "str", "required": True},
+        "protocol": {"type": "str", "choices": ["udp", "tcp"], "default": "udp"},
+        "group": {"type": "str"},
+        "source": {"type": "str"},
+    }},
+    "protocols": {"type": "list", "elements": "str", "choices": ["igmp", "mld", "pim"]},
+    "membership_protocols": {"type": "bool", "default": True},
+    "closed": {"type": "bool"},
+}
 FOLDERS = "/usr/sbin:/sbin"  # where nft is, though a user's PATH may lack them
 _TABLE = "%s %s" % TABLE
 _OURS = "%s %s" % (_TABLE, CHAIN)
@@ -30,7 +44,7 @@ _CLOSED = dict(_ALONE, udp4="ip daddr 224.0.0.0/4 meta l4proto 17", udp6="ip6 da
 _CLOSED_COMMENT = "mcast.lab: closed "
 
 
-def plan(params):
+def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
     """params: the options of the module `firewall`. Returns (Changes, function for the further result)."""
     wanted = openings.read(params)
     objects = firewall.parse(_nft(["-j", "-n", "list", "ruleset"]))
@@ -50,8 +64,20 @@ def plan(params):
     needed = {protocol for opening in named for protocol in opening["needs"]}
     told = named + [opening for opening in want if not opening["asked"] and opening["protocol"] in needed]
     model = firewall.model(objects)
-    return changes, lambda: {"backend": NAME, "manager": model["manager"], "openings": [
-        dict(opening, **path.verdict(model, opening, without=TABLE)) for opening in told]}
+
+    def report() -> dict[str, Any]:
+        found = [dict(opening, **path.verdict(model, opening, without=TABLE)) for opening in told]
+        return {"backend": NAME, "manager": model["manager"], "openings": found,
+                "warnings": _warnings(model["manager"], found)}
+    return changes, report
+
+
+def _warnings(manager: str | None, told: list[dict[str, Any]]) -> list[str]:
+    """What an opening is worth nothing against: told: openings with the verdict of the whole ruleset."""
+    return [f"{openings.shown(each)}: open in our table, but {path.told(each['overridden_by'])}; let it through there "
+            "too, with " + ("firewall-cmd" if manager == "firewalld" else
+                            f"nft insert rule {each['overridden_by'][0]['chain']} {condition(each)} accept")
+            for each in told if each["overridden_by"]]
 
 
 def _want_closed(params, closed):

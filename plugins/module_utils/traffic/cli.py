@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
 import sys
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ..error import McastError
 from . import program, supervise, zipapp
@@ -42,11 +43,15 @@ def _make_query(options):
     return OneQuery(options)
 
 
+# Options whose flag is not spelled like them: each of its values is one of the sources.
+_FLAGS = {"sources": "source"}
+
+
 class UsageError(McastError):
     """Wrong options. Modules and steps name them as users write them there, the command line with dashes."""
 
     def on_command_line(self) -> str:
-        options = ", ".join("--" + option.replace("_", "-") for option in self.thing.split(", "))
+        options = ", ".join("--" + _FLAGS.get(option, option).replace("_", "-") for option in self.thing.split(", "))
         return f"{options}: {self.reason}; see --help"
 
 
@@ -60,24 +65,25 @@ class _Parser(argparse.ArgumentParser):
         program = self.prog.split()[-1]
         match = re.match(r"argument --([\w-]+): (.*)", message, re.S)
         if match:
-            raise UsageError(_option(match[1]), match[2])
+            raise UsageError(self._option("--" + match[1]), match[2])
         match = re.match(r"the following arguments are required: (--.*)", message)
         if match:
-            missing = [_option(word[2:]) for word in match[1].split(", ")]
+            missing = [self._option(flag) for flag in match[1].split(", ")]
             raise UsageError(", ".join(missing), f"{'is' if len(missing) == 1 else 'are'} missing for a {program}")
         raise McastError(program, message)
+
+    def _option(self, flag: str) -> str:
+        """How modules and steps spell it."""
+        return self._option_string_actions[flag].dest
 
     def refuse_unknown(self, words: list[str]) -> None:
         """words: what stands on the command line and is not an option of the program."""
         if words:
-            known = sorted(_option(flag[2:]) for flag in self._option_string_actions
+            known = sorted(self._option(flag) for flag in self._option_string_actions
                            if flag.startswith("--") and flag not in ("--help", "--report"))
-            raise UsageError(_option(words[0].partition("=")[0].lstrip("-")),
-                             f"is not an option of a {self.prog.split()[-1]}; expected one of {', '.join(known)}")
-
-
-def _option(flag: str) -> str:
-    return flag.replace("-", "_")
+            option = words[0].partition("=")[0].lstrip("-").replace("-", "_")
+            raise UsageError(option, f"is not an option of a {self.prog.split()[-1]}; expected one of "
+                                     f"{', '.join(known)}")
 
 
 def _number(kind, least, most, what):
@@ -147,7 +153,7 @@ def _querier(commands):
     query.add_argument("--family", type=int, choices=(4, 6), default=4, help="4: IGMP, 6: MLD (default: 4)")
     query.add_argument("--version", type=_number_of(1, 3), required=True, help="version of IGMP or MLD")
     query.add_argument("--group", help="ask for one group (default: for all)")
-    query.add_argument("--source", action="append", default=[], metavar="ADDRESS",
+    query.add_argument("--source", action="append", dest="sources", default=[], metavar="ADDRESS",
                        help="ask for one source of the group; may be repeated")
     query.add_argument("--max-response", type=_SECONDS, default=1, metavar="SECONDS",
                        help="time that hosts have to answer (default: 1)")
@@ -158,7 +164,8 @@ def _querier(commands):
     query.add_argument("--suppress", action="store_true", help="set the S flag: routers leave their timers as they are")
 
 
-def _parser():
+@functools.lru_cache(maxsize=None)
+def _parser() -> _Parser:
     parser = _Parser(prog="mcast", description="Sends, receives and captures multicast streams; queries for members.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
@@ -166,7 +173,7 @@ def _parser():
     receiver.add_argument("--group", action="append", required=True, help="group to join; may be repeated")
     _port(receiver)
     _common(receiver, _make_receiver)
-    receiver.add_argument("--source", action="append", default=[], metavar="ADDRESS",
+    receiver.add_argument("--source", action="append", dest="sources", default=[], metavar="ADDRESS",
                           help="source of the filter; may be repeated")
     receiver.add_argument("--filter-mode", choices=("include", "exclude"),
                           help="receive only from the sources, or from all others (default: include if there are "
@@ -221,14 +228,22 @@ def _commands(parser: _Parser) -> dict[str, _Parser]:
     return next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction)).choices
 
 
-def kinds(command: str) -> dict[str, str]:
+class Option(NamedTuple):
+    """flag: as it is typed, such as ``"--filter-mode"``; kind: "flag" takes no value, "value" one, "values" one or
+    more."""
+    flag: str
+    kind: str
+
+
+_KINDS = {argparse._StoreTrueAction: "flag", argparse._StoreAction: "value", argparse._AppendAction: "values"}
+
+
+def options(command: str) -> dict[str, Option]:
     """The options of a program that is started under a name, as modules spell them: all but --help, --lines (there is
-    no standard input) and --report (the unit sets it). Returns ``{option: kind}``; kind "flag" takes no value, "value"
-    one, "values" one or more."""
-    kind_of = {argparse._StoreTrueAction: "flag", argparse._StoreAction: "value", argparse._AppendAction: "values"}
-    kinds = {_option(action.option_strings[-1][2:]): kind_of.get(type(action))
-             for action in _commands(_parser())[command]._actions}
-    return {option: kind for option, kind in kinds.items() if kind and option not in ("report", "lines")}
+    no standard input) and --report (the unit sets it)."""
+    return {action.dest: Option(action.option_strings[-1], _KINDS[type(action)])
+            for action in _commands(_parser())[command]._actions
+            if type(action) in _KINDS and action.dest not in ("report", "lines")}
 
 
 def check(argv: list[str]) -> None:

@@ -280,8 +280,8 @@ class OneQuery:
                 version, PROTOCOLS[family], newest(family)))
         check_response("max_response", family, version, options.max_response)
         self._name, self._index, self._given = sockets.find_interface(options.interface)
-        group = _specific_group(family, version, options.group, options.source)
-        self.query = Query(family, version, options.max_response, group, _sources(family, options.source),
+        group = _specific_group(family, version, options.group, options.sources)
+        self.query = Query(family, version, options.max_response, group, _sources(family, options.sources),
                            options.suppress, options.robustness, options.query_interval)
         self.facts = {"program": "query", "state": "starting", "pid": None, "started": None, "interface": self._name,
                       "address": None, "protocol": "%sv%d" % (PROTOCOLS[family].lower(), version),

@@ -49,7 +49,7 @@ class Receiver:
     """One receiver; says in `facts` and `report()` what it joined and got."""
 
     def __init__(self, options):
-        """options: the attributes group (list of text), port, interface, filter_mode, source (list of text), count,
+        """options: the attributes group (list of text), port, interface, filter_mode, sources (list of text), count,
         timeout (seconds), until (text or None), report, again (function that returns the options anew, or None).
         McastError for what can't be."""
         self._options = options
@@ -59,7 +59,7 @@ class Receiver:
         self._wanted = []
         for text in options.group:
             group = groups.parse(text)
-            self._wanted.append((group,) + source_filter(group, options.filter_mode, options.source))
+            self._wanted.append((group,) + source_filter(group, options.filter_mode, options.sources))
         self.facts = {
             "program": "receiver", "state": "starting", "pid": None, "started": None,
             "memberships": [{"group": str(group), "port": options.port, "interface": name, "index": self._index,
@@ -101,7 +101,7 @@ class Receiver:
         """Take the source filter of the new options: every group goes on, and leaves nothing meanwhile."""
         options = self.again()
         for sock, (group, _mode, _sources), told in zip(members, self._wanted, self.facts["memberships"]):
-            mode, sources = source_filter(group, options.filter_mode, options.source)
+            mode, sources = source_filter(group, options.filter_mode, options.sources)
             sockets.change_filter(sock, group, self._index, mode, sources)
             told.update(filter_mode=mode, sources=[str(source) for source in sources])
         self.facts["changed"] = time.time()

@@ -3,21 +3,27 @@
 """A program on its own: in a session that outlives the task, watched by a parent that writes down how it ended."""
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import os
 import signal
+import sys
 import time
+import traceback
+from typing import Callable, NoReturn
 
 from .program import write_json
 
-_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 
 
-def identity(pid):
+def identity(pid: int) -> list[int] | None:
     """What tells a process from a later one of the same pid: ``[pid, start time in clock ticks]`` (proc(5), field 22
     of stat). None where there is no such process, or only its zombie."""
     try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as handle:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
             # The name in parentheses may hold anything, parentheses too.
             fields = handle.read().rpartition(")")[2].split()
     except OSError:
@@ -25,33 +31,51 @@ def identity(pid):
     return None if fields[0] in "ZX" else [pid, int(fields[19])]
 
 
-def end_with_parent():
+def end_with_parent() -> None:
     """The kernel sends this process SIGTERM once its parent has ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def supervise(directory, argv, run):
-    """Leave a supervisor and its program behind, and return.
+def supervise(directory: str, argv: list[str], run: Callable[[list[str]], int]) -> int:
+    """Leave a supervisor and its program behind, in a session of their own.
 
-    It writes DIRECTORY/unit.json (``{"argv": [...], "processes": [[pid, start time], ...]}``, supervisor first) before
-    it returns and the program begins, and DIRECTORY/exit.json (``{"code", "signal", "time"}``) after the program ended,
-    which itself keeps DIRECTORY/report.json. run: function that takes arguments and returns an exit status. Returns
-    the exit status of this process, which is one of the three."""
+    The supervisor writes DIRECTORY/unit.json (``{"argv": [...], "processes": [[pid, start time], ...]}``, itself first)
+    before this returns and the program begins, and DIRECTORY/exit.json (``{"code", "signal", "time"}``) after the
+    program ended, which itself keeps DIRECTORY/report.json. What either prints is in DIRECTORY/log. run: function that
+    takes arguments and returns an exit status. Returns 0, or 1 where the supervisor failed."""
     recorded, recorder = os.pipe()
-    if os.fork():
-        os.close(recorder)
-        return 0 if os.read(recorded, 1) else 1
-    os.setsid()
+    if not os.fork():
+        _end_with(lambda: _supervise(directory, argv, run, recorder))
+    os.close(recorder)
+    with open(recorded, "rb", buffering=0) as on_record:
+        return 0 if on_record.read(1) else 1
+
+
+def _end_with(work: Callable[[], int]) -> NoReturn:
+    """End this process, a fork, with the status that the work returns, and without what its parent does at its end."""
+    status = 1
+    try:
+        status = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _supervise(directory: str, argv: list[str], run: Callable[[list[str]], int], recorder: int) -> int:
+    _detach(directory + "/log", keep=recorder)
     supervisor = os.getpid()
     gate, opener = os.pipe()
     worker = os.fork()
     if not worker:
         os.close(recorder)
         os.close(opener)
-        return _work(supervisor, gate, argv + ["--report", directory + "/report.json"], run)
+        _end_with(lambda: _work(supervisor, gate, argv + ["--report", directory + "/report.json"], run))
     signal.signal(signal.SIGTERM, lambda *unused: os.kill(worker, signal.SIGTERM))
     write_json(directory + "/unit.json", {"argv": argv, "processes": [identity(supervisor), identity(worker)]})
     os.write(recorder, b".")
+    os.close(recorder)
     os.write(opener, b".")
     status = os.waitpid(worker, 0)[1]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -62,8 +86,23 @@ def supervise(directory, argv, run):
     return 0
 
 
-def _work(supervisor, gate, argv, run):
+def _detach(log: str, keep: int) -> None:
+    """Leave the session of whoever started this process, and all files that it has open but `keep`."""
+    gc.freeze()  # or what its parent left to the collector may close a file of ours that has its number by then
+    os.setsid()
+    os.chdir("/")
+    null, printed = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for number, descriptor in enumerate((null, printed, printed)):
+        os.dup2(descriptor, number)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != keep:
+            with contextlib.suppress(OSError):  # the list's own is closed already
+                os.close(int(name))
+
+
+def _work(supervisor: int, gate: int, argv: list[str], run: Callable[[list[str]], int]) -> int:
     """The program's side: it ends with its supervisor, and begins when it is on record."""
+    _LIBC.prctl(_PR_SET_NAME, argv[0].encode(), 0, 0, 0)
     end_with_parent()
     # Where the supervisor died before that call, the gate stays shut and no signal comes.
     if not os.read(gate, 1) or os.getppid() != supervisor:

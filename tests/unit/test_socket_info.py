@@ -8,7 +8,7 @@ import struct
 import sys
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import sockets
+from ansible_collections.mcast.lab.plugins.module_utils import socket_info
 
 pytestmark = pytest.mark.skipif(struct.calcsize("P") != 8 or sys.byteorder != "little", reason="another layout")
 
@@ -23,7 +23,7 @@ def padded(digits, size=128):
     (1, "ff15::100", 16, "0a00 0000 00000000 ff150000000000000000000000000100 00000000"),
 ])
 def test_question(index, group, room, digits):
-    asked = sockets.question(index, ipaddress.ip_address(group), room)
+    asked = socket_info.question(index, ipaddress.ip_address(group), room)
     assert len(asked) == 144 + 128 * room
     assert asked[:8] == struct.pack("<Q", index)
     assert asked[8:136] == padded(digits)
@@ -48,4 +48,4 @@ def answered(mode, count, *sources):
      ("include", ["fd00::9", "fd00::a"], 2)),
 ])
 def test_answer(version, data, expected):
-    assert sockets.answer(data, version) == expected
+    assert socket_info.answer(data, version) == expected

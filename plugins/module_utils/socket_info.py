@@ -17,8 +17,10 @@ import pwd
 import re
 import socket
 import struct
+from typing import Any, Callable
 
 from . import group as groups
+from .change import Changes
 from .error import BECOME, McastError
 from .kernel import memberships
 
@@ -64,6 +66,11 @@ def sockets(group=None):
             if asked[inode] and (wanted is None or asked[inode]["memberships"]):
                 found.append(dict(asked[inode], pid=pid, process=_name(pid), descriptor=descriptor, inode=inode))
     return found
+
+
+def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+    """params: the options of the module `socket_info`. Returns (no changes, function for the result)."""
+    return Changes(), lambda: {"sockets": sockets(params["group"])}
 
 
 def _candidates():

@@ -1,0 +1,24 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What one host does in one phase of a run, all at once: interfaces, openings of its firewall, and programs."""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from . import interface, programs
+from .change import Changes, InTurn
+from .firewall import nftables
+
+
+def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+    """params: the options of the module `act`: `interfaces`, `firewall`, `started`, `stopped` and `ended`, the settings
+    of the first two as complete as their modules take them. Returns (Changes, function for the further result)."""
+    parts = [interface.plan(dict(settings, name=name)) for name, settings in params["interfaces"].items()]
+    parts += [nftables.plan(params["firewall"])] if params["firewall"] else []
+    parts.append(programs.plan(params["started"], params["stopped"], params["ended"]))
+
+    def report() -> dict[str, Any]:
+        reports = [each() for unused, each in parts]
+        return {"reports": reports[-1]["reports"],
+                "warnings": [warning for each in reports for warning in each.get("warnings", ())]}
+    return InTurn([changes for changes, unused in parts]), report

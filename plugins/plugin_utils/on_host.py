@@ -1,0 +1,94 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run a module of ours on the host of an action plugin, by one command and a fraction of what a module takes otherwise:
+its code and options travel on the standard input of a Python there, nothing is written, and nothing of Ansible is
+needed.
+
+Where the connection has no such input, Ansible brings the module its own way."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shlex
+import tempfile
+import zlib
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import loader
+from ..module_utils.error import McastError
+from .bounds import bounded
+from .gather import takes_input
+
+# For any Python 3. Its argument is the size of the first part of the input, the loader.
+_BEGIN = ("import sys; sys.version_info >= (3, 8) or sys.exit('it needs Python 3.8 or newer, not ' + sys.version); "
+          "exec(sys.stdin.buffer.read(int(sys.argv[1]))); main(sys.stdin.buffer)")
+# The first that works: a name on the PATH may be a stand-in for nothing, as those of pyenv are.
+_FIND = """for python in %s; do
+  "$python" -ISc "import sys; sys.exit(sys.version_info < (3, 8))" 2>/dev/null && exec "$python" "$@"
+done
+echo "no Python 3.8 or newer was found; install one, or set ansible_python_interpreter" >&2; exit 127"""
+_SAID = 500  # how much of what went wrong is shown, in characters
+
+
+def run(action: ActionBase, module: str, params: dict[str, Any], task_vars: dict[str, Any], longer: float = 0.0
+        ) -> dict[str, Any]:
+    """Run a module whose plan() is in the file of the same name in module_utils. params: its options, complete;
+    longer: seconds that it may take beyond the usual. Returns the result of the task, which may be a failure.
+
+    McastError names the host where no Python can be run there, or what it prints is not a result."""
+    if not takes_input(action._connection):
+        return action._execute_module("mcast.lab." + module, params, task_vars=task_vars)
+    begin = pathlib.Path(loader.__file__).read_bytes()
+    request = {"module": module, "params": params, "check": bool(action._task.check_mode)}
+    data = b"".join((begin, json.dumps(request).encode(), b"\n", _sources()))
+    command = " ".join(filter(None, (action._compute_environment_string(), *_python(action, task_vars), "-IS", "-c",
+                                     shlex.quote(_BEGIN), str(len(begin)))))
+    host = task_vars["inventory_hostname"]
+    ran = bounded(host, lambda: action._low_level_execute_command(
+        command, in_data=data, executable=False, encoding_errors="replace"), longer=longer)
+    result = _result(ran["stdout"])
+    if result is None:
+        said = (ran["stderr"] or ran["stdout"]).strip()[-_SAID:] or "no output"
+        raise McastError(host, f"its Python could not run the module {module} (exit status {ran['rc']}): {said}")
+    return result
+
+
+def _result(printed: str) -> dict[str, Any] | None:
+    """What the loader printed, among what a login or logout may print."""
+    try:
+        result = json.loads(printed.rpartition(loader.MARK)[2].partition("\n")[0])
+    except ValueError:
+        return None
+    return result if isinstance(result, dict) else None
+
+
+def _python(action: ActionBase, task_vars: dict[str, Any]) -> list[str]:
+    """The words of a shell that run Python, with arguments behind them."""
+    variables = task_vars.get("ansible_delegated_vars", {}).get(action._task.delegate_to, task_vars)
+    wanted = action._templar.template(C.config.get_config_value("INTERPRETER_PYTHON", variables=variables))
+    if not wanted or wanted.startswith("auto"):
+        wanted = variables.get("ansible_facts", {}).get("discovered_interpreter_python")
+    if wanted:
+        return [wanted]
+    among = C.config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=variables)
+    return ["/bin/sh", "-c", shlex.quote(_FIND % " ".join(map(shlex.quote, among))), "sh"]
+
+
+def _sources() -> bytes:
+    """All of module_utils, compressed. It is read once per run, by whichever process of Ansible needs it first."""
+    kept = pathlib.Path(C.DEFAULT_LOCAL_TMP, "mcast_lab_sources")
+    try:
+        return kept.read_bytes()
+    except FileNotFoundError:
+        pass
+    root = pathlib.Path(loader.__file__).parent
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in root.rglob("*.py")}
+    sources = zlib.compress(json.dumps(texts).encode())
+    with tempfile.NamedTemporaryFile(dir=C.DEFAULT_LOCAL_TMP, delete=False) as file:
+        file.write(sources)
+    os.replace(file.name, kept)
+    return sources
