@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
 import select
@@ -11,17 +12,24 @@ import signal
 import struct
 import subprocess
 import time
+from typing import Any, Iterable, Union
 
 from .. import group as groups
 from ..error import BECOME, McastError
 from . import sockets
 from .supervise import end_with_parent
 
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
 # What tcpdump's `icmp6` misses: Linux sends MLD behind a hop-by-hop header, whose first byte says what follows it.
 _CONTROL = ("igmp", "pim", "(ip6[6] == 0 and ip6[40] == 58)",
             "(icmp6 and (ip6[40] == 143 or (ip6[40] >= 130 and ip6[40] <= 132)))")
 # Later fragments of a datagram have no ports.
-_LATER = {"ipv4": "ip[6:2] & 0x1fff != 0", "ipv6": "ip6[6] == 44"}
+_LATER = {4: "ip[6:2] & 0x1fff != 0", 6: "ip6[6] == 44"}
+# The kernel takes 4,096 instructions (linux/bpf_common.h, BPF_MAXINSNS): 100 groups of IPv4 are 1,100, 500 are 5,900.
+_MOST_NAMED = 100
+_MOST_NETWORKS = 64  # of a family; 128 of both are some 600 instructions
 
 _CHUNK = 1 << 18
 # Of the kernel's ring, in KiB: some four thousand packets that wait for tcpdump.
@@ -40,21 +48,42 @@ _TROUBLES = (
 )
 
 
-def default_filter(streams):
-    """The pcap filter that takes IGMP, MLD, PIM, and the datagrams of streams.
+def default_filter(streams: Iterable[dict[str, Any]]) -> str:
+    """The pcap filter that takes IGMP, MLD, PIM, and the datagrams of streams; of many streams also those of groups and
+    ports between them, as the kernel takes no filter that names all.
 
     streams: dicts with ``group`` and ``port``; others of their keys play no part. McastError for what is no group or
     port."""
-    parts = dict.fromkeys(_CONTROL)
-    for stream in streams:
-        try:
-            group, port = groups.parse(str(stream["group"])), int(stream["port"])
-        except (KeyError, TypeError, ValueError):
-            raise McastError("streams", "expected a list of {group, port}, not %s" % (stream,)) from None
-        if not 1 <= port <= 65535:
-            raise McastError("streams", f"{port} is not a valid port; expected 1 to 65535")
-        parts["(dst host %s and (udp dst port %d or %s))" % (group, port, _LATER[groups.family(group)])] = None
-    return " or ".join(parts)
+    found = dict.fromkeys(map(_place, streams))
+    if len(found) <= _MOST_NAMED:
+        places = [(f"host {group}", f"port {port}", group.version) for group, port in found]
+    else:
+        ports = sorted(port for unused, port in found)
+        span = f"portrange {ports[0]}-{ports[-1]}"
+        places = [(f"net {network}", span, network.version) for version in (4, 6)
+                  for network in _networks(group for group, unused in found if group.version == version)]
+    return " or ".join((*_CONTROL, *(f"(dst {where} and (udp dst {ports} or {_LATER[version]}))"
+                                     for where, ports, version in places)))
+
+
+def _place(stream: dict[str, Any]) -> tuple[Address, int]:
+    try:
+        group, port = groups.parse(str(stream["group"])), int(stream["port"])
+    except (KeyError, TypeError, ValueError):
+        raise McastError("streams", f"expected a list of {{group, port}}, not {stream}") from None
+    if not 1 <= port <= 65535:
+        raise McastError("streams", f"{port} is not a valid port; expected 1 to 65535")
+    return group, port
+
+
+def _networks(addresses: Iterable[Address]) -> list[Network]:
+    """The smallest networks that hold all of the addresses of one family, at most _MOST_NETWORKS."""
+    found = list(ipaddress.collapse_addresses(map(ipaddress.ip_network, addresses)))
+    while len(found) > _MOST_NETWORKS:
+        longest = max(network.prefixlen for network in found)
+        found = list(ipaddress.collapse_addresses(
+            network.supernet() if network.prefixlen == longest else network for network in found))
+    return found
 
 
 def whole(path, limit):

@@ -1,9 +1,13 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The parts of the capture that need no tcpdump: its filter, and where a file's whole packets end."""
+"""The parts of the capture that need no interface: its filter, and where a file's whole packets end."""
 from __future__ import annotations
 
+import ipaddress
+import random
+import re
 import struct
+import subprocess
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
@@ -23,6 +27,28 @@ SIX = " or (dst host ff15::100 and (udp dst port 1 or ip6[6] == 44))"
 ])
 def test_the_default_filter(streams, expected):
     assert default_filter([{"group": group, "port": port, "name": "x"} for group, port in streams]) == expected
+
+
+NETWORK = re.compile(r"dst net ([^ ]+) and \(udp dst portrange (\d+)-(\d+)")
+
+
+@pytest.mark.parametrize("number", [100, 101, 500, 5000])
+@pytest.mark.parametrize("families", [(4,), (6,), (4, 6)])
+@pytest.mark.parametrize("spread", [8, 24])
+def test_a_filter_of_many_streams_is_one_that_the_kernel_takes(number, families, spread):
+    """spread: in how many bits the groups differ. tcpdump compiles the filter, and stays below BPF_MAXINSNS."""
+    chance = random.Random(number)
+    first = {4: int(ipaddress.ip_address("239.0.0.0")), 6: int(ipaddress.ip_address("ff15::"))}
+    streams = [{"group": str(ipaddress.ip_address(first[families[each % len(families)]] + chance.getrandbits(spread))),
+                "port": chance.randrange(5000, 6000)} for each in range(number)]
+    text = default_filter(streams)
+    compiled = subprocess.run(["tcpdump", "-y", "EN10MB", "-d", text], capture_output=True, text=True, check=True).stdout
+    assert len(compiled.splitlines()) < 1200
+    ranges = [(ipaddress.ip_network(net), range(int(low), int(high) + 1)) for net, low, high in NETWORK.findall(text)]
+    for stream in streams if ranges else []:
+        group = ipaddress.ip_address(stream["group"])
+        assert any(group in network and stream["port"] in ports for network, ports in ranges)
+    assert ranges or all(f"dst host {stream['group']} and (udp dst port {stream['port']} " in text for stream in streams)
 
 
 @pytest.mark.parametrize(("stream", "says"), [
