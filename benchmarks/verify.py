@@ -3,6 +3,10 @@
 """Scenarios again and again: do their verdicts differ, how long does each take, and how much of it is waiting?
 
     make bench-verify ARGS='two_hosts two_hosts_ssh --runs 20'
+    make bench-verify ARGS='streams=100 streams=500 receivers=40 --runs 3'
+
+streams=N is a lab of two hosts with N streams between them, receivers=N one of a sender and N receivers of one stream;
+half of the streams are IPv4 and half IPv6, each of one datagram.
 
 Waiting for the protocol is what the checks take, from the first look to the last decision of each phase: most of it are
 the windows over which an absence must hold, and the timers of hosts and queriers. The peer is Ansible itself: a
@@ -21,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NOTHING = """
@@ -30,7 +35,42 @@ NOTHING = """
 """
 
 
-def timed(argv):
+def streams(number: int) -> dict[str, Any]:
+    """A topology of two hosts with so many streams."""
+    groups = [f"239.20.{each // 200}.{each % 200 + 1}" if each % 2 else f"ff15::20:{each + 1:x}"
+              for each in range(number)]
+    return {"hosts": dict.fromkeys(("client", "server"), EDGE), "streams": {
+        f"s{each}": {"group": group, "port": 20000 + each, "from": "client", "to": "server", "count": 1}
+        for each, group in enumerate(groups)}}
+
+
+def receivers(number: int) -> dict[str, Any]:
+    """A topology of a sender and so many receivers of one stream, of each family."""
+    hosts = [f"r{each}" for each in range(number)]
+    stream = {"port": 20000, "from": "client", "to": hosts, "count": 1}
+    return {"hosts": dict.fromkeys(("client", *hosts), EDGE), "streams": {
+        "news": {"group": "239.20.0.1", **stream}, "news6": {"group": "ff15::20:1", **stream}}}
+
+
+EDGE = {"interfaces": {"eth0": {"segment": "lan"}}}
+SHAPES = {"streams": streams, "receivers": receivers}
+
+
+def inventory(case: str, folder: pathlib.Path) -> str:
+    """The inventory of a case: that of a scenario by its name, or a new one of such a shape."""
+    shape, unused, number = case.partition("=")
+    if shape not in SHAPES:
+        return str(ROOT / "inventories" / case)
+    topology = {"plugin": "mcast.lab.topology", "segments": {"lan": {"ipv4": "10.20.0.0/16", "ipv6": "fd00:20::/64"}},
+                **SHAPES[shape](int(number))}
+    made = folder / f"{shape}{number}"
+    (made / "group_vars").mkdir(parents=True)
+    (made / "topology.yml").write_text(json.dumps(topology))
+    (made / "group_vars" / "all.yml").write_text(json.dumps({"mcast_firewall": True, "mcast_firewall_closed": True}))
+    return str(made)
+
+
+def timed(argv: list[str]) -> tuple[float, str]:
     """Returns (seconds, standard output)."""
     begin = time.monotonic()
     ran = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
@@ -38,7 +78,7 @@ def timed(argv):
     return time.monotonic() - begin, ran.stdout
 
 
-def result(output):
+def result(output: str) -> tuple[str, float]:
     """Of a run: ("pass", seconds that it waited: the longest check of each phase, added up), or (why there is no
     verdict, 0)."""
     last = output.strip().splitlines()[-1]
@@ -50,10 +90,12 @@ def result(output):
     return last.split(": ")[1].split(", ")[0], sum(longest.values())
 
 
-def measure(scenario, runs, nothing):
+def measure(case: str, runs: int, folder: pathlib.Path) -> dict[str, Any]:
+    """folder: where an inventory may be made, and an empty playbook is."""
     walls, waits, floors, verdicts = [], [], [], collections.Counter()
+    where = inventory(case, folder)
     for _run in range(runs):
-        wall, output = timed(["scripts/scenario.sh", scenario])
+        wall, output = timed(["scripts/scenario.sh", where])
         verdict, wait = result(output)
         verdicts[verdict] += 1
         if verdict != "pass":
@@ -61,25 +103,23 @@ def measure(scenario, runs, nothing):
         walls.append(wall)
         waits.append(wait)
         floors.append(timed([os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i",
-                             str(ROOT / "inventories" / scenario), nothing])[0])
-    told = ", ".join("%d %s" % (count, verdict) for verdict, count in verdicts.items())
-    print("%-14s %-10s wall %5.1f s (%.1f to %.1f), waiting %4.1f s, empty playbook %.1f s" % (
-        scenario, told, statistics.median(walls), min(walls), max(walls), statistics.median(waits),
-        statistics.median(floors)), flush=True)
+                             where, str(folder / "nothing.yml")])[0])
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    print(f"{case:14} {counted:10} wall {statistics.median(walls):5.1f} s ({min(walls):.1f} to {max(walls):.1f}), "
+          f"waiting {statistics.median(waits):4.1f} s, empty playbook {statistics.median(floors):.2f} s", flush=True)
     return {"verdicts": dict(verdicts), "vs_empty_playbook": round(statistics.median(walls) / statistics.median(
         floors), 1), "waiting_share": round(statistics.median(waits) / statistics.median(walls), 2)}
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("scenarios", nargs="*", default=["two_hosts"])
+    parser.add_argument("cases", nargs="*", default=["two_hosts"])
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        nothing = pathlib.Path(folder, "nothing.yml")
-        nothing.write_text(NOTHING)
-        told = {scenario: measure(scenario, options.runs, str(nothing)) for scenario in options.scenarios}
-    print(json.dumps(told))
+        pathlib.Path(folder, "nothing.yml").write_text(NOTHING)
+        measured = {case: measure(case, options.runs, pathlib.Path(folder)) for case in options.cases}
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

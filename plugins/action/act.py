@@ -8,7 +8,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import expect, interface
+from ..module_utils import act, expect, interface
 from ..module_utils.error import McastError
 from ..module_utils.firewall import nftables
 from ..plugin_utils import on_host
@@ -22,13 +22,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        unused, args = self.validate_argument_spec(argument_spec={
-            "interfaces": {"type": "dict", "default": {}},
-            "firewall": {"type": "dict"},
-            "started": {"type": "dict", "default": {}},
-            "stopped": {"type": "list", "elements": "str", "default": []},
-            "ended": {"type": "list", "elements": "str", "default": []},
-        })
+        unused, args = self.validate_argument_spec(argument_spec=act.SPEC)
         if not any(args.values()):
             return dict(result, changed=False, reports={})
         try:

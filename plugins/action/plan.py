@@ -12,7 +12,7 @@ from ansible import __version__ as ansible_version
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import lab_lock, netns, routing
+from ..module_utils import lab_lock, netns, routing, stream
 from ..module_utils.error import McastError
 from ..plugin_utils import plan, settled
 from ..plugin_utils.bundle import Bundle, stamp
@@ -71,8 +71,10 @@ class ActionModule(ActionBase):
             lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
         plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(hostvars, host))
-        result = {"changed": False, "streams": streams, "checks": planned, "bundle": None}
-        if args["results_dir"] or args["bundle"]:
+        result = {"changed": False, "bundle": None, "duties": {host: stream.of_host(streams, host) for host in hosts}}
+        if not (args["results_dir"] or args["bundle"]):
+            result["checks"] = planned
+        else:
             if not planned:
                 raise McastError("mcast_streams", "is not set; state the streams in the topology file or in "
                                  "group_vars, such as hello: {group: 239.0.0.100, port: 11111, from: client, "

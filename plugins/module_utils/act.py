@@ -9,6 +9,15 @@ from . import interface, programs
 from .change import Changes, InTurn
 from .firewall import nftables
 
+# Options of the module `act`, as Ansible's argument specs have them.
+SPEC = {
+    "interfaces": {"type": "dict", "default": {}},
+    "firewall": {"type": "dict"},
+    "started": {"type": "dict", "default": {}},
+    "stopped": {"type": "list", "elements": "str", "default": []},
+    "ended": {"type": "list", "elements": "str", "default": []},
+}
+
 
 def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
     """params: the options of the module `act`: `interfaces`, `firewall`, `started`, `stopped` and `ended`, the settings

@@ -203,14 +203,10 @@ def of_host(streams, host):
     return duties
 
 
-def unit_name(program: str, stream: str) -> str:
-    """Under which name a program of a stream runs. Names of units are narrower than those of streams."""
-    return f"{program}-{stream}"
-
-
-def capture_name(interface: str) -> str:
-    """Under which name the capture of an interface runs, which may have characters that such a name can't."""
-    return "capture-" + quote(interface, safe="")
+def program_name(program: str, thing: str) -> str:
+    """Under which name a program of a stream or of an interface runs, whose names may have characters that such a name
+    can't."""
+    return f"{program}-{quote(thing, safe='')}"
 
 
 def programs(duties: list[dict[str, Any]], program: str) -> dict[str, dict[str, Any]]:
@@ -223,7 +219,7 @@ def programs(duties: list[dict[str, Any]], program: str) -> dict[str, dict[str, 
             raise McastError("streams", f"each needs a name, and this one has none: {duty}")
         if not duty.get("foreign"):
             options = {option: duty.get(option) for option in _OPTIONS[program]}
-            found[unit_name(program, duty["name"])] = {program: options}
+            found[program_name(program, duty["name"])] = {program: options}
     return found
 
 
@@ -231,7 +227,7 @@ def captures(duties: list[dict[str, Any]], interfaces: list[str], max_size: int 
     """A capture of the streams on each interface, as programs() returns them. duties: `send` and `receive` of what
     of_host() returns; max_size: in bytes, None: the program's own."""
     options = {"streams": [{"group": duty["group"], "port": duty["port"]} for duty in duties], "max_size": max_size}
-    return {capture_name(interface): {"capture": {"interface": interface, **options}} for interface in interfaces}
+    return {program_name("capture", each): {"capture": {"interface": each, **options}} for each in interfaces}
 
 
 def memberships(streams, host):

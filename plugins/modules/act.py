@@ -91,16 +91,7 @@ from ..module_utils import act, change
 
 
 def main() -> None:
-    change.run(AnsibleModule(
-        argument_spec={
-            "interfaces": {"type": "dict", "default": {}},
-            "firewall": {"type": "dict"},
-            "started": {"type": "dict", "default": {}},
-            "stopped": {"type": "list", "elements": "str", "default": []},
-            "ended": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    ), act.plan)
+    change.run(AnsibleModule(argument_spec=act.SPEC, supports_check_mode=True), act.plan)
 
 
 if __name__ == "__main__":

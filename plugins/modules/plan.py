@@ -69,9 +69,13 @@ bundle:
   description: Path of the bundle, or null if none was asked for.
   returned: success
   type: str
-checks:
-  description: The planned checks.
+duties:
+  description: What each host does for the streams, by its name, as P(mcast.lab.host_streams#filter) returns it.
   returned: success
+  type: dict
+checks:
+  description: The planned checks. A bundle has them in its C(plan.json).
+  returned: where no bundle was asked for
   type: list
   elements: dict
   contains:
@@ -101,9 +105,4 @@ checks:
     wait:
       description: How much longer than others it may take to come true, in seconds.
       type: float
-streams:
-  description: The streams with every host, interface and address settled.
-  returned: success
-  type: list
-  elements: dict
 """

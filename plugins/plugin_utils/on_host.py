@@ -34,16 +34,17 @@ echo "no Python 3.8 or newer was found; install one, or set ansible_python_inter
 _SAID = 500  # how much of what went wrong is shown, in characters
 
 
-def run(action: ActionBase, module: str, params: dict[str, Any], task_vars: dict[str, Any], longer: float = 0.0
-        ) -> dict[str, Any]:
-    """Run a module whose plan() is in the file of the same name in module_utils. params: its options, complete;
-    longer: seconds that it may take beyond the usual. Returns the result of the task, which may be a failure.
+def run(action: ActionBase, module: str, params: dict[str, Any], task_vars: dict[str, Any], plan: str | None = None,
+        longer: float = 0.0) -> dict[str, Any]:
+    """Run a module by its plan(). params: its options, complete; plan: the file of module_utils where that is, by
+    default of the module's name; longer: seconds that it may take beyond the usual. Returns the result of the task,
+    which may be a failure.
 
     McastError names the host where no Python can be run there, or what it prints is not a result."""
     if not takes_input(action._connection):
         return action._execute_module("mcast.lab." + module, params, task_vars=task_vars)
     begin = pathlib.Path(loader.__file__).read_bytes()
-    request = {"module": module, "params": params, "check": bool(action._task.check_mode)}
+    request = {"module": plan or module, "params": params, "check": bool(action._task.check_mode)}
     data = b"".join((begin, json.dumps(request).encode(), b"\n", _sources()))
     command = " ".join(filter(None, (action._compute_environment_string(), *_python(action, task_vars), "-IS", "-c",
                                      shlex.quote(_BEGIN), str(len(begin)))))

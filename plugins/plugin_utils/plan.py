@@ -249,8 +249,8 @@ def _reports(streams, host, change):
                    if stream["group"] == group and stream["receivers"].get(host, {}).get("interface") == interface]
         exact = set(filters) == {("exclude", ())} or len(filters) == 1 and filters[0][0] == "include" and len(
             filters[0][1]) == 1
-        yield dict(union, capture=streams_of.capture_name(interface), interface=interface, group=group, change=change,
-                   exact=exact)
+        capture = streams_of.program_name("capture", interface)
+        yield dict(union, capture=capture, interface=interface, group=group, change=change, exact=exact)
 
 
 def _wire(streams, host):
@@ -271,7 +271,7 @@ def _wire(streams, host):
 
 def _captured(stream, end):
     interface = end["interface"]
-    return {"capture": streams_of.capture_name(interface), "interface": interface, "stream": stream["name"],
+    return {"capture": streams_of.program_name("capture", interface), "interface": interface, "stream": stream["name"],
             "group": stream["group"]}
 
 
@@ -340,7 +340,8 @@ def _after(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tu
 
 def _ended(streams, host, unused):
     for interface in streams_of.of_host(streams, host)["interfaces"]:
-        yield "packets.captured", "failure", {"capture": streams_of.capture_name(interface), "interface": interface}
+        capture = streams_of.program_name("capture", interface)
+        yield "packets.captured", "failure", {"capture": capture, "interface": interface}
 
 
 _RULES = {"before": _before, "during": _during, "after": _after, "ended": _ended}

@@ -238,8 +238,8 @@ def test_inventory_of_a_file_with_variables_and_groups_beside_it(inventory, lab_
     plan = ansible("ansible", "-i", inventory, "localhost", "-m", "mcast.lab.plan", cwd=tmp_path,
                    ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal")
     assert plan.returncode == 0, plan.stdout + plan.stderr
-    told = json.loads(plan.stdout[plan.stdout.index("{"):])
-    assert sorted(told["streams"][0]["receivers"]) == ["routers", "server"]
+    duties = json.loads(plan.stdout[plan.stdout.index("{"):])["duties"]
+    assert sorted(host for host in duties if duties[host]["receive"]) == ["routers", "server"]
 
 
 @pytest.mark.parametrize("name", ["topology.yaml", "my-lab.topology.yml"])

@@ -22,9 +22,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BREAKS = [
     ("source_filter", "a list that isn't exchanged", {"exchanged": {
         "receiver-news": {"receiver": {"group": "239.0.15.1", "port": 5001, "interface": "eth0",
-                                       "source": ["10.15.0.2"]}},
+                                       "sources": ["10.15.0.2"]}},
         "receiver-news6": {"receiver": {"group": "ff15::15:1", "port": 5001, "interface": "eth0",
-                                        "source": ["fd00:15::2"]}}}},
+                                        "sources": ["fd00:15::2"]}}}},
      {"receiver/exchanged/packets.messages/block", "receiver/exchanged/packets.messages/block6",
       *("receiver/exchanged/delivery.received/" + stream for stream in (
           "news/239.0.15.1/eth0", "news6/ff15::15:1/eth0")),

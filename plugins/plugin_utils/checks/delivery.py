@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from ...module_utils import expect
-from ...module_utils.stream import unit_name
+from ...module_utils.stream import program_name
 from .base import Check, count_option, group_option, port_option
 
 
@@ -29,12 +29,12 @@ class _Delivery(Check):
 
     def _report(self, facts):
         """The report of the program that serves this stream on this host, or None."""
-        report = facts["traffic"].get(unit_name(self.PROGRAM, self.stream))
+        report = facts["traffic"].get(program_name(self.PROGRAM, self.stream))
         return report if report and report.get("program") == self.PROGRAM else None
 
     def _lacking(self, facts: dict[str, Any]) -> str:
         """What there is to say where no such program runs: what its start said, if that has failed."""
-        unit = unit_name(self.PROGRAM, self.stream) + ": "
+        unit = program_name(self.PROGRAM, self.stream) + ": "
         said = [part for message in facts.get("failures", ()) for part in _NEXT_UNIT.split(message) if unit in part]
         return f"no {self.PROGRAM}" + "".join(f"; {part}" for part in dict.fromkeys(said))
 

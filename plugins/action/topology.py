@@ -1,0 +1,29 @@
+# Copyright (c) 2026 the mcast.lab authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make or remove a lab; documented in plugins/modules/topology.py."""
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import lab_state
+from ..module_utils.error import McastError
+from ..plugin_utils import on_host
+
+# Seconds that a host of a lab may take to make, beside the usual of a command: ten times what one takes here.
+_EACH = 0.5
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        unused, args = self.validate_argument_spec(**lab_state.SPEC)
+        # A lab that is removed is of an unknown size.
+        longer = _EACH * len(args["hosts"] or range(2000))
+        try:
+            return {**result, **on_host.run(self, "topology", args, task_vars, plan="lab_state", longer=longer)}
+        except McastError as error:
+            return dict(result, failed=True, msg=str(error), thing=str(error.thing))
