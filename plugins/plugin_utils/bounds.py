@@ -42,12 +42,7 @@ def bounded(host: str, ask: Callable[[], _Answer], expected: int = 0, longer: fl
     # Ansible keeps the task that is run in a context, which a thread does not have by itself.
     threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
     until, before = time.monotonic() + seconds, _resident()
-    while True:
-        try:
-            return answer.result(timeout=_LOOK)
-        except concurrent.futures.TimeoutError:
-            if answer.done():
-                raise  # the answer itself
+    while not concurrent.futures.wait([answer], timeout=_LOOK).done:
         if _resident() - before > 4 * most:  # as bytes, as text, and while these are taken apart
             end_children()
             raise McastError(host, f"prints more than {most >> 20} MB; look at what its shell or its login prints")
@@ -55,6 +50,7 @@ def bounded(host: str, ask: Callable[[], _Answer], expected: int = 0, longer: fl
             end_children()
             raise AnsibleConnectionFailure(f"{host} did not answer within {seconds:.0f} s; it is frozen, or the way to "
                                            "it is")
+    return answer.result()
 
 
 def _resident() -> int:

@@ -3,6 +3,7 @@
 """A host that is asked takes neither time nor memory without end, and nothing of the question is left."""
 from __future__ import annotations
 
+import concurrent.futures
 import subprocess
 import threading
 
@@ -55,3 +56,16 @@ def test_what_is_known_to_come_is_no_reason(monkeypatch):
     monkeypatch.setattr(bounds, "MOST_OUTPUT", 1 << 20)
     assert len(bounds.bounded("h", Asked("head", "-c", "40000000", "/dev/zero"), 40000000)) == 40000000
     assert threading.active_count() < 20
+
+
+def test_an_answer_that_comes_at_the_end_of_a_look(monkeypatch):
+    """After the look has timed out, and before it is asked whether there is one."""
+    result = concurrent.futures.Future.result
+
+    def late(future, timeout=None):
+        if timeout is None:
+            return result(future)
+        concurrent.futures.wait([future])
+        raise concurrent.futures.TimeoutError
+    monkeypatch.setattr(concurrent.futures.Future, "result", late)
+    assert bounds.bounded("h", Asked("echo", "facts")) == b"facts\n"
