@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import lab_lock, netns, routing, stream
 from ..module_utils.error import McastError
-from ..plugin_utils import plan, settled
+from ..plugin_utils import plan, settled, variables
 from ..plugin_utils.bundle import Bundle, stamp
 from ..plugin_utils.evidence_file import Unwritten, mode_option
 
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         if not groups["all"]:
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
-        settled.check_variables(hostvars, hosts)
+        variables.check(hostvars, hosts)
         stated = self._templar.template(task_vars.get("mcast_checks") or [])
         steps = self._templar.template(task_vars.get("mcast_steps") or [])
         plan.steps(steps, groups)

@@ -22,30 +22,34 @@ class ActionModule(ActionBase):
                 "bundle": {"type": "path"},
                 "phase": {"type": "str", "required": True},
                 "event": {"type": "str", "choices": ["completed", "failed", "changed"], "default": "completed"},
-                "results": {"type": "list", "elements": "dict"},
+                "hosts": {"type": "list", "elements": "str", "default": [task_vars["inventory_hostname"]]},
+                "registered": {"type": "list", "elements": "str"},
             },
-            required_if=[("event", "changed", ("results",))],
+            required_if=[("event", "changed", ("registered",))],
         )
-        task, message = "", ""
-        if args["event"] == "failed":
+        bundle, event = args["bundle"] or _bundle_of_the_run(task_vars), args["event"]
+        task, messages = "", dict.fromkeys(args["hosts"], "")
+        if event == "failed":
             task = str(task_vars["ansible_failed_task"]["name"])
-            message = task_result.failure(task_vars["ansible_failed_result"])
-        elif args["event"] == "changed":
-            message = "; ".join(_changes_of(args["results"]))
-            if not message:
-                return dict(result, changed=False)
-        bundle = args["bundle"] or _bundle_of_the_run(task_vars)
-        if not bundle and args["event"] == "failed":
-            return dict(result, failed=True, msg=f"{task}: {message}", again=True)
-        host = task_vars["inventory_hostname"]
+            messages = {task_vars["inventory_hostname"]: task_result.failure(task_vars["ansible_failed_result"])}
+            if not bundle:
+                return dict(result, failed=True, msg=f"{task}: {next(iter(messages.values()))}", again=True)
+        elif event == "changed":
+            messages = _changes_on(args["hosts"], args["registered"], task_vars["hostvars"])
+            result["warnings"] = [f"{host}: changed, and stays so: {message}" for host, message in messages.items()]
         try:
-            if bundle:
-                Bundle(bundle).add_progress(args["event"], host, args["phase"], task, message)
+            for host, message in messages.items() if bundle else ():
+                Bundle(bundle).add_progress(event, host, args["phase"], task, message)
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
-        if args["event"] == "changed":
-            result["warnings"] = [f"{host}: changed, and stays so: {message}"]
         return dict(result, changed=False)
+
+
+def _changes_on(hosts: list[str], registered: list[str], hostvars: Any) -> dict[str, str]:
+    """What was changed on each of the hosts where anything was, in words."""
+    words = {host: "; ".join(_changes_of([hostvars[host][name] for name in registered if name in hostvars[host]]))
+             for host in hosts}
+    return {host: text for host, text in words.items() if text}
 
 
 def _bundle_of_the_run(task_vars: dict[str, Any]) -> str | None:

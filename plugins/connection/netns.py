@@ -72,7 +72,7 @@ class Connection(LocalConnection):
 
         def run():
             try:
-                self._enter()
+                self.enter()
                 result.set_result(super(Connection, self).exec_command(cmd, in_data=in_data, sudoable=sudoable))
             except BaseException as error:
                 result.set_exception(error)
@@ -82,7 +82,8 @@ class Connection(LocalConnection):
         threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
         return result.result()
 
-    def _enter(self):
+    def enter(self):
+        """Take this thread into the namespace, from which it can't return."""
         name = self.get_option("namespace")
         try:
             netns.enter(name, self.mounts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: progress
-short_description: Record that a host has completed a phase of a run, or what failed in it
+short_description: Record that hosts have completed a phase of a run, or what failed in it
 version_added: 0.1.0
 description:
   - Writes a line to the bundle (see M(mcast.lab.plan)), from which M(mcast.lab.verdict) judges. A run passes only where
@@ -27,18 +27,22 @@ options:
     required: true
   event:
     description:
-      - With V(completed), the host is through with the phase.
+      - With V(completed), the hosts are through with the phase.
       - With V(failed), in the C(rescue) of a block, a task of the block failed. Which one, and why, Ansible says in
         C(ansible_failed_task) and C(ansible_failed_result).
       - With V(changed), a setting of the host was changed, and stays so after the run.
     type: str
     choices: [completed, failed, changed]
     default: completed
-  results:
-    description: Results of the tasks that may have changed something. Nothing is recorded where none did. Required if
-      O(event=changed).
+  hosts:
+    description: The hosts that it is about. Default is the host of the task, the only one with O(event=failed).
     type: list
-    elements: dict
+    elements: str
+  registered:
+    description: Names of the variables that hold the results of the tasks that may have changed something on each of
+      the hosts. Nothing is recorded where none did. Required if O(event=changed).
+    type: list
+    elements: str
 attributes:
   check_mode:
     support: full
@@ -65,6 +69,12 @@ EXAMPLES = r"""
       mcast.lab.progress:
         phase: narrowed
         event: failed
+
+- name: Record who is through, for all at once
+  mcast.lab.progress:
+    phase: narrowed
+    hosts: "{{ ansible_play_hosts }}"
+  run_once: true
 """
 
 RETURN = r"""

@@ -1,26 +1,33 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run a module of ours on the host of an action plugin, by one command and a fraction of what a module takes otherwise:
-its code and options travel on the standard input of a Python there, nothing is written, and nothing of Ansible is
-needed.
+"""Run a module of ours on the host of an action plugin, for a fraction of what a module takes otherwise.
 
-Where the connection has no such input, Ansible brings the module its own way."""
+A host of this machine (a namespace of a lab) is a fork away, which has the code already. To others code and options
+travel on the standard input of a Python there: nothing is written, and nothing of Ansible is needed. Where the
+connection has no such input, Ansible brings the module its own way."""
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pathlib
+import select
 import shlex
+import signal
 import tempfile
+import time
 import zlib
-from typing import Any
+from typing import IO, Any
 
 from ansible import constants as C
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible.plugins.connection.local import Connection as LocalConnection
 
-from ..module_utils import loader
+from ..module_utils import change, loader
 from ..module_utils.error import McastError
-from .bounds import bounded
+from ..module_utils.traffic.supervise import end_with
+from .bounds import PATIENCE, bounded
 from .gather import takes_input
 
 # For any Python 3. Its argument is the size of the first part of the input, the loader.
@@ -41,20 +48,75 @@ def run(action: ActionBase, module: str, params: dict[str, Any], task_vars: dict
     which may be a failure.
 
     McastError names the host where no Python can be run there, or what it prints is not a result."""
-    if not takes_input(action._connection):
-        return action._execute_module("mcast.lab." + module, params, task_vars=task_vars)
-    begin = pathlib.Path(loader.__file__).read_bytes()
+    connection, host = action._connection, task_vars["inventory_hostname"]
     request = {"module": plan or module, "params": params, "check": bool(action._task.check_mode)}
+    if isinstance(connection, LocalConnection) and not connection.become:
+        return _in_a_fork(action, host, request, PATIENCE + longer)
+    if takes_input(connection):
+        return _in_a_python(action, host, request, task_vars, longer)
+    return action._execute_module("mcast.lab." + module, params, task_vars=task_vars)
+
+
+def _in_a_fork(action: ActionBase, host: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    connection, environment = action._connection, {}
+    connection._connect()  # which knows what is wrong with a namespace
+    action._compute_environment_string(environment)
+    asked = json.loads(json.dumps(request))  # plain values, as elsewhere
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        end_with(lambda: _answer(connection, asked, environment, writer))
+    os.close(writer)
+    try:
+        with open(reader, "rb", buffering=0) as answer:
+            printed = _read(answer, host, seconds)
+    finally:
+        os.kill(pid, signal.SIGKILL)  # it has ended, or is not waited for any longer
+        os.waitpid(pid, 0)
+    if not printed:
+        raise McastError(host, f"the module {request['module']} ended without a result; its process was killed, or "
+                               "the namespace is gone")
+    return json.loads(printed)
+
+
+def _answer(connection: LocalConnection, request: dict[str, Any], environment: dict[str, str], writer: int) -> int:
+    """What the fork does. Returns its exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.environ.update(environment)
+    if hasattr(connection, "enter"):
+        connection.enter()
+    plan = importlib.import_module(f"{change.__package__}.{request['module']}").plan
+    result = change.outcome(request["module"], plan, request["params"], request["check"])
+    with open(writer, "wb") as answer:
+        answer.write(json.dumps(result).encode())
+    return 0
+
+
+def _read(answer: IO[bytes], host: str, seconds: float) -> bytes:
+    """All that comes until the end, which a program that was started does not hold open."""
+    until, parts = time.monotonic() + seconds, []
+    while select.select([answer], [], [], max(0.0, until - time.monotonic()))[0]:
+        part = answer.read(1 << 16)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+    raise AnsibleConnectionFailure(f"{host} did not answer within {seconds:.0f} s; it is frozen")
+
+
+def _in_a_python(action: ActionBase, host: str, request: dict[str, Any], task_vars: dict[str, Any], longer: float
+                 ) -> dict[str, Any]:
+    begin = pathlib.Path(loader.__file__).read_bytes()
     data = b"".join((begin, json.dumps(request).encode(), b"\n", _sources()))
     command = " ".join(filter(None, (action._compute_environment_string(), *_python(action, task_vars), "-IS", "-c",
                                      shlex.quote(_BEGIN), str(len(begin)))))
-    host = task_vars["inventory_hostname"]
     ran = bounded(host, lambda: action._low_level_execute_command(
         command, in_data=data, executable=False, encoding_errors="replace"), longer=longer)
     result = _result(ran["stdout"])
     if result is None:
         said = (ran["stderr"] or ran["stdout"]).strip()[-_SAID:] or "no output"
-        raise McastError(host, f"its Python could not run the module {module} (exit status {ran['rc']}): {said}")
+        raise McastError(host, f"its Python could not run the module {request['module']} (exit status {ran['rc']}): "
+                               f"{said}")
     return result
 
 

@@ -3,33 +3,10 @@
 """The streams of an inventory, settled: the bridge from Ansible's variables to the pure `stream`."""
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
-
-from ansible.errors import AnsibleError
+from typing import Any, Mapping
 
 from ..module_utils import expect, stream, topology
-from ..module_utils.error import McastError
 from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
-
-# Those of a host that are mappings; and those that the inventory plugin makes, which hold no templates.
-_MAPPINGS = ("mcast_querier", "mcast_router", "mcast_bridges", "mcast_host_settings")
-_MADE = ("mcast_topology", "mcast_topology_error", "mcast_interfaces", "mcast_netns")
-
-
-def check_variables(hostvars: Any, hosts: Iterable[str]) -> None:
-    """hostvars: Ansible's; hosts: those that take part. McastError for a variable of ours that is stated and has no
-    value, which a condition or a default would take as not stated."""
-    for host in hosts:
-        known = hostvars[host]
-        for name in known:
-            if not name.startswith("mcast_") or name in _MADE:
-                continue
-            try:
-                empty = known[name] is None
-            except AnsibleError as error:
-                raise McastError(f"{name} of host {host}", error.message) from None
-            if empty and name in _MAPPINGS:
-                raise McastError(f"{name} of host {host}", "has no value; state one, or leave it out")
 
 
 def interfaces_of(hostvars, host):

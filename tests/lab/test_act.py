@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host does in one phase, in one command: the same by our own transport and as a module that Ansible brings."""
+"""What a host does in one phase, in one command: the same in a fork, in a Python there, and as a module of Ansible."""
 from __future__ import annotations
 
 import os
@@ -15,8 +15,9 @@ ALL = {
     "firewall": {"ports": [{"port": 5000, "group": STREAM["group"]}]},
     "started": {"wire": {"capture": {"interface": "eth0", "streams": [STREAM]}}, "news": {"receiver": STREAM}},
 }
-# Without input for a command, Ansible brings the module its own way.
-WAYS = {"ours": {}, "Ansible's": {"ansible_become": True, "ansible_become_method": "su"}}
+# How the code comes to the host: a host of this machine is a fork away; with su, commands have no input.
+PYTHON = {"ansible_become": True, "ansible_become_method": "sudo"}
+WAYS = {"a fork": {}, "a Python": PYTHON, "a module": {"ansible_become": True, "ansible_become_method": "su"}}
 # options, what the message says
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"interfaces": {"eth0": {"mtuu": 1}}}, "interface eth0: mtuu. Supported parameters include: "),
@@ -49,7 +50,7 @@ def act(host: str, tmp_path: Any, play: Callable[..., Any]) -> Callable[..., Any
         inventory = tmp_path / "hosts.ini"
         inventory.write_text("host " + " ".join(f"{key}={value}" for key, value in given.items()) + "\n")
         return play(tmp_path, inventory, [dict(tasks or {}, **{"mcast.lab.act": each}) for each in options],
-                    ANSIBLE_BECOME_ALLOW_SAME_USER="True")["host"]
+                    ANSIBLE_BECOME_ALLOW_SAME_USER="True", ANSIBLE_PIPELINING="True")["host"]
     return run
 
 
@@ -106,7 +107,7 @@ def test_an_interpreter_that_is_none_is_named(act, tmp_path, name, lines, says):
     if lines is not None:
         path.write_text(f"#!/bin/sh\n{lines}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    result, = act({"started": {"news": {"receiver": STREAM}}}, ansible_python_interpreter=path)
+    result, = act({"started": {"news": {"receiver": STREAM}}}, ansible_python_interpreter=path, **PYTHON)
     assert result["failed"] and result["msg"].startswith("host: ") and says in result["msg"], result
 
 
@@ -117,10 +118,16 @@ def test_what_surrounds_a_result_is_passed_over(act, tmp_path):
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     for interpreter in (path, "auto_silent"):
         result, = act({"interfaces": {"eth0": {"state": "up"}}}, tasks={"environment": {"HELLO": "you"}},
-                      ansible_python_interpreter=interpreter)
+                      ansible_python_interpreter=interpreter, **PYTHON)
         assert not result["failed"] and result["reports"] == {}, result
 
 
+def test_a_namespace_that_is_gone_is_named(host, act, ip):
+    ip("netns", "delete", host)
+    result, = act({"interfaces": {"eth0": {"state": "up"}}})
+    assert result["unreachable"] and f"there is no network namespace {host} on this machine" in result["msg"]
+
+
 def test_nothing_to_do_needs_no_host(act):
-    result, = act({}, ansible_python_interpreter="/nowhere")
+    result, = act({}, ansible_python_interpreter="/nowhere", **PYTHON)
     assert not result.get("failed") and result["changed"] is False

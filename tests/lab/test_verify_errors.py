@@ -21,15 +21,14 @@ QUICK = ("-e", "mcast_evidence_within=1s", "-e", "mcast_evidence_window=100ms")
 ERRORS = {
     "set-up and steps": (
         {"mcast_querier": {"interfaces": ["v9"]}, "mcast_host_settings": {"igmp_version": 9}},
-        {"mcast_querier": {"query_intervall": 5}, "mcast_router": {"backend": "pimd"}, "mcast_daemons": "/nowhere"},
+        {"mcast_bridges": {"br9": {"snooping": True}}, "mcast_router": {"backend": "pimd"},
+         "mcast_daemons": "/nowhere"},
         {"mcast_steps": [
             {"phase": "joined", "start": {"server": {"x": {"receiver": dict(PROGRAM, interface="v8")}}}},
             {"phase": "sent", "send": {"client": {"y": {"sender": dict(PROGRAM, interface="v7")}}}}]},
-        [("client", "setup", "igmp_version"), ("client", "setup", "v9"), ("server", "setup", "query_intervall"),
+        [("client", "setup", "igmp_version"), ("client", "setup", "v9"), ("server", "setup", "br9"),
          ("server", "setup", "pimd"), ("server", "joined", "v8"), ("client", "sent", "v7")]),
-    "wrong types": (
-        {"mcast_querier": "yes"}, {"mcast_bridges": {"br9": {"snooping": True}}, "mcast_capture_max_size": "much"}, {},
-        [("client", "setup", "mcast_querier"), ("server", "setup", "br9"), ("server", "during", "max_size")]),
+    "sizes": ({}, {"mcast_capture_max_size": 5}, {}, [("server", "during", "max_size")]),
 }
 
 
@@ -103,18 +102,27 @@ def test_parts_of_a_run_are_refused(inventory, name):
     assert not (folder.parent / "results").exists()
 
 
-VALUELESS = {
+WRONG = {
     "undefined": ({"mcast_querier": "{{ typo }}"}, "mcast_querier of host server: 'typo' is undefined"),
     "undefined below": ({"mcast_bridges": {"br0": {"querier": "{{ typo }}"}}}, "mcast_bridges of host server: 'typo'"),
     "of a default": ({"mcast_receiver_streams": "{{ typo }}"}, "mcast_receiver_streams of host server: 'typo'"),
     "a filter that fails": ({"mcast_router": "{{ 1 | nope }}"}, "mcast_router of host server: "),
     "empty": ({"mcast_router": None}, "mcast_router of host server: has no value"),
+    "no mapping": ({"mcast_querier": "yes"}, "mcast_querier of host server: argument 'mcast_querier' is of type"),
+    "no number": ({"mcast_capture_max_size": "much"}, "mcast_capture_max_size of host server: argument 'mcast_"),
+    "no truth": ({"mcast_firewall": "perhaps"}, "mcast_firewall of host server: argument 'mcast_firewall' is of type"),
+    "an unknown key": ({"mcast_querier": {"query_intervall": 5}},
+                       "mcast_querier of host server: mcast_querier.query_intervall. Supported parameters include: "),
+    "a misspelt name": ({"mcast_firewal": True},
+                        "mcast_firewal of host server: is not a variable of mcast.lab; did you mean mcast_firewall?"),
+    "several": ({"mcast_router": None, "mcast_nonsense": 1, "mcast_capture": "so"},
+                "mcast_nonsense of host server: is not a variable of mcast.lab"),
 }
 
 
-@pytest.mark.parametrize("name", VALUELESS)
-def test_a_variable_without_a_value_is_refused(inventory, name):
-    variables, message = VALUELESS[name]
+@pytest.mark.parametrize("name", WRONG)
+def test_a_variable_that_is_wrong_is_refused_before_anything_is_made(inventory, name):
+    variables, message = WRONG[name]
     folder = inventory(server=variables)
     ran = playbook(folder, "verify")
     assert ran.returncode != 0 and ran.stdout.count(message) == 1, ran.stdout

@@ -45,13 +45,13 @@ def supervise(directory: str, argv: list[str], run: Callable[[list[str]], int]) 
     takes arguments and returns an exit status. Returns 0, or 1 where the supervisor failed."""
     recorded, recorder = os.pipe()
     if not os.fork():
-        _end_with(lambda: _supervise(directory, argv, run, recorder))
+        end_with(lambda: _supervise(directory, argv, run, recorder))
     os.close(recorder)
     with open(recorded, "rb", buffering=0) as on_record:
         return 0 if on_record.read(1) else 1
 
 
-def _end_with(work: Callable[[], int]) -> NoReturn:
+def end_with(work: Callable[[], int]) -> NoReturn:
     """End this process, a fork, with the status that the work returns, and without what its parent does at its end."""
     status = 1
     try:
@@ -71,7 +71,7 @@ def _supervise(directory: str, argv: list[str], run: Callable[[list[str]], int],
     if not worker:
         os.close(recorder)
         os.close(opener)
-        _end_with(lambda: _work(supervisor, gate, argv + ["--report", directory + "/report.json"], run))
+        end_with(lambda: _work(supervisor, gate, argv + ["--report", directory + "/report.json"], run))
     signal.signal(signal.SIGTERM, lambda *unused: os.kill(worker, signal.SIGTERM))
     write_json(directory + "/unit.json", {"argv": argv, "processes": [identity(supervisor), identity(worker)]})
     os.write(recorder, b".")
@@ -94,6 +94,7 @@ def _detach(log: str, keep: int) -> None:
     null, printed = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for number, descriptor in enumerate((null, printed, printed)):
         os.dup2(descriptor, number)
+    sys.stderr = os.fdopen(2, "w", closefd=False)  # whatever it was for whoever forked this process
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != keep:
             with contextlib.suppress(OSError):  # the list's own is closed already
