@@ -89,19 +89,26 @@ tests() {
 }
 
 molecules() {
-    small_path "$scratch/small"
+    small_path "$scratch/small" || return
     # The runs of two hosts are those of the tests on this core.
     local some=(--scenario-name default)
     [ -z "${MCAST_ALL:-}" ] || some=(--all)
     scenarios ".venv-$other" --all && scenarios .venv "${some[@]}"
 }
 
+timed() { # COMMAND: run it, and say how long it took
+    local status=0 begin=$SECONDS
+    "$@" || status=$?
+    say "$1: $((SECONDS - begin)) s"
+    return "$status"
+}
+
 set -m
-both >"$scratch/ansible-test.log" 2>&1 &
+timed both >"$scratch/ansible-test.log" 2>&1 &
 lanes+=("$!:ansible-test")
-molecules >"$scratch/molecule.log" 2>&1 &
+timed molecules >"$scratch/molecule.log" 2>&1 &
 lanes+=("$!:molecule")
-tests >"$scratch/pytest.log" 2>&1 &
+timed tests >"$scratch/pytest.log" 2>&1 &
 lanes+=("$!:pytest")
 set +m
 
