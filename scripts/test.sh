@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must be green: linters once, then the tests on the oldest and the newest ansible-core.
+# Everything that must be green: linters once, and the tests on the oldest and the newest ansible-core.
 # usage: scripts/test.sh PYTHON   (further Pythons are looked for on the PATH and below ~/.pyenv)
 # With MCAST_ALL=1 in the environment, every break is tried, and every scenario on both, which takes longer.
 set -euo pipefail
@@ -71,11 +71,9 @@ fi
 scripts/setup.sh .venv "$1" requirements/run.txt requirements/test.txt
 scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" requirements/test.txt
 
-say "linters"
-scripts/lint.sh
-
 # Three lanes side by side: ansible-test keeps one core busy and waits a lot, and so do scenarios, whose time is that of
-# protocol timers. Labs of molecule have the names of their scenarios, those of pytest names that no other run has.
+# protocol timers; the linters come before them. Labs of molecule have the names of their scenarios, those of pytest names
+# that no other run has.
 both() {
     sanity_and_units .venv && sanity_and_units ".venv-$other" || return
     # The labs that touch Ansible, on the other core too: connections, actions, logins. The rest knows nothing of it, and
@@ -89,6 +87,8 @@ tests() {
 }
 
 molecules() {
+    say "linters"
+    scripts/lint.sh || return
     small_path "$scratch/small" || return
     # The runs of two hosts are those of the tests on this core.
     local some=(--scenario-name default)
@@ -96,19 +96,13 @@ molecules() {
     scenarios ".venv-$other" --all && scenarios .venv "${some[@]}"
 }
 
-timed() { # COMMAND: run it, and say how long it took
-    local status=0 begin=$SECONDS
-    "$@" || status=$?
-    say "$1: $((SECONDS - begin)) s"
-    return "$status"
-}
-
+TIMEFORMAT=$'\n== this lane took %0R s'
 set -m
-timed both >"$scratch/ansible-test.log" 2>&1 &
+{ time both; } >"$scratch/ansible-test.log" 2>&1 &
 lanes+=("$!:ansible-test")
-timed molecules >"$scratch/molecule.log" 2>&1 &
+{ time molecules; } >"$scratch/molecule.log" 2>&1 &
 lanes+=("$!:molecule")
-timed tests >"$scratch/pytest.log" 2>&1 &
+{ time tests; } >"$scratch/pytest.log" 2>&1 &
 lanes+=("$!:pytest")
 set +m
 

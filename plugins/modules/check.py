@@ -42,8 +42,9 @@ options:
       - C(socket.listening) with C(port), and optionally C(group) and C(process), a name. A process holds a UDP socket
         that datagrams to the group can reach - on the wildcard address or the group itself, and of its family. An IPv6
         socket on the wildcard address counts for a group of IPv4, too, as it may take both.
-      - C(socket.undropped) with C(port) and C(group). Such a socket is there, and the kernel has dropped nothing at it
-        since the gathering O(since), over the whole window.
+      - C(socket.delivered) with C(port), C(group) and C(datagrams). Such a socket is there, the kernel has dropped
+        nothing at it since the gathering O(since), over the whole window, and programs that are not ours have read so
+        many datagrams of the group's family since, or more.
       - C(firewall.listed) with C(protocol) (V(udp), V(tcp), V(igmp), V(mld), V(pim)), C(port) (or a range such as
         V(5000-5010)), C(group) and C(source). The table of M(mcast.lab.firewall) lists exactly this.
       - C(firewall.open) with the same and optionally C(interface). No chain drops it, as far as the ruleset tells; what

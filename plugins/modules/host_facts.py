@@ -28,9 +28,9 @@ options:
     type: list
     elements: str
     choices: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges, mroutes,
-      prerequisites, pim]
+      prerequisites, pim, counters]
     default: [interfaces, memberships, sockets, forwarding, routes, limits, traffic, firewall, bridges, mroutes,
-      prerequisites, pim]
+      prerequisites, pim, counters]
 extends_documentation_fragment:
   - mcast.lab.attributes.reads
 notes:
@@ -425,6 +425,12 @@ ansible_facts:
             rps: [{address: 10.2.0.2, groups: 224.0.0.0/4, itself: false, interface: eth1}]
             rpf: [{source: 10.1.0.1, group: 239.1.1.1, interface: eth0, neighbor: null}]
             groups: [{interface: eth0, group: 239.1.1.1, version: 3, filter_mode: exclude}]
+        counters:
+          description: What the kernel counts of each protocol, by the kernel's own names, since the host or its network
+            namespace has begun. A counter that it does not have is absent.
+          returned: with the subset counters
+          type: dict
+          sample: {Udp: {InDatagrams: 7, RcvbufErrors: 0}, IpExt: {InMcastPkts: 9}, Udp6: {InDatagrams: 7}}
         kernel:
           description: The kernel's release and the host's name.
           returned: always

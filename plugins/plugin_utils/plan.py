@@ -210,22 +210,36 @@ def _during(streams, host, others):
     yield "membership.explained", others, {"memberships": expected}
     for opening in streams_of.of_host(streams, host)["open"]:
         yield "socket.listening", "failure", {"group": opening["group"], "port": int(opening["port"])}
+    unseen = _unseen(streams, host)
     for stream in streams:
         shared = {"stream": stream["name"], "group": stream["group"], "port": stream["port"]}
         if host in stream["senders"] and host not in stream["foreign"]:
             yield "delivery.sent", "failure", dict(shared, datagrams=stream["count"],
                                                    interface=stream["senders"][host]["interface"])
         if host in stream["receivers"]:
-            yield _received(stream, host, shared)
+            yield _received(stream, host, shared, unseen)
     for params in _reports(streams, host, "join"):
         yield "packets.reports", others, params
 
 
-def _received(stream: dict[str, Any], host: str, shared: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+def _unseen(streams: list[dict[str, Any]], host: str) -> dict[str, int]:
+    """How many datagrams foreign receivers of a host get, by family: together, as the kernel counts them."""
+    found: dict[str, int] = {}
+    for stream in streams:
+        if host in stream["receivers"] and host in stream["foreign"]:
+            family = groups_of.family(stream["group"])
+            got = (stream["count"] - stream["receivers"][host].get("loss", 0)) * len(_senders(stream))
+            found[family] = found.get(family, 0) + got
+    return found
+
+
+def _received(stream: dict[str, Any], host: str, shared: dict[str, Any], unseen: dict[str, int]
+              ) -> tuple[str, str, dict[str, Any]]:
     """What arrives at the program of a receiver: counted by ours, and by the kernel where it is foreign."""
     end = stream["receivers"][host]
     if host in stream["foreign"]:
-        return "socket.undropped", "failure", {"group": stream["group"], "port": stream["port"]}
+        return "socket.delivered", "failure", {"group": stream["group"], "port": stream["port"],
+                                               "datagrams": unseen[groups_of.family(stream["group"])]}
     params = dict(shared, sources=_senders(stream), interface=end["interface"])
     if _is_foreign(stream):
         return "delivery.received", "failure", dict(params, at_least=stream["count"] - end.get("loss", 0))

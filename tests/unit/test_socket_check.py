@@ -73,6 +73,35 @@ def test_what_is_expected_is_said(params, description, expected):
     assert check.judge({"sockets": []})[1] == expected
 
 
+def gathered(read=None, drops=0, ours=0, address="0.0.0.0", inode=1):
+    """Facts with one socket, and so many datagrams of both families read on the host, of them by a receiver of ours."""
+    udp = {} if read is None else {"InDatagrams": read}
+    flows = [{"group": group, "datagrams": ours} for group in (G, G6)]
+    return {"sockets": [dict(held(address), drops=drops, inode=inode)], "counters": {"Udp": udp, "Udp6": udp},
+            "traffic": {"receiver-x": {"program": "receiver", "flows": flows}, "wire": {"program": "capture"},
+                        "early": None}}
+
+
+# before (None: no such gathering), now, passed, what is said
+@pytest.mark.parametrize(("before", "now", "passed", "says"), [
+    (gathered(100), gathered(105), True, "0 dropped, 5 of ipv4 read by programs that are not ours"),
+    (gathered(100), gathered(104), False, "0 dropped, 4 of ipv4 read"),
+    (None, gathered(5), True, "5 of ipv4 read"),
+    (gathered(100, ours=7), gathered(112, ours=14), True, "5 of ipv4 read"),
+    (gathered(100, ours=7), gathered(112, ours=15), False, "4 of ipv4 read"),
+    (gathered(100, drops=3), gathered(105, drops=3), True, "0 dropped, 5 of"),
+    (gathered(100, drops=3), gathered(105, drops=4), False, "1 dropped, 5 of"),
+    (gathered(100, drops=3), gathered(105, drops=3, inode=2), False, "3 dropped, 5 of"),
+    (gathered(100), gathered(105, drops=None), False, "this kernel does not count"),
+    (gathered(100), gathered(None), False, "this kernel does not count"),
+    (gathered(100), dict(gathered(105), sockets=[]), False, "nobody; 0 dropped, 5 of"),
+])
+def test_delivered(before, now, passed, says):
+    check = judge.make("socket.delivered", {"port": 11111, "group": G, "datagrams": 5}, before)
+    told = check.judge(now)
+    assert told[0] is passed and says in told[2] and "0 dropped, at least 5 read" in told[1]
+
+
 @pytest.mark.parametrize("params", [
     {}, {"port": 0}, {"port": 65536}, {"port": "http"}, {"port": 1, "group": "10.0.0.1"}, {"port": 1, "process": 7},
     {"port": 1, "pid": 7}])

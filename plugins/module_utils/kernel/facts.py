@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from ..error import McastError
-from . import bridges, firewall, frr, interfaces, memberships, mroutes, routes, sockets
+from . import bridges, counters, firewall, frr, interfaces, memberships, mroutes, routes, sockets
 from .sources import KERNEL, LIMITS, SILENT, SOURCES, SUBSETS, VTYSH_LIMIT
 
 _UNKNOWN = {"value": None, "basis": "unknown"}
@@ -212,5 +212,11 @@ def _pim(texts):
         return nothing, str(error)
 
 
+def _counters(texts):
+    return {**counters.of_pairs("/proc/net/snmp", texts["snmp"]),
+            **counters.of_pairs("/proc/net/netstat", texts["netstat"]),
+            **counters.of_lines("/proc/net/snmp6", texts["snmp6"])}, None
+
+
 _PARTS = dict(zip(SUBSETS, (_interfaces, _memberships, _sockets, _forwarding, _routes, _limits, _traffic, _firewall,
-                            _bridges, _mroutes, _prerequisites, _pim)))
+                            _bridges, _mroutes, _prerequisites, _pim, _counters)))

@@ -14,7 +14,7 @@ from ..error import McastError
 from . import frr, mroutes
 
 SUBSETS = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limits", "traffic", "firewall",
-           "bridges", "mroutes", "prerequisites", "pim")
+           "bridges", "mroutes", "prerequisites", "pim", "counters")
 KERNEL = "kernel"  # the part that is always read
 MARK = "#mcast.lab#"
 
@@ -91,6 +91,9 @@ SOURCES = tuple(Source(*row) for row in (
     ("ip6_mr_cache", ("mroutes",), "file", "/proc/net/ip6_mr_cache"),
     ("config", ("prerequisites",), "shell", "/proc/config.gz or /boot/config-RELEASE"),
     ("vtysh", ("pim",), "shell", "vtysh"),
+    ("snmp", ("counters",), "file", "/proc/net/snmp"),
+    ("netstat", ("counters",), "file", "/proc/net/netstat"),
+    ("snmp6", ("counters",), "file", "/proc/net/snmp6"),
 )) + tuple(Source(name, ("limits",), "file", path) for name, path in LIMITS.items())
 
 # Seconds that vtysh may take, and what stands in place of its answer where it took longer.

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils import group as groups
-from .base import Check, group_option, port_option
+from ...module_utils.kernel import counters
+from .base import Check, count_option, group_option, port_option
 
 _WILDCARDS = ("0.0.0.0", "::")
 
@@ -68,27 +69,47 @@ def _shown(row: dict[str, Any], group: str | None) -> str:
     return f"{who} on UDP {_place(row['address'], row['port'])} ({family})"
 
 
-class Undropped(Listening):
-    """Passes when such a socket is there, and the kernel has dropped nothing for it since the time before the streams,
-    over the whole window: what arrives on the wire, and passes membership, filter and firewall, gets to the program.
+class Delivered(Listening):
+    """Passes when such a socket is there, the kernel has dropped nothing for it since the time before the streams, over
+    the whole window, and programs of the host that are not ours have read `datagrams` of the group's family since, or
+    more. For a receiver that is not ours, and so has no report.
 
-    Fails when there is none, and when its buffer was full. Whether the program reads what it gets is not seen, nor
-    whether anything comes: packets.datagrams says that."""
+    Fails when there is none, when its buffer was full, and when fewer were read: a program that does not read, or the
+    host itself that drops between the wire and the socket (its rp_filter, a rule of its firewall, a wrong checksum).
+    The kernel counts all datagrams of a family together, so that others may stand in for some that don't come."""
 
-    NAME = "socket.undropped"
-    REQUIRED = ("port", "group")
+    NAME = "socket.delivered"
+    PARAMS = {**Listening.PARAMS, "datagrams": count_option}
+    REQUIRED = ("port", "group", "datagrams")
+    NEEDS = ("sockets", "counters", "traffic")
     ABSENCE = True
 
     def describe(self) -> str:
-        return f"no datagram to {self.group} port {self.port} is dropped at its socket"
+        return f"datagrams to {self.group} port {self.port} get to a program that is not ours, none is dropped"
 
     def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
-        passed, expected, actual, evidence = super().judge(facts)
-        before = {row["inode"]: row["drops"] for row in (self.since or {}).get("sockets") or ()}
-        dropped = sum((row["drops"] or 0) - (before.get(row["inode"]) or 0) for row in evidence["sockets"])
-        if passed and any(row["drops"] is None for row in evidence["sockets"]):
-            return False, expected, "this kernel does not count what it drops at a socket", evidence
-        return passed and not dropped, f"{expected}, 0 dropped", f"{actual}; {dropped} dropped", evidence
+        there, expected, actual, evidence = super().judge(facts)
+        family, since = groups.family(self.group), self.since or {}
+        expected = f"{expected}, 0 dropped, at least {self.datagrams} read"
+        before = {row["inode"]: row["drops"] for row in since.get("sockets") or ()}
+        read = _read_by_others(facts, family)
+        if read is None or any(row["drops"] is None for row in evidence["sockets"]):
+            return (False, expected, f"{actual}; this kernel does not count what is read, or dropped at a socket",
+                    evidence)
+        dropped = sum(row["drops"] - (before.get(row["inode"]) or 0) for row in evidence["sockets"])
+        read -= (_read_by_others(since, family) if since else 0) or 0
+        return (there and not dropped and read >= self.datagrams, expected,
+                f"{actual}; {dropped} dropped, {read} of {family} read by programs that are not ours",
+                dict(evidence, read=read))
 
 
-CHECKS = (Listening, Undropped)
+def _read_by_others(facts: dict[str, Any], family: str) -> int | None:
+    """How many datagrams of a family all programs have read but our receivers. None where that is not counted."""
+    read = counters.datagrams_read(facts["counters"], family)
+    flows = [flow for report in facts["traffic"].values() if report and report["program"] == "receiver"
+             for flow in report["flows"]]
+    return None if read is None else read - sum(
+        flow["datagrams"] for flow in flows if groups.family(flow["group"]) == family)
+
+
+CHECKS = (Listening, Delivered)

@@ -27,7 +27,7 @@ def of(name):
 def test_shape(name):
     found = of(name)
     # Those that have cases of their own are left out.
-    parts = set(sources.SUBSETS) - {"firewall", "bridges", "mroutes", "prerequisites", "pim"}
+    parts = set(sources.SUBSETS) - {"firewall", "bridges", "mroutes", "prerequisites", "pim", "counters"}
     assert set(found) == {*parts, "kernel", "sources"}
     assert set(found["sources"]) == parts
     assert set(found["interfaces"]) == {"lo", "eth0"}
