@@ -3,10 +3,10 @@
 """What one host does in one phase of a run, all at once: interfaces, openings of its firewall, and programs."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from . import interface, programs
-from .change import Changes, InTurn
+from .change import InTurn, Planned
 from .firewall import nftables
 
 # Options of the module `act`, as Ansible's argument specs have them.
@@ -19,7 +19,7 @@ SPEC = {
 }
 
 
-def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> Planned:
     """params: the options of the module `act`: `interfaces`, `firewall`, `started`, `stopped` and `ended`, the settings
     of the first two as complete as their modules take them. Returns (Changes, function for the further result)."""
     parts = [interface.plan(dict(settings, name=name)) for name, settings in params["interfaces"].items()]

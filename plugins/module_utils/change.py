@@ -80,8 +80,10 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     tree[path[-1]] = value
 
 
-# What a module plans: takes its options; returns the changes, and a function that returns the further result.
-Plan = Callable[[Any], Tuple[Changes, Callable[[], Any]]]
+# The changes, and a function that returns the further result, a dict.
+Planned = Tuple[Changes, Callable[[], Any]]
+# What a module plans, by its options.
+Plan = Callable[[Any], Planned]
 
 
 def outcome(name: str, plan: Plan, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

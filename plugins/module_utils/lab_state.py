@@ -3,10 +3,10 @@
 """What a lab shall be: present as its topology says, absent, or cleared of what a killed run left."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from . import lab, lab_lock, netns, ssh, topology
-from .change import Changes
+from .change import Changes, Planned
 
 # Of the module `topology`, as Ansible has it.
 SPEC: dict[str, Any] = {
@@ -21,7 +21,7 @@ SPEC: dict[str, Any] = {
 }
 
 
-def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> Planned:
     name = topology.lab_name(params["name"])
     left = lab_lock.check(name)
     if params["state"] == "absent":

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 from . import expect, unit
-from .change import Changes, InTurn
+from .change import InTurn, Planned
 from .error import McastError
 from .traffic import capture, cli
 from .traffic.cli import UsageError
@@ -73,8 +73,7 @@ def _words(path: str, option: cli.Option, value: Any) -> list[str]:
     return [f"{option.flag}={one}" for one in values]
 
 
-def plan(started: dict[str, Any], stopped: Sequence[str] = (), ended: Sequence[str] = ()
-         ) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+def plan(started: dict[str, Any], stopped: Sequence[str] = (), ended: Sequence[str] = ()) -> Planned:
     """What has to change so that programs run, or don't.
 
     started: ``{name: body}``, begun in this order, those of one kind that follow each other at the same time; stopped:
@@ -86,7 +85,7 @@ def plan(started: dict[str, Any], stopped: Sequence[str] = (), ended: Sequence[s
     return _plan({name: command(name, body) for name, body in started.items()}, stopped, ended)
 
 
-def plan_one(program: str, params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+def plan_one(program: str, params: dict[str, Any]) -> Planned:
     """The same for the module of one program. params: the options of the module, of which the program has those of its
     names; state "started", "stopped", or of a capture, which is stopped with its file left, "absent". The function
     returns ``{"name", "state", "report"}``."""
@@ -101,7 +100,7 @@ def plan_one(program: str, params: dict[str, Any]) -> tuple[Changes, Callable[[]
 
 
 def _plan(commands: dict[str, list[str]], stopped: Sequence[str] = (), ended: Sequence[str] = (),
-          program: str | None = None) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+          program: str | None = None) -> Planned:
     """program: what those that end must be, where it matters."""
     errors: list[McastError] = []
     steps: list[unit.Step] = []

@@ -17,10 +17,10 @@ import pwd
 import re
 import socket
 import struct
-from typing import Any, Callable
+from typing import Any
 
 from . import group as groups
-from .change import Changes
+from .change import Changes, Planned
 from .error import BECOME, McastError
 from .kernel import memberships
 
@@ -68,7 +68,7 @@ def sockets(group=None):
     return found
 
 
-def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> Planned:
     """params: the options of the module `socket_info`. Returns (no changes, function for the result)."""
     return Changes(), lambda: {"sockets": sockets(params["group"])}
 

@@ -82,8 +82,13 @@ class Steps(Changes):
 
     def apply(self) -> None:
         """Take every step. Where one fails, the others are still taken. McastError holds a reason for each."""
+        errors: list[McastError] = []
         for act, units in self._by_act.items():
-            self.reports.update(act(units, self._deadline))
+            try:
+                self.reports.update(act(units, self._deadline))
+            except McastError as error:
+                errors.append(error)
+        raise_all(errors)
 
 
 def start(units: dict[str, list[str]], deadline: float = DEADLINE) -> dict[str, Any]:
@@ -114,29 +119,23 @@ def _launch(name: str, argv: list[str]) -> None:
 def _begin(units: dict[str, list[str]], begin: Callable[[str, list[str]], None],
            has_begun: Callable[[str, dict[str, Any]], bool], deadline: float) -> dict[str, Any]:
     """Begin with each unit, and wait until its report says what it shall. What fails on the way is removed."""
-    errors: list[McastError] = []
-    waiting: list[str] = []
+    errors: dict[str, McastError] = {}
+    reports: dict[str, Any] = {}
     for name, argv in units.items():
         try:
             begin(name, argv)
-            waiting.append(name)
         except McastError as error:
-            errors.append(error)
-    failed: list[str] = []
+            errors[name] = error
+    begun = [name for name in units if name not in errors]
     try:
-        reports = {}
-        for name, found in _reports(waiting, has_begun, deadline):
+        for name, found in _reports(begun, has_begun, deadline):
             if isinstance(found, McastError):
-                errors.append(found)
-                failed.append(name)
+                errors[name] = found
             else:
                 reports[name] = found
-    except BaseException:
-        failed = waiting
-        raise
     finally:
-        stop(failed, _AT_ONCE)
-    raise_all(errors)
+        stop([name for name in begun if name not in reports], _AT_ONCE)
+    raise_all([errors[name] for name in units if name in errors])
     return reports
 
 

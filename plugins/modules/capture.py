@@ -193,7 +193,7 @@ report:
 
 import hashlib
 import os
-from typing import Any, Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -217,7 +217,7 @@ def outcome(name: str, report: dict[str, Any] | None) -> dict[str, Any]:
     return dict(found, error=report["error"] or (silent if ended and not report["ended"] else None))
 
 
-def plan(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> change.Planned:
     changes, result = programs.plan_one("capture", params)
 
     def report() -> dict[str, Any]:

@@ -260,7 +260,7 @@ report:
       type: dict
 """
 
-from typing import Any, Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -294,7 +294,7 @@ def query_arguments(params: dict[str, Any], running: dict[str, Any] | None) -> l
     return programs.arguments("query", {option: given[option] for option in options})
 
 
-def _queried(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
+def _queried(params: dict[str, Any]) -> change.Planned:
     found = unit.status(params["name"]) if params["name"] else None
     running = found["report"] if found and found["running"] and found["argv"][:1] == ["querier"] else None
     query = cli.build(query_arguments(params, running))[0]
@@ -304,7 +304,7 @@ def _queried(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[
     return changes, lambda: {"report": running, "query": {key: query.facts[key] for key in keys}}
 
 
-def plan(params: dict[str, Any]) -> tuple[change.Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> change.Planned:
     if params["state"] == "queried":
         changes, result = _queried(params)
         return changes, lambda: dict(result(), name=params["name"], state=params["state"])

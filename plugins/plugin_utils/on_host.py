@@ -16,6 +16,7 @@ import shlex
 import signal
 import tempfile
 import time
+import traceback
 import zlib
 from typing import IO, Any
 
@@ -74,8 +75,7 @@ def _in_a_fork(action: ActionBase, host: str, request: dict[str, Any], seconds: 
         os.kill(pid, signal.SIGKILL)  # it has ended, or is not waited for any longer
         os.waitpid(pid, 0)
     if not printed:
-        raise McastError(host, f"the module {request['module']} ended without a result; its process was killed, or "
-                               "the namespace is gone")
+        raise McastError(host, f"the module {request['module']} was killed before it had a result")
     return json.loads(printed)
 
 
@@ -84,10 +84,13 @@ def _answer(connection: LocalConnection, request: dict[str, Any], environment: d
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.environ.update(environment)
-    if hasattr(connection, "enter"):
-        connection.enter()
-    plan = importlib.import_module(f"{change.__package__}.{request['module']}").plan
-    result = change.outcome(request["module"], plan, request["params"], request["check"])
+    try:
+        if hasattr(connection, "enter"):
+            connection.enter()
+        plan = importlib.import_module(f"{change.__package__}.{request['module']}").plan
+        result = change.outcome(request["module"], plan, request["params"], request["check"])
+    except Exception as error:  # which the parent can't see otherwise
+        result = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
     with open(writer, "wb") as answer:
         answer.write(json.dumps(result).encode())
     return 0

@@ -24,7 +24,7 @@ def facts(*found, flags=("multicast", "running", "up"), mtu=1500, macs=None, **t
         {"mac": mac, "users": 1} for mac in (
             macs if macs is not None else sorted({row["mac"] for row in found if row["interface"] == name}))]}
         for name in ("eth0", "eth1", "a.very.long.one")}
-    return {"memberships": list(found), "interfaces": interfaces,
+    return {"memberships": list(found), "interfaces": interfaces, "sockets": [],
             "traffic": {name.replace("_", "-"): report for name, report in traffic.items()}}
 
 
@@ -139,6 +139,26 @@ def flow(source=S1, count=5, interface="eth0", address=G, port=11111):
     return {"source": source, "group": address, "port": port, "interface": interface, "datagrams": count}
 
 
+RUNS_ON = dict(SENT, state="sending", pid=7, ended=None)
+GONE = "; its process is gone, and so is its supervisor, which would know how it ended"
+
+
+def seen(report, *pids):
+    """Facts of a stream's program, and of the processes whose UDP sockets there are; None: one that is not seen."""
+    name = f"{report['program']}_hello"
+    return dict(facts(**{name: report}), sockets=[{"protocol": "udp", "pid": pid} for pid in pids])
+
+
+# A process that was killed together with its supervisor has left no word.
+KILLED = [(name, dict(STREAM, **more), found, passed, text + said) for name, more, report, text in (
+    ("delivery.sent", {}, RUNS_ON, "5 to 239.0.0.100 port 11111 on eth0"),
+    ("delivery.received", {"sources": [S1]}, {"program": "receiver", "state": "joined", "pid": 7, "error": None,
+                                              "flows": [flow()]}, "5 from 10.0.0.1 over eth0"),
+) for found, passed, said in (
+    (seen(report, 7), True, ""), (seen(report, 8), False, GONE), (seen(report), False, GONE),
+    (seen(report, 8, None), True, ""), (seen(dict(report, ended={"time": 1.0, "reason": "count"})), True, ""),
+    (seen(dict(report, state="starting")), True, ""))]
+
 # the senders that must be heard, the flows that were, passed, actual
 RECEIVING = [
     ([S1], [flow()], True, "5 from 10.0.0.1 over eth0"),
@@ -163,7 +183,7 @@ RECEIVING = [
     ([], [], True, "0 datagrams"),  # the filter lets nobody through
     ([], [flow()], False, "5 from 10.0.0.1 over eth0"),
 ]
-ROWS = ([("interface.settings", dict({"interface": "eth0"}, **row[0])) + row[1:] for row in INTERFACE]
+ROWS = (KILLED + [("interface.settings", dict({"interface": "eth0"}, **row[0])) + row[1:] for row in INTERFACE]
         + [("membership.present",) + row for row in PRESENT]
         + [("membership.absent",) + row for row in ABSENT]
         + [("membership.explained", {"memberships": row[0]}) + row[1:] for row in EXPLAINED]
@@ -197,7 +217,7 @@ def test_check(name, params, found, passed, actual):
     assert verdict is passed, told
     assert actual in (None, told)
     assert expected and isinstance(evidence, dict) and check.describe()
-    assert set(check.NEEDS) <= {"interfaces", "memberships", "traffic"}
+    assert set(check.NEEDS) <= {"interfaces", "memberships", "traffic", "sockets"}
     assert check.judge(found)[0] is passed  # judging changes nothing
 
 

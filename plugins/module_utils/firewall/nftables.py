@@ -10,9 +10,9 @@ import ipaddress
 import os
 import shutil
 import subprocess
-from typing import Any, Callable
+from typing import Any
 
-from ..change import Changes
+from ..change import Changes, Planned
 from ..error import BECOME, McastError
 from ..kernel import firewall
 from ..kernel.firewall import CHAIN, MLD_TYPES, TABLE
@@ -44,7 +44,7 @@ _CLOSED = dict(_ALONE, udp4="ip daddr 224.0.0.0/4 meta l4proto 17", udp6="ip6 da
 _CLOSED_COMMENT = "mcast.lab: closed "
 
 
-def plan(params: dict[str, Any]) -> tuple[Changes, Callable[[], dict[str, Any]]]:
+def plan(params: dict[str, Any]) -> Planned:
     """params: the options of the module `firewall`. Returns (Changes, function for the further result)."""
     wanted = openings.read(params)
     objects = firewall.parse(_nft(["-j", "-n", "list", "ruleset"]))

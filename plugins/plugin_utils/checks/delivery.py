@@ -24,7 +24,7 @@ _NEXT_UNIT = re.compile(r"; (?=(?:sender|receiver)-[^\s:]+: )")
 
 class _Delivery(Check):
     REQUIRED = ("stream", "group", "port", "interface", "datagrams")
-    NEEDS = ("traffic",)
+    NEEDS = ("traffic", "sockets")
     PROGRAM = ""
 
     def _report(self, facts):
@@ -39,9 +39,19 @@ class _Delivery(Check):
         return f"no {self.PROGRAM}" + "".join(f"; {part}" for part in dict.fromkeys(said))
 
 
-def _ending(report: dict[str, Any]) -> str:
+def _is_gone(report: dict[str, Any], facts: dict[str, Any]) -> bool:
+    """Whether the process has ended and nobody wrote down how: its supervisor was killed with it. No for one whose
+    socket may be among those whose process is not seen."""
+    udp = [row["pid"] for row in facts["sockets"] if row["protocol"] == "udp"]
+    begun = report.get("state") in ("joined", "sending") and not report.get("ended") and not report.get("exit")
+    return begun and None not in udp and report["pid"] not in udp
+
+
+def _ending(report: dict[str, Any], facts: dict[str, Any]) -> str:
     """How the program ended, where that is not as it was asked to."""
     reason = (report.get("ended") or {}).get("reason")
+    if _is_gone(report, facts):
+        return "; its process is gone, and so is its supervisor, which would know how it ended"
     if _is_killed(report):
         return f"; killed by {report['exit']['signal']}"
     if reason is None and (report.get("exit") or {}).get("code") and not report.get("error"):
@@ -80,10 +90,11 @@ class Sent(_Delivery):
             return False, expected, self._lacking(facts), {}
         actual = "%s to %s port %s on %s" % tuple(
             report.get(key) for key in ("datagrams", "group", "port", "interface"))
-        passed = actual == expected and not report.get("error") and not _is_killed(report)
+        passed = actual == expected and not report.get("error") and not _is_killed(report) and not _is_gone(
+            report, facts)
         refused = ", ".join(f"{count} {name}" for name, count in (report.get("refusals") or {}).items())
         actual += f"; {report['refused']} refused by this host: {refused}" if refused else ""
-        return passed, expected, actual + _ending(report) + _error(report), report
+        return passed, expected, actual + _ending(report, facts) + _error(report), report
 
 
 class Received(_Delivery):
@@ -127,8 +138,8 @@ class Received(_Delivery):
         left_out = report.get("flows_left_out")
         actual += f"; {left_out} further flows are not listed, so whose they are is unknown" if left_out else ""
         # One that was killed can't know what came after.
-        passed = self._complete(got) and not report.get("error") and not left_out and not _is_killed(report)
-        return passed, expected, actual + _ending(report) + _error(report), report
+        lost = left_out or report.get("error") or _is_killed(report) or _is_gone(report, facts)
+        return self._complete(got) and not lost, expected, actual + _ending(report, facts) + _error(report), report
 
     def _complete(self, got):
         wanted = list(self.sources or [])
