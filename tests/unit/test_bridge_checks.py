@@ -154,8 +154,9 @@ def test_querier(params, found, lives, none, actual):
     ({"family": "ipv6"}, {"ipv6": None}, [("10.0.0.2", 5, 10)], None, False, "capture wire shows none"),
     ({"capture": "lost"}, {"ipv4": None}, [], None, False, "no querier; no capture lost"),
 ])
-def test_a_query_in_a_capture_is_as_good(params, found, queries, ended, passed, actual):
+def test_a_query_in_a_capture_is_as_good(monkeypatch, params, found, queries, ended, passed, actual):
     now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
     messages = [{"query": "general", "kind": "igmpv3_query", "source": source, "time": "%.9f" % (now - ago),
                  "interval": interval} for source, ago, interval in queries]
     told = facts(queriers=found)
