@@ -74,7 +74,7 @@ scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" re
 # Three lanes side by side: ansible-test keeps one core busy and waits a lot, and so do scenarios, whose time is that of
 # protocol timers; the linters come before them. Labs of molecule have the names of their scenarios, those of pytest names
 # that no other run has.
-both() {
+ansible_tests() {
     sanity_and_units .venv && sanity_and_units ".venv-$other"
 }
 
@@ -98,7 +98,7 @@ molecules() {
 
 TIMEFORMAT=$'\n== this lane took %0R s'
 set -m
-{ time both; } >"$scratch/ansible-test.log" 2>&1 &
+{ time ansible_tests; } >"$scratch/ansible-test.log" 2>&1 &
 lanes+=("$!:ansible-test")
 { time molecules; } >"$scratch/molecule.log" 2>&1 &
 lanes+=("$!:molecule")

@@ -13,7 +13,7 @@ from ..module_utils.error import McastError
 from ..module_utils.firewall import nftables
 from ..plugin_utils import on_host
 
-# Seconds that a program may take to begin, beside the usual of a command: ten times what one takes on a small host.
+# Seconds that a program may take to begin, beside the usual of a command.
 _EACH = 0.5
 
 

@@ -99,7 +99,7 @@ class ActionModule(ActionBase):
             yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,
                        evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())
 
-    def _gather(self, subsets, captures):
+    def _gather(self, subsets: list[str], captures: Captures) -> dict[str, Any]:
         """The host's facts, what its captures hold so far, and which processes are members of what."""
         wanted = {"traffic" if subset in ("captures", "datagrams") else subset for subset in subsets} - {"members"}
         facts = gather(self, sorted(wanted), self._task_vars)

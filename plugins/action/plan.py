@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=str(error), thing=str(error.thing))
         return result
 
-    def _plan(self, args, task_vars):
+    def _plan(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         if task_vars.get("mcast_topology_error"):
             path, unused, reason = task_vars["mcast_topology_error"].partition(": ")
             raise McastError(path, reason)

@@ -11,7 +11,7 @@ from ..module_utils import lab_state
 from ..module_utils.error import McastError
 from ..plugin_utils import on_host
 
-# Seconds that a host of a lab may take to make, beside the usual of a command: ten times what one takes here.
+# Seconds that making a host of a lab may take, beside the usual of a command.
 _EACH = 0.5
 
 

@@ -65,12 +65,12 @@ class Connection(LocalConnection):
                                            "mcast.lab.lab_up makes those of a lab" % name)
         return super()._connect()
 
-    def exec_command(self, cmd, in_data=None, sudoable=True):
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """In a thread that is in the namespace, and ends then: one process less than `ip netns exec`."""
         self._connect()
         result = Future()
 
-        def run():
+        def run() -> None:
             try:
                 self.enter()
                 result.set_result(super(Connection, self).exec_command(cmd, in_data=in_data, sudoable=sudoable))
@@ -82,7 +82,7 @@ class Connection(LocalConnection):
         threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
         return result.result()
 
-    def enter(self):
+    def enter(self) -> None:
         """Take this thread into the namespace, from which it can't return."""
         name = self.get_option("namespace")
         try:

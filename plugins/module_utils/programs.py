@@ -107,9 +107,10 @@ def _plan(commands: dict[str, list[str]], stopped: Sequence[str] = (), ended: Se
     reports: dict[str, Any] = {}
     for name, argv in [*commands.items(), *((name, None) for name in (*stopped, *ended))]:
         try:
-            step = unit.step(name, argv, argv[0] if argv else program, keep=name in ended, adapts=_ADAPTS)
+            have = unit.status(name)
+            step = unit.step(name, argv, have, argv[0] if argv else program, keep=name in ended, adapts=_ADAPTS)
             steps += [step] if step else []
-            reports[name] = (unit.status(name) or {}).get("report")
+            reports[name] = have and have["report"]
         except McastError as error:
             errors.append(error if error.thing == name else McastError(name, str(error)))
     unit.raise_all(errors)

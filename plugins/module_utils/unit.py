@@ -4,8 +4,8 @@
 
 A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
 machine never meet: log, unit.json, report.json and exit.json (see traffic/supervise.py), and what the program itself
-leaves there. A program is a fork of whoever starts it, which has its code already: that is a tenth of what a new Python
-takes. Where systemd runs the host, it is a service (see `systemd`), from the file mcast.pyz in its folder."""
+leaves there. A program is a fork of the process that starts it, which has loaded its code already. Where systemd runs
+the host, it is a service (see `systemd`), started from mcast.pyz in its folder."""
 from __future__ import annotations
 
 import contextlib
@@ -45,18 +45,17 @@ class Step(NamedTuple):
     act: Callable[[dict[str, list[str]], float], dict[str, Any]]  # start, adapt, halt or stop
 
 
-def step(name: str, argv: list[str] | None, program: str | None = None, keep: bool = False,
-         adapts: tuple[str, ...] = ()) -> Step | None:
+def step(name: str, argv: list[str] | None, have: dict[str, Any] | None, program: str | None = None,
+         keep: bool = False, adapts: tuple[str, ...] = ()) -> Step | None:
     """What has to change so that the unit runs with these arguments, or is gone; None where nothing has.
 
-    argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left.
-    program: "receiver", "sender", "capture", "querier", or None for any; a name that another one bears is refused. A
-    unit that runs with the same arguments stays as it is; one that has ended, or runs with others, is started anew.
-    adapts: options that the program takes over while it runs, such as ``("--source",)``, where no others have
-    changed."""
+    argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left. have:
+    its status() now. program: "receiver", "sender", "capture", "querier", or None for any; another kind under that name
+    is refused. A unit that runs with the same arguments stays as it is; one that has ended, or runs with others, is
+    started anew. adapts: options that the program takes over while it runs, such as ``("--source",)``, where no others
+    have changed."""
     if argv is not None:
         cli.build(argv)
-    have = status(name)
     if have and program and have["argv"][:1] not in ([], [program]):
         raise McastError(name, f"is the name of a {have['argv'][0]} on this host; the {program} needs another")
     before = have and {"arguments": have["argv"], "running": have["running"]}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run a module of ours on the host of an action plugin, for a fraction of what a module takes otherwise.
+"""Run one of our modules on the host of an action plugin, without the cost of packing and copying it.
 
 A host of this machine (a namespace of a lab) is a fork away, which has the code already. To others code and options
 travel on the standard input of a Python there: nothing is written, and nothing of Ansible is needed. Where the

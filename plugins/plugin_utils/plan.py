@@ -198,7 +198,7 @@ def _before(streams, host, others):
         yield "firewall.open", "failure", {"protocol": "igmp" if family == "ipv4" else "mld"}
 
 
-def _during(streams, host, others):
+def _during(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     wanted = streams_of.memberships(streams, host)
     for (interface, group), union in wanted.items():
         yield "membership.present", "failure", dict(union, interface=interface, group=group)
@@ -253,7 +253,7 @@ def _is_foreign(stream: dict[str, Any]) -> bool:
     return bool(set(stream["foreign"]) & set(stream["senders"]))
 
 
-def _reports(streams, host, change):
+def _reports(streams: list[dict[str, Any]], host: str, change: str) -> Iterator[dict[str, Any]]:
     """The reports of each membership. How many there are is certain where the filter changes once: one EXCLUDE without
     sources, however often, or one INCLUDE of a single source."""
     for (interface, group), union in streams_of.memberships(streams, host).items():
@@ -283,7 +283,7 @@ def _wire(streams, host):
                 dict(about, kinds=list(_REPORTS)), dict(about, port=stream["port"])])
 
 
-def _captured(stream, end):
+def _captured(stream: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
     interface = end["interface"]
     return {"capture": streams_of.program_name("capture", interface), "interface": interface, "stream": stream["name"],
             "group": stream["group"]}
@@ -352,7 +352,7 @@ def _after(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tu
             yield check, "failure" if check == "packets.datagrams" else others, params
 
 
-def _ended(streams, host, unused):
+def _ended(streams: list[dict[str, Any]], host: str, unused: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for interface in streams_of.of_host(streams, host)["interfaces"]:
         capture = streams_of.program_name("capture", interface)
         yield "packets.captured", "failure", {"capture": capture, "interface": interface}

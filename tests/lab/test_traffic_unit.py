@@ -24,12 +24,12 @@ from ansible_collections.mcast.lab.plugins.module_utils import unit
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 function, (name, *arguments) = sys.argv[1], json.loads(sys.argv[2])
 def planned(argv, program):
-    step = unit.step(name, argv, program)
+    have = unit.status(name)
+    step = unit.step(name, argv, have, program)
     changes = unit.Steps([step] if step else [])
     if function == "apply":
         changes.apply()
-    report = (unit.status(name) or {}).get("report")
-    return dict(changes.result(), report=changes.reports.get(name, report))
+    return dict(changes.result(), report=changes.reports.get(name, have and have["report"]))
 FUNCTIONS = {
     "plan": planned, "apply": planned, "status": lambda: unit.status(name),
     "start": lambda argv: unit.start({name: argv})[name],

@@ -212,7 +212,7 @@ def _pim(texts):
         return nothing, str(error)
 
 
-def _counters(texts):
+def _counters(texts: dict[str, str | None]) -> tuple[dict[str, dict[str, int]], None]:
     return {**counters.of_pairs("/proc/net/snmp", texts["snmp"]),
             **counters.of_pairs("/proc/net/netstat", texts["netstat"]),
             **counters.of_lines("/proc/net/snmp6", texts["snmp6"])}, None

@@ -87,17 +87,18 @@ def _supervise(directory: str, argv: list[str], run: Callable[[list[str]], int],
 
 
 def _detach(log: str, keep: int) -> None:
-    """Leave the session of whoever started this process, and all files that it has open but `keep`."""
-    gc.freeze()  # or what its parent left to the collector may close a file of ours that has its number by then
+    """Start a new session, send all output to the log, and close every inherited file descriptor except `keep`."""
+    # A file object inherited from the parent must not be collected later: its descriptor number is reused here.
+    gc.freeze()
     os.setsid()
     os.chdir("/")
     null, printed = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for number, descriptor in enumerate((null, printed, printed)):
         os.dup2(descriptor, number)
-    sys.stderr = os.fdopen(2, "w", closefd=False)  # whatever it was for whoever forked this process
+    sys.stderr = os.fdopen(2, "w", closefd=False)  # the parent may have replaced it
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != keep:
-            with contextlib.suppress(OSError):  # the list's own is closed already
+            with contextlib.suppress(OSError):  # the descriptor of this very listing is closed already
                 os.close(int(name))
 
 

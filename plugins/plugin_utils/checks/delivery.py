@@ -27,7 +27,7 @@ class _Delivery(Check):
     NEEDS = ("traffic", "sockets")
     PROGRAM = ""
 
-    def _report(self, facts):
+    def _report(self, facts: dict[str, Any]) -> dict[str, Any] | None:
         """The report of the program that serves this stream on this host, or None."""
         report = facts["traffic"].get(program_name(self.PROGRAM, self.stream))
         return report if report and report.get("program") == self.PROGRAM else None
@@ -83,7 +83,7 @@ class Sent(_Delivery):
         return "%s: sends %d to %s port %d on %s" % (
             self.stream, self.datagrams, self.group, self.port, self.interface)
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
         report = self._report(facts)
         expected = "%d to %s port %d on %s" % (self.datagrams, self.group, self.port, self.interface)
         if report is None:
@@ -123,7 +123,7 @@ class Received(_Delivery):
     def _named(self):
         return ", ".join(source or "any source" for source in self.sources or []) or "nobody"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
         report = self._report(facts)
         expected = "%s from %s over %s" % (self._number(), self._named(), self.interface)
         if report is None:
