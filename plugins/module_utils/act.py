@@ -16,15 +16,17 @@ SPEC = {
     "started": {"type": "dict", "default": {}},
     "stopped": {"type": "list", "elements": "str", "default": []},
     "ended": {"type": "list", "elements": "str", "default": []},
+    "killed": {"type": "list", "elements": "str", "default": []},
 }
 
 
 def plan(params: dict[str, Any]) -> Planned:
-    """params: the options of the module `act`: `interfaces`, `firewall`, `started`, `stopped` and `ended`, the settings
-    of the first two as complete as their modules take them. Returns (Changes, function for the further result)."""
+    """params: the options of the module `act`: `interfaces`, `firewall`, `started`, `stopped`, `ended` and `killed`,
+    the settings of the first two as complete as their modules take them. Returns (Changes, function for the further
+    result)."""
     parts = [interface.plan(dict(settings, name=name)) for name, settings in params["interfaces"].items()]
     parts += [nftables.plan(params["firewall"])] if params["firewall"] else []
-    parts.append(programs.plan(params["started"], params["stopped"], params["ended"]))
+    parts.append(programs.plan(params["started"], params["stopped"], params["ended"], params["killed"]))
 
     def report() -> dict[str, Any]:
         reports = [each() for unused, each in parts]

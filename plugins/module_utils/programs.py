@@ -73,16 +73,18 @@ def _words(path: str, option: cli.Option, value: Any) -> list[str]:
     return [f"{option.flag}={one}" for one in values]
 
 
-def plan(started: dict[str, Any], stopped: Sequence[str] = (), ended: Sequence[str] = ()) -> Planned:
+def plan(started: dict[str, Any], stopped: Sequence[str] = (), ended: Sequence[str] = (), killed: Sequence[str] = ()
+         ) -> Planned:
     """What has to change so that programs run, or don't.
 
     started: ``{name: body}``, begun in this order, those of one kind that follow each other at the same time; stopped:
-    names, gone after that; ended: names, ended after that, with all that they left. Returns (Changes, function that
-    returns ``{"reports": {name: report or None}}``)."""
+    names, gone after that; ended: names, ended after that, with all that they left; killed: names, ended last by
+    SIGKILL, which no program can answer. Returns (Changes, function that returns
+    ``{"reports": {name: report or None}}``)."""
     for name in started:
-        if name in stopped or name in ended:
+        if name in (*stopped, *ended, *killed):
             raise McastError(name, "shall be started and stopped; leave one out")
-    return _plan({name: command(name, body) for name, body in started.items()}, stopped, ended)
+    return _plan({name: command(name, body) for name, body in started.items()}, stopped, ended, killed)
 
 
 def plan_one(program: str, params: dict[str, Any]) -> Planned:
@@ -100,15 +102,16 @@ def plan_one(program: str, params: dict[str, Any]) -> Planned:
 
 
 def _plan(commands: dict[str, list[str]], stopped: Sequence[str] = (), ended: Sequence[str] = (),
-          program: str | None = None) -> Planned:
+          killed: Sequence[str] = (), program: str | None = None) -> Planned:
     """program: what those that end must be, where it matters."""
     errors: list[McastError] = []
     steps: list[unit.Step] = []
     reports: dict[str, Any] = {}
-    for name, argv in [*commands.items(), *((name, None) for name in (*stopped, *ended))]:
+    for name, argv in [*commands.items(), *((name, None) for name in (*stopped, *ended, *killed))]:
         try:
             have = unit.status(name)
-            step = unit.step(name, argv, have, argv[0] if argv else program, keep=name in ended, adapts=_ADAPTS)
+            end = unit.kill if name in killed else unit.halt if name in ended else unit.stop
+            step = unit.step(name, argv, have, argv[0] if argv else program, end, adapts=_ADAPTS)
             steps += [step] if step else []
             reports[name] = have and have["report"]
         except McastError as error:

@@ -42,15 +42,15 @@ class Step(NamedTuple):
     argv: list[str]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
-    act: Callable[[dict[str, list[str]], float], dict[str, Any]]  # start, adapt, halt or stop
+    act: Callable[[dict[str, list[str]], float], dict[str, Any]]  # start, adapt, stop, halt or kill
 
 
 def step(name: str, argv: list[str] | None, have: dict[str, Any] | None, program: str | None = None,
-         keep: bool = False, adapts: tuple[str, ...] = ()) -> Step | None:
+         end: Callable[..., dict[str, Any]] | None = None, adapts: tuple[str, ...] = ()) -> Step | None:
     """What has to change so that the unit runs with these arguments, or is gone; None where nothing has.
 
-    argv: ``["receiver", "--group", ...]``, checked here; None: gone, or with `keep` ended, with all that it left. have:
-    its status() now. program: "receiver", "sender", "capture", "querier", or None for any; another kind under that name
+    argv: ``["receiver", "--group", ...]``, checked here; None: ended by `end`, which is stop() by default. have: its
+    status() now. program: "receiver", "sender", "capture", "querier", or None for any; another kind under that name
     is refused. A unit that runs with the same arguments stays as it is; one that has ended, or runs with others, is
     started anew. adapts: options that the program takes over while it runs, such as ``("--source",)``, where no others
     have changed."""
@@ -60,8 +60,8 @@ def step(name: str, argv: list[str] | None, have: dict[str, Any] | None, program
         raise McastError(name, f"is the name of a {have['argv'][0]} on this host; the {program} needs another")
     before = have and {"arguments": have["argv"], "running": have["running"]}
     if argv is None:
-        after = dict(before, running=False) if before and keep else None
-        return Step(name, [], before, after, halt if keep else stop) if before != after else None
+        after = dict(before, running=False) if before and end in (halt, kill) else None
+        return Step(name, [], before, after, end or stop) if before != after else None
     after = {"arguments": argv, "running": True}
     adaptable = before and before["running"] and _without(before["arguments"], adapts) == _without(argv, adapts)
     return Step(name, argv, before, after, adapt if adaptable else start) if before != after else None
@@ -220,6 +220,15 @@ def halt(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
     directories = {name: folder(name) for name in units}
     _end(list(directories.values()), deadline)
     return {name: _read(directory)["report"] for name, directory in directories.items()}
+
+
+def kill(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
+    """Kill programs (SIGKILL), which then can't leave groups or note anything themselves, and leave all that the units
+    have. Returns their last reports by name, None where there is none."""
+    directories = {name: folder(name) for name in units}
+    for directory in directories.values():
+        _signal(living(record(directory)["processes"])[1:], signal.SIGKILL)
+    return halt(directories, deadline)  # once the supervisors have noted how they ended
 
 
 def names(inode: int, since: int = 0) -> list[str]:

@@ -52,6 +52,12 @@ options:
     type: list
     elements: str
     default: []
+  killed:
+    description: Names of those that shall have ended by SIGKILL, so that they can't leave groups themselves. They are
+      killed last, with their files left.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: mcast.lab.interface
   - module: mcast.lab.firewall

@@ -72,9 +72,11 @@ def test_a_phase_from_beginning_to_end(host, act, ip, way):
     assert begun["reports"]["news"]["pid"] == again["reports"]["news"]["pid"]
     assert STREAM["group"] in {each.get("address") for each in ip("-n", host, "maddress", "show", "eth0")[0]["maddr"]}
     over = {"stopped": ["news"], "ended": ["wire"], "firewall": {"state": "absent"}}
-    ended, again, gone = act(over, over, {"stopped": ["wire"]}, **WAYS[way])
+    kill = {"killed": ["news"]}
+    killed, dead, ended, again, gone = act(kill, kill, over, over, {"stopped": ["wire"]}, **WAYS[way])
+    assert (killed["changed"], dead["changed"]) == (True, False)
     assert (ended["changed"], again["changed"], gone["changed"]) == (True, False, True)
-    assert ended["reports"]["news"]["exit"]["code"] == 0 and again["reports"]["news"] is None
+    assert ended["reports"]["news"]["exit"]["signal"] == "SIGKILL" and again["reports"]["news"] is None
     assert os.path.basename(ended["reports"]["wire"]["file"]) == "capture.pcap"
     assert not os.path.exists(f"/run/mcast/{inode(host)}")
 

@@ -72,7 +72,7 @@ def _supervise(directory: str, argv: list[str], run: Callable[[list[str]], int],
         os.close(recorder)
         os.close(opener)
         end_with(lambda: _work(supervisor, gate, argv + ["--report", directory + "/report.json"], run))
-    signal.signal(signal.SIGTERM, lambda *unused: os.kill(worker, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *unused: _pass_on(worker))
     write_json(directory + "/unit.json", {"argv": argv, "processes": [identity(supervisor), identity(worker)]})
     os.write(recorder, b".")
     os.close(recorder)
@@ -84,6 +84,12 @@ def _supervise(directory: str, argv: list[str], run: Callable[[list[str]], int],
         "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
         "time": time.time()})
     return 0
+
+
+def _pass_on(worker: int) -> None:
+    """Ask the program to end, which may just have ended and be reaped."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGTERM)
 
 
 def _detach(log: str, keep: int) -> None:
