@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Run one scenario: its lab, its streams, its verdict. Whatever happens, nothing of it is left.
-# usage: scripts/scenario.sh NAME   (the folder inventories/NAME, or a folder elsewhere by its path; its playbook is
-# playbooks/NAME.yml or else verify.yml)
+# usage: scripts/scenario.sh NAME   (the folder inventories/NAME, or a folder elsewhere by its path)
 #        scripts/scenario.sh --known NAME   (only whether there is such a scenario)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit

@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import lab_lock, netns, routing, stream
 from ..module_utils.error import McastError
-from ..plugin_utils import plan, settled, variables
+from ..plugin_utils import plan, settled, steps, variables
 from ..plugin_utils.bundle import Bundle, stamp
 from ..plugin_utils.evidence_file import Unwritten, mode_option
 
@@ -52,26 +52,29 @@ class ActionModule(ActionBase):
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         variables.check(hostvars, hosts)
-        stated = self._templar.template(task_vars.get("mcast_checks") or [])
-        steps = self._templar.template(task_vars.get("mcast_steps") or [])
-        plan.steps(steps, groups)
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
         topology = settled.topology_of(hostvars, groups["all"][0])
+        scenario = steps.read(self._templar.template(task_vars.get("mcast_steps") or []),
+                              settled.inventory_of(streams, topology, groups, hostvars))
+        # Those that the steps start and stop are judged by what the steps expect.
+        running = stream.running([each for each in streams if each["name"] not in scenario.streams])
         if topology:
-            routing.check_streams(topology, streams)
+            routing.check_streams(topology, running)
         if not hosts:
             raise McastError("hosts", "match none of the inventory's; correct mcast_hosts, or leave it out")
-        planned = plan.derive(streams, hosts, lambda host: settled.is_ours(hostvars, host),
+        planned = plan.derive(running, hosts, lambda host: settled.is_ours(hostvars, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
                               lambda host: not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(
                                   hostvars[host]))
         planned += [check for check in plan.queriers(
-            streams, lambda *place: settled.snooping_bridge_of(hostvars, *place),
+            running, lambda *place: settled.snooping_bridge_of(hostvars, *place),
             lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
-        planned = plan.ordered(planned + plan.explicit(stated, groups, hosts))
+        planned = plan.ordered(planned + plan.expected(scenario.checks, hosts))
         plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(hostvars, host))
-        result = {"changed": False, "bundle": None, "duties": {host: stream.of_host(streams, host) for host in hosts}}
+        result = {"changed": False, "bundle": None, "streams": bool(running), "steps": scenario.names, "duties": {
+            host: {**stream.of_host(running, host), **scenario.duties(host),
+                   **{key: stream.of_host(streams, host)[key] for key in ("open", "interfaces")}} for host in hosts}}
         if not (args["results_dir"] or args["bundle"]):
             result["checks"] = planned
         else:
@@ -79,7 +82,7 @@ class ActionModule(ActionBase):
                 raise McastError("mcast_streams", "is not set; state the streams in the topology file or in "
                                  "group_vars, such as hello: {group: 239.0.0.100, port: 11111, from: client, "
                                  "to: [server]}")
-            marks = plan.marks(planned, hosts, bool(streams), steps)
+            marks = plan.marks(planned, hosts, bool(running), scenario.names)
             result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(
                 "inventory_dir"), streams, planned, marks)
         return result

@@ -51,10 +51,10 @@ options:
   streams:
     description:
       - Streams by name. See the playbook's documentation for C(mcast_streams), which this becomes.
-      - Each has C(group), C(port), C(from) and C(to) (a host, a group of hosts, a list of them, or a mapping of a host
-        to its interface), and optionally C(sources) and C(filter_mode) (V(include) or V(exclude)), C(count) and
-        C(interval) (seconds) of the datagrams, C(payload), C(ttl). With C(soak), such as V(5m), in place of C(count)
-        the stream lasts so long.
+      - Each has C(group) (one, or a list of one of each family), C(port), C(from) and C(to) (a host, a group of hosts,
+        a list of them, or a mapping of a host to its interface), and optionally C(sources) and C(filter_mode)
+        (V(include) or V(exclude)), C(count) and C(interval) (seconds) of the datagrams, C(payload), C(ttl). With
+        C(soak), such as V(5m), in place of C(count) the stream lasts so long.
     type: dict
 """
 

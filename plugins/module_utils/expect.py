@@ -4,7 +4,9 @@
 one message that names the key and says what was expected."""
 from __future__ import annotations
 
+import difflib
 import re
+from typing import Any, Iterable
 
 from .error import McastError
 
@@ -15,6 +17,12 @@ def _shown(value):
     return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
 
 
+def _nearest(word: Any, known: Iterable[Any]) -> str:
+    """In words: which of the known words may be meant; empty where none is near."""
+    close = difflib.get_close_matches(word, map(str, known), 1) if isinstance(word, str) else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def mapping(path, value, keys=None, required=()):
     """A mapping; with `keys`, of these keys only; `required` must be among them."""
     if not isinstance(value, dict):
@@ -23,7 +31,7 @@ def mapping(path, value, keys=None, required=()):
         if not isinstance(key, str):
             raise McastError("%s.%s" % (path, key), "expected a text as key; put it in quotes")
         if keys is not None and key not in keys:
-            raise McastError("%s.%s" % (path, key), "is not known; expected one of %s" % ", ".join(keys))
+            raise McastError(f"{path}.{key}", f"is not known; expected one of {', '.join(keys)}{_nearest(key, keys)}")
     for key in required:
         if value.get(key) is None:
             raise McastError("%s.%s" % (path, key), "is missing")
@@ -46,8 +54,8 @@ def text(path, value):
 
 def choice(path, value, choices):
     if value not in choices:
-        raise McastError(path, "expected one of %s, not %s" % (
-            ", ".join(str(each) for each in choices) or "(there are none)", _shown(value)))
+        shown = ", ".join(str(each) for each in choices) or "(there are none)"
+        raise McastError(path, f"expected one of {shown}, not {_shown(value)}{_nearest(value, choices)}")
     return value
 
 

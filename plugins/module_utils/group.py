@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from typing import Union
 
 from .error import McastError
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 # RFC 5771 and the IANA registry of IPv4 multicast addresses; first match wins, so the narrow come first.
 _SCOPES_IPV4 = [(ipaddress.ip_network(net), name) for net, name in (

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Streams: what a user states in `mcast_streams`, and what follows from it for each host.
 
-A settled stream is ``{name, group, port, filter_mode, sources, count, interval, payload, ttl, senders: {HOST:
+A stream with a group of each family stands for two: NAME/ipv4 and NAME/ipv6. Each is settled for itself:
+``{name, group, port, filter_mode, sources, count, interval, payload, ttl, senders: {HOST:
 {interface, address}}, receivers: {HOST: {interface}}, soak, foreign: [HOST]}``; interval and soak in seconds, address
-None where it is not known beforehand. A host is foreign where its end of the stream is another program than ours: it is
-judged, and neither started nor stopped."""
+None where it is not known beforehand. A host is foreign where its end of the stream is another program than
+ours: it is judged, and neither started nor stopped. Without senders, or with a count of 0 (until it is stopped), it is
+one of mcast_steps alone."""
 from __future__ import annotations
 
 import ipaddress
@@ -29,25 +31,51 @@ _OPTIONS = {
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
 
 
-def check(streams):
+def check(streams: Any) -> dict[str, dict[str, Any]]:
     """The part of the reading that needs no hosts: every key and value. Returns ``{name: stream}`` with `from` and
-    `to` as ``{name: interface or None}``. McastError names the key."""
+    `to` as ``{name: interface or None}``, each of one group. McastError names the key."""
     if not expect.mapping("streams", streams):
         raise McastError("streams", "expected at least one stream, such as "
                                     "hello: {group: 239.0.0.100, port: 11111, from: client, to: [server]}")
-    return {name: _check_one("streams.%s" % name, name, body) for name, body in streams.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for name, body in streams.items():
+        path = f"streams.{name}"
+        if not _NAME.match(name):
+            raise McastError(path, "is no usable name of a stream: expected letters, digits, _ . and -, at most 48")
+        expect.mapping(path, body, KEYS, required=("group", "port", "to"))
+        for own, address in _groups(path + ".group", name, body["group"]).items():
+            found[own] = _check_one(path, own, body, address)
+    return found
 
 
-def _check_one(path, name, body):
-    if not _NAME.match(name):
-        raise McastError(path, "is no usable name of a stream: expected letters, digits, _ . and -, at most 48")
-    expect.mapping(path, body, KEYS, required=("group", "port", "from", "to"))
-    group = expect.text(path + ".group", body["group"])
-    try:
-        address = groups_of.parse(group)
-    except McastError as error:
-        raise McastError(path + ".group", "%s %s" % (error.thing, error.reason)) from None
+def _groups(path: str, name: str, value: Any) -> dict[str, groups_of.Address]:
+    """The groups of a stream by the names of what it stands for: itself, or one of each family."""
+    addresses = []
+    for text in expect.texts(path, value):
+        try:
+            addresses.append(groups_of.parse(text))
+        except McastError as error:
+            raise McastError(path, f"{error.thing} {error.reason}") from None
+    families = [groups_of.family(str(address)) for address in addresses]
+    if len(set(families)) != len(families) or not families:
+        raise McastError(path, f"expected one group, or one of each family, not {len(families)}")
+    if len(set(map(groups_of.is_ssm, addresses))) > 1:
+        raise McastError(path, "one is a source-specific group and the other is not; make two streams of them")
+    return dict(zip([name] if len(families) == 1 else [f"{name}/{family}" for family in families], addresses))
+
+
+def half_of(name: str) -> str:
+    """The name as the user wrote it of the stream that a settled one is, or is one half of."""
+    return name.partition("/")[0]
+
+
+def _check_one(path: str, name: str, body: dict[str, Any], address: groups_of.Address) -> dict[str, Any]:
     sources = expect.texts(path + ".sources", body.get("sources") or [])
+    if "/" in name:  # literal addresses of the other family belong to the other half
+        sources, given = of_family(sources, str(address)), sources
+        if given and not sources:
+            raise McastError(path + ".sources", f"leave none for {address}; name senders, or an IPv{address.version} "
+                                                "address too")
     mode = body.get("filter_mode") or ("include" if sources else "exclude")
     expect.choice(path + ".filter_mode", mode, FILTER_MODES)
     if mode == "include" and not sources:
@@ -62,16 +90,27 @@ def _check_one(path, name, body):
         "port": expect.number(path + ".port", body["port"], 1, 65535), "count": count, "interval": interval,
         "ttl": expect.number(path + ".ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
         "payload": expect.text(path + ".payload", body.get("payload", DEFAULTS["payload"])),
-        "from": _ends(path + ".from", body["from"]), "to": _ends(path + ".to", body["to"]),
+        "from": _ends(path + ".from", body["from"]) if body.get("from") is not None else {},
+        "to": _ends(path + ".to", body["to"]),
         "foreign": expect.texts(path + ".foreign", body.get("foreign") or []),
         "counted": body.get("count") is not None,
     }
 
 
+def of_family(sources: list[str], group: str) -> list[str]:
+    """Of names and literal addresses, all but the addresses of another family than the group's."""
+    def version(source: str) -> int | None:
+        try:
+            return ipaddress.ip_address(source).version
+        except ValueError:
+            return None
+    return [each for each in sources if version(each) in (None, groups_of.parse(group).version)]
+
+
 def _length(path, body, interval):
     """How long a stream is. Returns (seconds that it is to last, 0 where nothing is said; datagrams of each sender)."""
     if body.get("soak") is None:
-        return 0.0, expect.number(path + ".count", body.get("count", DEFAULTS["count"]), 1, 10 ** 9)
+        return 0.0, expect.number(path + ".count", body.get("count", DEFAULTS["count"]), 0, 10 ** 9)
     soak = expect.duration(path + ".soak", body["soak"])
     if body.get("count") is not None:
         raise McastError(path + ".soak", "and count both say how long the stream is; leave one out")
@@ -116,11 +155,11 @@ class _Settler:
             host: {"interface": self._end("to", host, interface, senders)["interface"]}
             for host, interface in receivers.items()}
         stream["foreign"] = self._foreign({*senders, *receivers})
-        if not self.stream["counted"] and set(senders) <= set(stream["foreign"]):
+        if not self.stream["counted"] and senders and set(senders) <= set(stream["foreign"]):
             stream["count"] = 1  # how many another program sends is not for us to say
         # One source may be given twice, by name and by address; the kernel would refuse the second.
         stream["sources"] = list(dict.fromkeys(
-            self._source(source, stream["senders"]) for source in stream["sources"]))
+            source_address(self.path + ".sources", stream, source) for source in stream["sources"]))
         return stream
 
     def _foreign(self, ends: set[str]) -> list[str]:
@@ -145,7 +184,7 @@ class _Settler:
                 named.update((host, interface) for host in self.groups[name] if host not in given)
             else:
                 raise McastError("%s.%s" % (self.path, key), "%r is neither a host nor a group of the inventory" % name)
-        if not named:
+        if given and not named:
             raise McastError("%s.%s" % (self.path, key), "names only groups without hosts")
         return named
 
@@ -170,21 +209,22 @@ class _Settler:
             address = None  # the kernel sends from the link-local address (RFC 6724 section 5, rule 2)
         return {"interface": interface, "address": address.partition("/")[0] if address else None}
 
-    def _source(self, source, senders):
-        """A source is an address, or the name of a sender whose address the inventory knows."""
-        path = self.path + ".sources"
-        if source in senders:
-            if senders[source]["address"] is None:
-                raise McastError(path, "the %s address of %s is not known; give the address" % (self.family, source))
-            return senders[source]["address"]
-        try:
-            address = ipaddress.ip_address(source)
-        except ValueError:
-            raise McastError(path, "%r is neither an address nor a sender of this stream" % source) from None
-        if "ipv%d" % address.version != self.family or address.is_multicast or address.is_unspecified:
-            raise McastError(path, "%s is no %s unicast address, as the group %s needs" % (
-                source, self.family, self.stream["group"]))
-        return str(address)
+
+def source_address(path: str, stream: dict[str, Any], source: str) -> str:
+    """A source is an address, or the name of a sender whose address the inventory knows. stream: with its group and
+    its senders settled. McastError where it is neither, or of the other family."""
+    family, senders = groups_of.family(stream["group"]), stream["senders"]
+    if source in senders:
+        if senders[source]["address"] is None:
+            raise McastError(path, f"the {family} address of {source} is not known; give the address")
+        return senders[source]["address"]
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        raise McastError(path, f"{source!r} is neither an address nor a sender of this stream") from None
+    if f"ipv{address.version}" != family or address.is_multicast or address.is_unspecified:
+        raise McastError(path, f"{source} is not an {family} unicast address, as the group {stream['group']} needs")
+    return str(address)
 
 
 def of_host(streams, host):
@@ -201,6 +241,18 @@ def of_host(streams, host):
     duties["open"] = [{"group": group, "port": str(port)} for group, port in places]
     duties["interfaces"] = sorted({duty["interface"] for duty in duties["send"] + duties["receive"]})
     return duties
+
+
+def running(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Settled streams that no step starts and stops, as they are. McastError for one that needs that."""
+    for stream in streams:
+        path = f"streams.{half_of(stream['name'])}"
+        if not stream["senders"]:
+            raise McastError(f"{path}.from", "is missing; only a stream of mcast_steps may do without senders")
+        if not stream["count"]:
+            raise McastError(f"{path}.count", "is 0, so that only a step of mcast_steps can end the stream; give a "
+                                              "number, or soak")
+    return streams
 
 
 def program_name(program: str, thing: str) -> str:

@@ -118,7 +118,7 @@ options:
     description: Judge the planned checks of this host from this bundle, and write results and facts to it.
     type: str
   phase:
-    description: Which planned checks, V(before), V(during), V(after), V(ended) or a phase of C(mcast_checks). Required
+    description: Which planned checks, V(before), V(during), V(after), V(ended) or a step of C(mcast_steps). Required
       with O(bundle).
     type: str
   within:

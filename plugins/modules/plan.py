@@ -11,9 +11,8 @@ description:
   - Reads C(mcast_streams) and the inventory, refuses what can't work, and derives the checks of a run.
   - Every receiver must be a member, hear each sender, and leave; every sender must send; on hosts of a lab nothing else
     may be joined, on other hosts that is a warning.
-  - The checks in C(mcast_checks) are planned too. Each has C(phase), C(host) (a host, a group, or a list of them),
-    C(check), the options of the check, and optionally C(severity), C(wait) (how much longer than others it may take to
-    come true, such as V(5s)) and C(id), which tells it from its like.
+  - Plans the steps in C(mcast_steps) and what they expect too. A stream that a step starts or stops is judged by what
+    the steps expect, and by nothing else.
   - With O(results_dir) or O(bundle) it also makes the bundle, that is, the folder of evidence that M(mcast.lab.check)
     writes to and M(mcast.lab.verdict) judges.
   - Runs on the controller. Changes nothing else.
@@ -70,9 +69,22 @@ bundle:
   returned: success
   type: str
 duties:
-  description: What each host does for the streams, by its name, as P(mcast.lab.host_streams#filter) returns it.
+  description:
+    - What each host does, by its name. For the streams that run by themselves, as P(mcast.lab.host_streams#filter)
+      returns it, with C(open) and C(interfaces) of all streams.
+    - C(steps), by name, with C(captures), C(started), C(stopped), C(killed), C(commands) and C(sent); C(started), the
+      names of all programs of the steps; C(undo), commands that take back those of the steps.
   returned: success
   type: dict
+streams:
+  description: Whether there are streams that run by themselves.
+  returned: success
+  type: bool
+steps:
+  description: The names of the steps, in their order.
+  returned: success
+  type: list
+  elements: str
 checks:
   description: The planned checks. A bundle has them in its C(plan.json).
   returned: where no bundle was asked for
@@ -87,8 +99,8 @@ checks:
       description: The one host that it is about.
       type: str
     phase:
-      description: V(before), V(during) or V(after) the streams, or V(ended), after the captures; or a phase of
-        C(mcast_checks).
+      description: V(before), V(during) or V(after) the streams, or V(ended), after the captures; or a step of
+        C(mcast_steps).
       type: str
     check:
       description: Name of the check.

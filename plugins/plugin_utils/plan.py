@@ -3,23 +3,21 @@
 """What must hold, derived from the streams before anything runs.
 
 A planned check is ``{id, host, phase, check, description, severity, params, wait}``. `phase` is before (nothing
-runs), during (all receivers and senders run), after (they have ended) or ended (the captures have ended too), or what a
-scenario calls its own steps. `severity` is failure, or warning where a host isn't ours and others may act on it.
+runs), during (all receivers and senders run), after (they have ended) or ended (the captures have ended too), or a step
+of a scenario. `severity` is failure, or warning where a host isn't ours and others may act on it.
 `wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
 from typing import Any, Callable, Iterator
 
-from ..module_utils import expect, programs
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
 from . import judge
+from .expectations import Expected
+from .steps import PHASES, SETUP, TEARDOWN
 
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
-PHASES = ("before", "during", "after", "ended")
-# What every run begins and ends with; nothing is judged in them.
-SETUP, TEARDOWN = "setup", "teardown"
 
 
 def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda unused: False,
@@ -72,69 +70,19 @@ def _planned(identifier, host, phase, check, severity, params, wait):
             "description": judge.make(check, params).describe(), "wait": wait}
 
 
-_OWN_KEYS = ("phase", "host", "check", "severity", "wait", "id")
-
-
-def explicit(checks, groups, hosts):
-    """The checks that an inventory states itself, in `mcast_checks`.
-
-    checks: a list of ``{phase, host, check, ...}``: `host` a name, a group or a list of them; `severity`, `wait`
-    (a duration) and `id` (what tells it from its like) may be given, all other keys are the check's own. groups:
-    ``{name: [host]}`` of the inventory; hosts: those that take part, others' checks are left out. Returns planned
-    checks in the order of phases; McastError names the entry that is wrong."""
+def expected(stated: list[Expected], hosts: list[str]) -> list[dict[str, Any]]:
+    """The checks of the steps. hosts: those that take part; the checks of others are left out. Returns planned checks;
+    McastError names the expectation that is wrong."""
     planned, seen = [], {}
-    if not isinstance(checks, list):
-        raise McastError("mcast_checks", "expected a list of checks, such as {phase: during, host: server, check: …}")
-    for number, given in enumerate(checks):
-        path = "mcast_checks[%d]" % number
-        expect.mapping(path, given, required=("phase", "host", "check"))
-        params = {key: value for key, value in given.items() if key not in _OWN_KEYS}
-        severity = expect.choice(path + ".severity", given.get("severity", "failure"), ("failure", "warning"))
-        wait = expect.duration(path + ".wait", given.get("wait", 0))
-        phase, check = (expect.text("%s.%s" % (path, key), given[key]) for key in ("phase", "check"))
-        for host in _named(path + ".host", given["host"], groups):
-            identifier = _identifier(host, phase, check, params)
-            if given.get("id") is not None:
-                identifier = "/".join([host, phase, check, expect.text(path + ".id", given["id"])])
-            seen[identifier] = seen.get(identifier, 0) + 1
-            if seen[identifier] > 1:
-                identifier += "#%d" % seen[identifier]
-            if host in hosts:
-                planned.append(_told(path, identifier, host, phase, check, severity, params, wait))
+    for each in stated:
+        identifier = "/".join(filter(None, [each.host, each.step, each.check, each.about]))
+        seen[identifier] = seen.get(identifier, 0) + 1
+        if seen[identifier] > 1:
+            identifier += f"#{seen[identifier]}"
+        if each.host in hosts:
+            planned.append(_told(each.path, identifier, each.host, each.step, each.check, each.severity, each.params,
+                                 each.wait))
     return planned
-
-
-_ACTS = ("start", "stop", "send")
-
-
-def steps(value: Any, groups: dict[str, list[str]]) -> None:
-    """Check what an inventory states in `mcast_steps`: a list of ``{phase, start, stop, send}``, the latter three
-    mappings of a host to its programs (see mcast.lab.act). McastError names the entry that is wrong."""
-    if not isinstance(value, list):
-        raise McastError("mcast_steps", "expected a list of steps, such as {phase: joined, start: {server: {…}}}")
-    for number, step in enumerate(value):
-        path = "mcast_steps[%d]" % number
-        expect.mapping(path, step, ("phase",) + _ACTS, required=("phase",))
-        if expect.text(path + ".phase", step["phase"]) in (SETUP, TEARDOWN):
-            raise McastError(path + ".phase", f"{step['phase']} is a phase of every run; give the step another name")
-        for act in _ACTS:
-            for host, what in expect.mapping("%s.%s" % (path, act), step.get(act, {})).items():
-                here = "%s.%s.%s" % (path, act, host)
-                if host not in groups["all"]:
-                    raise McastError(here, "is no host of the inventory")
-                if act == "stop":
-                    expect.texts(here, what)
-                    continue
-                for name, body in expect.mapping(here, what).items():
-                    _check_program(here, name, body)
-
-
-def _check_program(path: str, name: str, body: Any) -> None:
-    """Refuse wrong options of a program before anything is changed."""
-    try:
-        programs.command(name, body)
-    except McastError as error:
-        raise McastError(f"{path}.{error.thing}", error.reason) from None
 
 
 def _told(path, *parts):
@@ -142,15 +90,6 @@ def _told(path, *parts):
         return _planned(*parts)
     except McastError as error:
         raise McastError(path, str(error)) from None
-
-
-def _named(path, value, groups):
-    names = []
-    for name in expect.texts(path, value):
-        if name not in groups and name not in groups.get("all", ()):
-            raise McastError(path, "%r is neither a host nor a group of the inventory" % name)
-        names += [name] if name in groups.get("all", ()) else groups[name]
-    return list(dict.fromkeys(names))
 
 
 def finish_checksums(planned: list[dict[str, Any]], is_on_our_cables: Callable[[str], bool]) -> None:
@@ -162,11 +101,11 @@ def finish_checksums(planned: list[dict[str, Any]], is_on_our_cables: Callable[[
             check["params"].setdefault("offload", False)
 
 
-def marks(checks: list[dict[str, Any]], hosts: list[str], has_streams: bool, steps_: list[dict[str, Any]]
+def marks(checks: list[dict[str, Any]], hosts: list[str], has_streams: bool, steps: list[str]
           ) -> list[dict[str, str]]:
     """The phases that each host has to complete: those of every run, those of the streams and steps where there are
     any, and those of its own checks. Returns ``{host, phase}`` each."""
-    shared = [SETUP, *(PHASES if has_streams else ()), *(step["phase"] for step in steps_)]
+    shared = [SETUP, *(PHASES if has_streams else ()), *steps]
     found = [(host, phase) for host in hosts for phase in shared]
     found += [(check["host"], check["phase"]) for check in checks]
     found += [(host, TEARDOWN) for host in hosts]

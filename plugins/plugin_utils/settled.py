@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..module_utils import expect, stream, topology
+from ..module_utils import expect, routing, stream, topology
 from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
+from . import scene
 
 
 def interfaces_of(hostvars, host):
@@ -31,6 +32,17 @@ def topology_of(hostvars, host):
     """The topology that a host belongs to, settled; None for a host that no topology file describes."""
     parts = hostvars[host].get("mcast_topology")
     return parts and topology.settle({key: parts[key] for key in ("segments", "hosts")}, parts["name"])
+
+
+def inventory_of(streams: list[dict[str, Any]], known: dict[str, Any] | None, groups: Any, hostvars: Any
+                 ) -> scene.Inventory:
+    """What steps are read against. streams: settled; known: the topology, settled, None where there is none."""
+    def distance(family: str, here: str, there: str) -> int | None:
+        return routing.distance(known, family, here, there) if known else None
+    return scene.Inventory(
+        groups, streams, lambda host: interfaces_of(hostvars, host),
+        lambda host: hostvars[host].get("mcast_host_settings") or {},
+        lambda host: hostvars[host].get("mcast_querier") or {}, known["segments"] if known else {}, distance)
 
 
 def snooping_bridge_of(hostvars, host, interface):

@@ -195,6 +195,39 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     assert not os.path.exists("/run/mcast/%d" % inode)
 
 
+STEPS = [
+    {"name": "during", "expect": {"beta": [{"socket.listening": ["news"]}]}},  # beside what the streams expect
+    {"name": "joined", "receive": ["film"], "send": ["film"], "query": {"alpha": {"eth0": {"query_interval": 2}}},
+     "start": {"beta": {"own": {"receiver": {"group": "239.1.1.9", "port": 9, "interface": "eth0"}}}},
+     "command": {"beta": [{"argv": ["nft", "-f", "-"], "stdin": "table inet mine {}",
+                           "undo": ["nft", "delete", "table", "inet", "mine"]}]},
+     "expect": {"beta": [{"member": "film"}, {"reports": {"film": "join"}}, {"datagrams": {"film": {"at_least": 3}}},
+                         {"general_queries": {"eth0/ipv4": "alpha"}}]}},
+    {"name": "killed", "kill": ["film"], "expect": {"beta": [
+        {"not_member": "film"}, {"delay": {"film": {"from": "leave", "to": "last datagram", "at_most": 5,
+                                                    "since": "joined"}}}]}},
+]
+
+
+def test_steps_on_hosts_that_stay_leave_nothing(hosts_that_stay):
+    film = {"group": ["239.1.1.2", "ff15::2"], "port": 4002, "from": "alpha", "to": "beta", "count": 0}
+    news = {"group": "239.1.1.1", "port": 4001, "from": "studios", "to": "galleries"}
+    ran = playbook(hosts_that_stay, "verify", "-e", json.dumps({"mcast_steps": STEPS, "mcast_streams": {
+        "film": film, "news": news}}))
+    assert ran.returncode == 0, ran.stdout
+    bundle, = (hosts_that_stay.parent / "results").glob("*/*")
+    found = {each["id"] for each in json.loads((bundle / "results.json").read_text())["results"]}
+    assert {"beta/during/socket.listening/news", "beta/joined/packets.datagrams/film/ipv6",
+            "beta/killed/packets.delay/film/ipv4", "beta/during/delivery.received/news/239.1.1.1/eth0"} <= found
+    assert not [each for each in found if "/film" in each and "/during/" in each]
+    assert {"beta.eth0.pcap", "beta.joined-eth0.pcap"} <= {path.name for path in (bundle / "captures").iterdir()}
+    for host in ("client", "server"):
+        assert not os.path.exists(f"/run/mcast/{os.stat(f'/run/netns/{LAB}.{host}').st_ino}")
+        tables = subprocess.run(["ip", "netns", "exec", f"{LAB}.{host}", "nft", "list", "tables"], capture_output=True,
+                                text=True, check=True).stdout
+        assert tables == ""
+
+
 # Joins groups as any program does, says so, and stays until its input ends.
 OTHER = """
 import socket, struct, sys

@@ -24,8 +24,8 @@ ERRORS = {
         {"mcast_bridges": {"br9": {"snooping": True}}, "mcast_router": {"backend": "pimd"},
          "mcast_daemons": "/nowhere"},
         {"mcast_steps": [
-            {"phase": "joined", "start": {"server": {"x": {"receiver": dict(PROGRAM, interface="v8")}}}},
-            {"phase": "sent", "send": {"client": {"y": {"sender": dict(PROGRAM, interface="v7")}}}}]},
+            {"name": "joined", "start": {"server": {"x": {"receiver": dict(PROGRAM, interface="v8")}}}},
+            {"name": "sent", "start": {"client": {"y": {"sender": dict(PROGRAM, interface="v7")}}}}]},
         [("client", "setup", "igmp_version"), ("client", "setup", "v9"), ("server", "setup", "br9"),
          ("server", "setup", "pimd"), ("server", "joined", "v8"), ("client", "sent", "v7")]),
     "sizes": ({}, {"mcast_capture_max_size": 5}, {}, [("server", "during", "max_size")]),

@@ -35,7 +35,7 @@ def test_a_whole_number_is_no_fraction():
 
 @pytest.mark.parametrize(("value", "choices", "says"), [
     ("yes", (True, False), "key: expected one of True, False, not 'yes'"),
-    ("Include", ("include", "exclude"), "key: expected one of include, exclude, not 'Include'"),
+    ("Include", ("include", "exclude"), "key: expected one of include, exclude, not 'Include'; did you mean include?"),
     (None, ("up", "down"), "key: expected one of up, down, not nothing"),
     (["lan"], ["lan"], "key: expected one of lan, not ['lan']"),
     ("lan", [], "key: expected one of (there are none), not 'lan'"),

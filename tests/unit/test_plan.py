@@ -7,7 +7,6 @@ import json
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import stream, topology
-from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.plugin_utils import judge, plan
 
 DOCUMENT = {
@@ -258,49 +257,6 @@ def test_who_must_be_heard(addresses, mode, sources, heard):
     assert found["params"]["sources"] == heard
 
 
-ABSENT = {"phase": "during", "host": "a", "check": "membership.absent", "interface": "eth0", "group": "239.1.1.1"}
-ALL = {"all": ["a", "b"], "both": ["a", "b"]}
-
-
-@pytest.mark.parametrize(("stated", "found"), [
-    ([ABSENT], ["a/during/membership.absent/239.1.1.1/eth0"]),
-    ([ABSENT, ABSENT], ["a/during/membership.absent/239.1.1.1/eth0", "a/during/membership.absent/239.1.1.1/eth0#2"]),
-    ([dict(ABSENT, id="gone")], ["a/during/membership.absent/gone"]),
-    ([dict(ABSENT, host="both", id="x")], ["a/during/membership.absent/x", "b/during/membership.absent/x"]),
-    ([dict(ABSENT, host=["b", "both"], id="x")], ["b/during/membership.absent/x", "a/during/membership.absent/x"]),
-    ([dict(ABSENT, phase="old", id="x"), dict(ABSENT, phase="back", id="x"), dict(ABSENT, phase="before", id="x"),
-      dict(ABSENT, phase="old", id="y")],
-     ["a/before/membership.absent/x", "a/old/membership.absent/x", "a/old/membership.absent/y",
-      "a/back/membership.absent/x"]),
-])
-def test_stated_checks_are_planned_in_the_order_of_their_phases(stated, found):
-    planned = plan.ordered(plan.explicit(stated, ALL, ["a", "b"]))
-    assert [check["id"] for check in planned] == found
-    assert {check["wait"] for check in planned} == {0}
-
-
-def test_stated_checks_of_hosts_that_take_no_part_are_left_out():
-    planned = plan.explicit([dict(ABSENT, host="both", wait="2m", severity="warning")], ALL, ["b"])
-    assert [(check["host"], check["wait"], check["severity"]) for check in planned] == [("b", 120, "warning")]
-    assert planned[0]["params"] == {"interface": "eth0", "group": "239.1.1.1"}
-
-
-@pytest.mark.parametrize(("stated", "says"), [
-    ({}, "mcast_checks: expected a list"),
-    (["x"], "mcast_checks[0]: expected a mapping"),
-    ([ABSENT, dict(ABSENT, host="c")], "mcast_checks[1].host: 'c' is neither a host nor a group"),
-    ([dict(ABSENT, check="membership.gone")], "mcast_checks[0]: membership.gone: is no check; there are"),
-    ([dict(ABSENT, group=None)], "mcast_checks[0]: membership.absent.group: is missing"),
-    ([dict(ABSENT, wait="soon")], "mcast_checks[0].wait: expected a duration"),
-    ([dict(ABSENT, phase=None)], "mcast_checks[0].phase: is missing"),
-    ([dict(ABSENT, severity="bad")], "mcast_checks[0].severity: expected one of failure, warning"),
-])
-def test_stated_checks_that_are_wrong_are_named(stated, says):
-    with pytest.raises(McastError) as error:
-        plan.explicit(stated, ALL, ["a", "b"])
-    assert str(error.value).startswith(says)
-
-
 def test_a_stream_that_lasts_is_waited_for():
     planned = plan.derive([settled_stream(0, soak=300.0)], ["server"], bool)
     assert {check["wait"] for check in planned if check["check"].startswith("delivery.")} == {300}
@@ -312,32 +268,6 @@ def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
     planned = {check["check"]: check for check in plan.derive([settled_stream(0, group=group)], ["server"], bool)}
     assert "membership.absent" not in planned and "membership.present" in planned
     assert planned["membership.difference"]["params"] == {"joined": []}
-
-
-@pytest.mark.parametrize(("steps", "says"), [
-    ([{"phase": "setup"}], "mcast_steps[0].phase: setup is a phase of every run"),
-    ([{"phase": "a"}, {"phase": "teardown"}], "mcast_steps[1].phase: teardown is a phase of every run"),
-    ({}, "mcast_steps: expected a list of steps"), ([{}], "mcast_steps[0].phase: is missing"),
-    ([{"phase": "a"}, {"phase": "b", "sent": {}}], "mcast_steps[1].sent: is not known"),
-    ([{"phase": "a", "start": {"nobody": {}}}], "mcast_steps[0].start.nobody: is no host of the inventory"),
-    ([{"phase": "a", "start": {"server": {"x": {"reciever": {}}}}}], "mcast_steps[0].start.server.x.reciever: is not"),
-    ([{"phase": "a", "start": {"server": {"x": {"receiver": {"grup": "239.1.1.1"}}}}}],
-     "mcast_steps[0].start.server.x.receiver.grup: is not known; expected one of "),
-    ([{"phase": "a", "send": {"server": {"x": {"sender": {"ttl": 999}}}}}],
-     "mcast_steps[0].send.server.x.sender.ttl: 999 is not a valid TTL"),
-    ([{"phase": "a", "send": {"server": []}}], "mcast_steps[0].send.server: expected a mapping"),
-    ([{"phase": "a", "stop": {"server": {}}}], "mcast_steps[0].stop.server: expected a text or a list of texts"),
-])
-def test_wrong_steps_are_named(steps, says):
-    with pytest.raises(McastError) as caught:
-        plan.steps(steps, {"all": ["server"]})
-    assert str(caught.value).startswith(says)
-
-
-def test_steps():
-    receiver = {"group": "239.1.1.1", "port": 1, "interface": "eth0"}
-    plan.steps([{"phase": "a", "start": {"server": {"x": {"receiver": receiver}}}, "stop": {"server": ["y"]}}], {
-        "all": ["server"]})
 
 
 STREAMED = ["setup", "before", "during", "after", "ended", "teardown"]
@@ -353,7 +283,7 @@ STREAMED = ["setup", "before", "during", "after", "ended", "teardown"]
 ])
 def test_the_phases_that_each_host_has_to_complete(checks, has_streams, steps, phases):
     marks = plan.marks([{"host": host, "phase": phase} for host, phase in checks], ["a", "b"], has_streams,
-                       [{"phase": phase} for phase in steps])
+                       steps)
     assert {(mark["host"], mark["phase"]) for mark in marks} == {
         (host, phase) for host, its in phases.items() for phase in its}
     assert len(marks) == sum(map(len, phases.values()))

@@ -104,7 +104,11 @@ BAD = {
     "no group": ({"group": "192.168.122.225"}, "group", "not a multicast group; expected an address of 224.0.0.0/4"),
     "no address": ({"group": "hello"}, "group", "a group is one of 224.0.0.0/4 or ff00::/8"),
     "group a number": ({"group": 4009754724}, "group", "expected a text"),
-    "group a list": ({"group": ["239.0.0.1"]}, "group", "expected a text"),
+    "two of one family": ({"group": ["239.0.0.1", "239.0.0.2"]}, "group", "expected one group, or one of each family"),
+    "no groups": ({"group": []}, "group", "expected one group, or one of each family, not 0"),
+    "one source-specific": ({"group": ["232.0.0.1", "ff15::1"]}, "group", "one is a source-specific group"),
+    "sources of one family": ({"group": ["239.0.0.1", "ff15::1"], "sources": ["10.0.0.1"]}, "sources",
+                              "leave none for ff15::1; name senders, or an IPv6 address too"),
     "group a mapping": ({"group": {}}, "group", "expected a text"),
     "group missing": ({"group": None}, "group", "is missing"),
     "port 0": ({"port": 0}, "port", "expected a whole number from 1 to 65535, not 0"),
@@ -115,7 +119,7 @@ BAD = {
     "port a fraction": ({"port": 80.5}, "port", "a whole number from 1 to 65535"),
     "port missing": ({"port": None}, "port", "is missing"),
     "ttl": ({"ttl": 256}, "ttl", "from 0 to 255"),
-    "count": ({"count": 0}, "count", "from 1 to"),
+    "count": ({"count": -1}, "count", "from 0 to"),
     "soak": ({"soak": "a while"}, "soak", "expected a duration such as 5s"),
     "soak of nothing": ({"soak": 0}, "soak", "needs a duration and an interval above 0"),
     "soak without interval": ({"soak": "5m", "interval": 0}, "soak", "needs a duration and an interval above 0"),
@@ -143,9 +147,9 @@ BAD = {
     "include nothing": ({"filter_mode": "include"}, "sources", "an INCLUDE filter without sources is no membership"),
     "filter mode": ({"filter_mode": "Include"}, "filter_mode", "expected one of include, exclude"),
     "source": ({"sources": ["server"]}, "sources", "'server' is neither an address nor a sender"),
-    "source a group": ({"sources": ["239.0.0.1"]}, "sources", "is no ipv4 unicast address"),
-    "source of any": ({"sources": ["0.0.0.0"]}, "sources", "is no ipv4 unicast address"),
-    "source's family": ({"sources": ["fd00::1"]}, "sources", "is no ipv4 unicast address, as the group 239.0.0.100"),
+    "source a group": ({"sources": ["239.0.0.1"]}, "sources", "is not an ipv4 unicast address"),
+    "source of any": ({"sources": ["0.0.0.0"]}, "sources", "is not an ipv4 unicast address"),
+    "source's family": ({"sources": ["fd00::1"]}, "sources", "is not an ipv4 unicast address, as the group"),
     "sources a number": ({"sources": 5}, "sources", "expected a text or a list of texts"),
     "source unknown": ({"from": "real", "sources": ["real"]}, "sources", "the ipv4 address of real is not known"),
 }
@@ -158,6 +162,29 @@ def test_bad_input_names_the_key_and_what_was_expected(name):
         settle(**changes)
     assert error.value.thing == "streams.hello." + key
     assert says in error.value.reason
+
+
+def settled(**changes):
+    return stream.settle({"hello": dict(HELLO, **changes)}, GROUPS, HOSTS.__getitem__)
+
+
+def test_a_group_of_each_family_makes_two_streams():
+    found = settled(group=["239.0.0.100", "FF15::100"], sources=["client", "10.0.0.9", "fd00::9"])
+    assert [(each["name"], each["group"], each["sources"]) for each in found] == [
+        ("hello/ipv4", "239.0.0.100", ["192.168.122.181", "10.0.0.9"]),
+        ("hello/ipv6", "ff15::100", ["fd00:122::1", "fd00::9"])]
+    assert {stream.half_of(each["name"]) for each in found} == {"hello"}
+    assert settle(group=["ff15::100"])["name"] == "hello"
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"from": None}, "streams.hello.from: is missing; only a stream of mcast_steps may do without senders"),
+    ({"count": 0, "group": ["239.0.0.1", "ff15::1"]}, "streams.hello.count: is 0, so that only a step of mcast_steps"),
+])
+def test_what_only_steps_can_run(changes, says):
+    with pytest.raises(McastError) as error:
+        stream.running(settled(**changes))
+    assert str(error.value).startswith(says)
 
 
 @pytest.mark.parametrize(("streams", "key", "says"), [

@@ -19,7 +19,6 @@ from ..error import BECOME, McastError
 from . import sockets
 from .supervise import end_with_parent
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 # What tcpdump's `icmp6` misses: Linux sends MLD behind a hop-by-hop header, whose first byte says what follows it.
@@ -66,7 +65,7 @@ def default_filter(streams: Iterable[dict[str, Any]]) -> str:
                                      for where, ports, version in places)))
 
 
-def _place(stream: dict[str, Any]) -> tuple[Address, int]:
+def _place(stream: dict[str, Any]) -> tuple[groups.Address, int]:
     try:
         group, port = groups.parse(str(stream["group"])), int(stream["port"])
     except (KeyError, TypeError, ValueError):
@@ -76,7 +75,7 @@ def _place(stream: dict[str, Any]) -> tuple[Address, int]:
     return group, port
 
 
-def _networks(addresses: Iterable[Address]) -> list[Network]:
+def _networks(addresses: Iterable[groups.Address]) -> list[Network]:
     """The smallest networks that hold all of the addresses of one family, at most _MOST_NETWORKS."""
     found = list(ipaddress.collapse_addresses(map(ipaddress.ip_network, addresses)))
     while len(found) > _MOST_NETWORKS:

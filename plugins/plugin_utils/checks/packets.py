@@ -17,7 +17,7 @@ from ...module_utils.packet.datagram import Datagram
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
 from .base import Check, count_option, flag_option, group_option, member_before, mode_option, port_option
 
-_RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
+RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
 _EVIDENCE = 20
 
 
@@ -35,7 +35,7 @@ def _ttl(path, value):
 
 
 def record_option(path, value):
-    return expect.choice(path, value, _RECORDS)
+    return expect.choice(path, value, RECORDS)
 
 
 _NUMBER = {"count": count_option, "at_least": count_option, "at_most": count_option}
@@ -335,7 +335,7 @@ class Checksums(Packets):
 # What a host says to join and to leave, by version: kind, the type of the record by filter mode (None: the message
 # has no records), where it goes (None: to the group), and how many there must be: "robust" (as many as the robustness
 # variable), "some", or None where nothing is certain. IGMPv2 and MLDv1 hosts leave silently if another reported last.
-_REPORTS = {
+REPORTS = {
     ("ipv4", 3, "join"): ("igmpv3_report", {"exclude": "to_ex", "include": "allow"}, "224.0.0.22", "robust"),
     ("ipv4", 3, "leave"): ("igmpv3_report", {"exclude": "to_in", "include": "block"}, "224.0.0.22", "robust"),
     ("ipv4", 2, "join"): ("igmpv2_report", {}, None, "some"),
@@ -398,7 +398,7 @@ class Reports(Packets):
             old = any(message["kind"] == "mldv1_query" or message["kind"] == "mldv1_report"
                       and message["source_mac"] == interface.get("mac") for message in messages)
             version = interface.get("force_mld_version") or (1 if old else 2)
-        kind, records, destination, amount = _REPORTS[family, version, self.change]
+        kind, records, destination, amount = REPORTS[family, version, self.change]
         destination = destination or self.group
         if amount != "robust":
             return kind, None, destination, None, 1 if amount else 0
