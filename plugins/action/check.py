@@ -3,15 +3,20 @@
 """Judge checks of one host; documented in plugins/modules/check.py."""
 from __future__ import annotations
 
-from typing import Any, Iterator
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..module_utils import expect
 from ..module_utils.error import McastError
-from ..plugin_utils import judge, on_host
+from ..plugin_utils import judge, neutral, on_host
 from ..plugin_utils.bundle import Bundle, timestamp
 from ..plugin_utils.captures import Captures
+from ..plugin_utils.checks.base import Check
 from ..plugin_utils.gather import gather
 
 
@@ -73,10 +78,11 @@ class ActionModule(ActionBase):
         bundle, phase = Bundle(args["bundle"]), args["phase"]
         self._failures = bundle.failures(self._host)
         # What was there before anything ran is what both later phases are compared with.
-        since = bundle.facts(self._host).get("before")
+        known = bundle.facts(self._host)
+        since = known.get("before")
         results = []
         planned = bundle.planned(self._host, phase)
-        kept_in = bundle.folder, lambda name: bundle.capture_file(self._host, name)
+        kept_in = bundle.folder, lambda name: bundle.capture_file(self._host, name), _programs(known.values())
         try:
             for result in self._judge(planned, since, within, window, kept_in):
                 results.append(result)
@@ -93,11 +99,21 @@ class ActionModule(ActionBase):
         about = {each["id"]: each for each in planned}
         captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, *kept_in)
         longer = {each["id"]: each.get("wait", 0) for each in planned}
-        judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window, longer)
-        for key, passed, expected, actual, evidence, elapsed in judged:
-            bad = "fail" if about[key]["severity"] == "failure" else "warning"
-            yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,
-                       evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())
+        judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window, longer,
+                             self._waiting)
+        with contextlib.closing(captures):
+            for key, passed, expected, actual, evidence, elapsed in judged:
+                bad = "fail" if about[key]["severity"] == "failure" else "warning"
+                yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,
+                           evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())
+
+    def _waiting(self, elapsed: float, checks: list[Check]) -> None:
+        """Say what is waited for: the callback hears of a check once it is decided, which may take as long as a stream.
+        """
+        if boolean(os.environ.get("MCAST_QUIET", "no"), strict=False):
+            return
+        more = f", and {len(checks) - 1} more" if len(checks) > 1 else ""
+        self._display.display(f"waiting {self._host}: {neutral.line(checks[0].describe())}{more} ({elapsed:.0f} s)")
 
     def _gather(self, subsets: list[str], captures: Captures) -> dict[str, Any]:
         """The host's facts, what its captures hold so far, and which processes are members of what."""
@@ -112,3 +128,13 @@ class ActionModule(ActionBase):
         if "captures" in subsets:
             facts["captures"] = captures.gather(facts["traffic"], "datagrams" in subsets)
         return facts
+
+
+def _programs(phases: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The last report of each program that was there in phases before, by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for facts in phases:
+        for name, report in facts.get("traffic", {}).items():
+            if report and (report.get("started") or 0) >= (found.get(name, {}).get("started") or 0):
+                found[name] = report
+    return found

@@ -182,9 +182,7 @@ class Bundle:
         for name in [name for name in files if name.startswith("captures/")]:
             path, last = self._at(name), os.path.basename(name)
             try:
-                wire = captures.wire_of(path)
-                messages = sorted(wire["messages"] + captures.datagrams_of(path), key=lambda one: one["number"])
-                found[last] = dict(wire, messages=messages)
+                found[last] = captures.evidence_of(path)
             except McastError as error:
                 found[last] = {"error": str(error)}
                 problems.append(f"{name} {error.reason}")

@@ -9,13 +9,15 @@ import binascii
 import os
 import shlex
 import tempfile
-from typing import Any, Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 from urllib.parse import quote
+
+from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel import sources
-from ..module_utils.packet import datagram
-from ..module_utils.packet.capture import read
+from ..module_utils.packet.capture import Decoder, read
 from .bounds import bounded
 from .evidence_file import Folder
 from .gather import run
@@ -25,80 +27,105 @@ DATAGRAMS = 1000
 # How many messages and datagrams are judged one by one: 50 MB and 150 MB of memory at most. A capture of the default
 # size holds no more datagrams. What lies beyond passes no check that needs it.
 JUDGED, JUDGED_DATAGRAMS = 20000, 550000
+# Bytes before the first packet of a file; of fewer nothing can be said.
+_HEADER = 24
 _EMPTY = {"packets": {"total": 0, "decoded": 0, "malformed": 0, "other": 0}, "fragments": 0, "first": None,
           "last": None, "link_types": {}, "flows": [], "messages": [], "truncated": False, "truncated_at": None,
           "left_out": {"messages": 0, "flows": 0, "datagrams": 0}}
 
 
-def wire_of(path: str, **options: Any) -> dict[str, Any]:
-    """What a capture file says, whole packets as far as it is written: see mcast.lab.capture_info."""
-    return read(path, **options) if os.path.getsize(path) >= 24 else dict(_EMPTY)
+def evidence_of(path: str) -> dict[str, Any]:
+    """What a capture file says, whole packets as far as it is written (see mcast.lab.capture_info), with the first
+    datagrams among its messages."""
+    if os.path.getsize(path) < _HEADER:
+        return dict(_EMPTY)
+    return read(path, payload=True, data_limit=DATAGRAMS)
 
 
-def datagrams_of(path: str, limit: int = DATAGRAMS) -> list[dict[str, Any]]:
-    """The first datagrams of a capture file, as messages with their payload."""
-    return wire_of(path, kinds=["udp"], payload=True, limit=limit)["messages"]
+class _Local:
+    """What is here of one capture: of which process, in which file, so many bytes; what they say."""
 
-
-def _judged(path: str, datagrams: bool) -> dict[str, Any]:
-    wire, listed, more = wire_of(path, limit=JUDGED), [], 0
-    if datagrams and wire["packets"]["total"]:
-        listed, more = datagram.datagrams(path, JUDGED_DATAGRAMS)
-    return {"wire": dict(wire, left_out=dict(wire["left_out"], datagrams=more)), "datagrams": listed}
+    def __init__(self, pid: int, file: str, length: int) -> None:
+        self.pid, self.file, self.length = pid, file, length
+        self.decoder: Decoder | None = None
+        self.said: dict[str, Any] = {}
 
 
 class Captures:
     """action: the ActionBase of the task; names: those of the captures that are wanted; folder: where their files are
     kept on the controller, by default one that goes with this object; file_of: function of a capture's name that
-    returns that of its file there."""
+    returns that of its file there; known: facts["traffic"] of a phase before, whose captures are in the folder as far
+    as they went then."""
 
-    def __init__(self, action, names, folder: Folder | None = None,
-                 file_of: Callable[[str], str] | None = None) -> None:
+    def __init__(self, action: ActionBase, names: Collection[str], folder: Folder | None = None,
+                 file_of: Callable[[str], str] | None = None, known: Mapping[str, Any] | None = None) -> None:
         self._action = action
         self._names = names
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="mcast")
         self._folder = folder or Folder(self._temporary.name)
         self._file_of = file_of or (lambda name: quote(name, safe=""))
-        self._have = {}
-        self._told = {}  # what the file said at the last look; later looks of a task ask for no more than the first
+        self._known = known or {}
+        self._local: dict[str, _Local] = {}
 
-    def gather(self, traffic, datagrams=False):
+    def gather(self, traffic: Mapping[str, Any], datagrams: bool = False) -> dict[str, Any]:
         """traffic: facts["traffic"]. Returns ``{name: {report, wire, datagrams}}`` of those captures that there are;
-        see checks/packets.py; datagrams are empty unless they are asked for. McastError where a file can't be read."""
+        see checks/packets.py; datagrams are empty unless they are asked for at the first look, as later looks of a
+        task ask for no more than the first. McastError where a file can't be read."""
         reports = {name: traffic[name] for name in self._names if (traffic.get(name) or {}).get("program") == "capture"}
         if not reports:
             return {}
-        fetched = self._fetch({name: (report["file"], self._length(name, report)) for name, report in reports.items()},
-                              sum(report["bytes"] - self._length(name, report) for name, report in reports.items()))
-        found = {}
         for name, report in reports.items():
-            file = self._file_of(name)
-            if self._length(name, report) + len(fetched[name]) < report["bytes"]:
+            self._begin(name, report)
+        more = {name: report["bytes"] - self._local[name].length for name, report in reports.items()}
+        fetched = self._fetch({name: report["file"] for name, report in reports.items()}, sum(more.values()))
+        for name, report in reports.items():
+            if len(fetched[name]) < more[name]:
                 raise McastError(report["file"], "could not be read on the host, with tail and base64 as the user of "
                                                  "this task; run it as root, with become: true")
-            if fetched[name] or not self._length(name, report):
-                self._keep(name, report, file, fetched[name])
-                path = os.path.join(self._folder.path, file)
-                self._told[name] = _judged(path, datagrams)
-            found[name] = dict(self._told[name], report=report)
-        return found
+            self._keep(name, fetched[name], datagrams)
+        return {name: dict(self._local[name].said, report=report) for name, report in reports.items()}
 
-    def _length(self, name, report):
-        """How much of this very capture is here already, in bytes."""
-        return self._have.get((name, report["pid"]), 0)
+    def _begin(self, name: str, report: dict[str, Any]) -> None:
+        """What is here of a capture: that of the same process, from a look or a phase before, is its beginning."""
+        if name in self._local and self._local[name].pid == report["pid"]:
+            return
+        file = self._file_of(name)
+        before = self._known.get(name) or {}
+        is_same = (before.get("pid"), before.get("started")) == (report["pid"], report["started"])
+        length = self._folder.size(file) if is_same else 0
+        self._local[name] = _Local(report["pid"], file, length if length <= report["bytes"] else 0)
 
-    def _keep(self, name, report, file: str, more: bytes) -> None:
-        length = self._length(name, report)
-        (self._folder.append if length else self._folder.write)(file, more)
-        self._have[name, report["pid"]] = length + len(more)
+    def _keep(self, name: str, more: bytes, datagrams: bool) -> None:
+        """Append what has come, and read it."""
+        local = self._local[name]
+        if more or not local.length:
+            (self._folder.append if local.length else self._folder.write)(local.file, more)
+            local.length += len(more)
+        elif local.said:
+            return
+        if local.length < _HEADER:
+            local.said = {"wire": dict(_EMPTY), "datagrams": [], "index": {}}
+            return
+        if local.decoder is None:
+            path = os.path.join(self._folder.path, local.file)
+            local.decoder = Decoder(path, JUDGED_DATAGRAMS if datagrams else None, limit=JUDGED)
+        # The index is what checks make of it, see checks/packets.py.
+        local.said = {"wire": local.decoder.read(), "datagrams": local.decoder.datagrams, "index": {}}
 
-    def _fetch(self, wanted: dict[str, tuple[str, int]], more: int) -> dict[str, bytes]:
-        """wanted: ``{name: (file on the host, how many bytes of it are here)}``; more: bytes that are known to be
-        written after those. Returns ``{name: the bytes after those}``; a single round trip."""
+    def close(self) -> None:
+        """Close all files."""
+        for local in self._local.values():
+            if local.decoder:
+                local.decoder.close()
+
+    def _fetch(self, wanted: dict[str, str], more: int) -> dict[str, bytes]:
+        """wanted: files on the host by name; more: bytes that are known to be written beyond what is here. Returns
+        ``{name: the bytes beyond}``; a single round trip."""
         names = list(wanted)
         script = "".join(
-            "echo '%s' %d\ntail -c +%d %s | base64\n" % (sources.MARK, number, length + 1, shlex.quote(path))
-            for number, (path, length) in enumerate(wanted.values()))
+            "echo '%s' %d\ntail -c +%d %s | base64\n" % (
+                sources.MARK, number, self._local[name].length + 1, shlex.quote(path))
+            for number, (name, path) in enumerate(wanted.items()))
         texts = {name: [] for name in names}
         current = []
         for line in bounded(self._action._host, lambda: run(self._action, script), 2 * more).splitlines():

@@ -121,6 +121,14 @@ class Folder:
             raise McastError(self._at(name), "is larger than %d MiB, which no evidence of ours is" % (limit >> 20))
         return data
 
+    def size(self, name: str) -> int:
+        """How many bytes a file has, 0 where there is none."""
+        try:
+            about = os.lstat(os.path.join(self.path, name))
+        except FileNotFoundError:
+            return 0
+        return about.st_size if stat.S_ISREG(about.st_mode) else 0
+
     def sha256(self, name: str, size: int) -> str:
         """The SHA-256 of a regular file of `size` bytes, in hexadecimal digits."""
         digest, left = hashlib.sha256(), size

@@ -30,6 +30,7 @@ _TOPICS = (interface, membership, membership_kind, mapping, delivery, socket, fi
            expiry, querier, querier_members, mroute, pim, kernel)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings
+_TOLD = 10  # seconds between two words on what is waited for
 
 
 def make(name, params, since=None):
@@ -39,15 +40,16 @@ def make(name, params, since=None):
     return CHECKS[name](params, since)
 
 
-def judge(checks, gather, within, window, longer=None):
+def judge(checks, gather, within, window, longer=None, waiting=lambda unused, also_unused: None):
     """Decide all checks.
 
     checks: ``{id: Check}``. gather: function of a list of subsets that returns facts. within: seconds until which
     a check may come true. window: seconds over which an absence must hold. longer: ``{id: seconds}`` that a check may
-    take beyond `within`.
+    take beyond `within`. waiting: function of the seconds so far and the open checks, called every 10 s.
     Yields (id, passed, expected, actual, evidence, elapsed) as each is decided; elapsed in seconds."""
     begin = time.monotonic()
     open_checks, held_since = dict(checks), {}
+    told = 0
     while open_checks:
         subsets = sorted({subset for check in open_checks.values() for subset in check.NEEDS})
         looked = time.monotonic()
@@ -66,4 +68,7 @@ def judge(checks, gather, within, window, longer=None):
             del open_checks[key]
             yield key, passed, expected, actual, evidence, time.monotonic() - begin
         if open_checks:
+            if (time.monotonic() - begin) // _TOLD > told:
+                told = (time.monotonic() - begin) // _TOLD
+                waiting(time.monotonic() - begin, list(open_checks.values()))
             time.sleep(_PAUSE)

@@ -30,3 +30,20 @@ def test_what_is_shown_of_ordinary_tasks(ansible, tmp_path):
     assert "nobody reads it" not in ran.stdout
     assert ran.stdout.splitlines()[-1] == "error   localhost: Fails: for a reason"
     assert ran.stderr.count("[WARNING]: Using a template for task args is unsafe") == 2, ran.stderr
+
+
+CHECKS = [{"check": "kernel.prerequisites", "options": ["IP_MULTICAST"]},
+          {"check": "socket.listening", "port": 9, "process": "nobody"}]
+
+
+def test_what_is_waited_for_is_named_and_can_be_kept_quiet(ansible, tmp_path):
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([
+        {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": {
+            "ansible_python_interpreter": sys.executable}, "tasks": [
+                {"name": "Judge", "mcast.lab.check": {"within": "11s", "checks": CHECKS}}]}], sort_keys=False))
+    ran = ansible("ansible-playbook", "-i", "localhost,", "play.yml", cwd=tmp_path)
+    assert "waiting localhost: nobody listens on UDP port 9 (10 s)" in ran.stdout, ran.stdout
+    ran = ansible("ansible-playbook", "-i", "localhost,", "play.yml", cwd=tmp_path, MCAST_QUIET="1")
+    # There is no verdict, so the errors are shown.
+    assert [line.partition(":")[0].strip() for line in ran.stdout.splitlines()] == [
+        "FAIL    localhost", "expected", "actual"], ran.stdout

@@ -3,16 +3,19 @@
 """From a capture file to what it says: counts, flows and messages."""
 from __future__ import annotations
 
+import contextlib
 import struct
+from typing import Any
 
 from ..error import McastError
 from . import ip, link, moment
 from .address import is_group
 from .capture_file import open_capture
 from .choice import Choice
+from .datagram import Datagram, of
 from .flow import FlowTable, key_of
 from .malformed import Malformed, Snapped
-from .message import blank, fill, fill_udp, is_control, read_udp
+from .message import DATA_KINDS, blank, fill, fill_udp, is_control, read_udp
 
 # Messages are many times larger than the packets that they were: this many bytes of control packets become messages.
 MAX_TOLD_BYTES = 4 << 20
@@ -28,25 +31,40 @@ _SHAPES = {
 _NO_SHAPE = (struct.Struct("!262145x8B").unpack_from, None, 0)
 
 
-def read(path, **options):
+def read(path: str, **options: Any) -> dict[str, Any]:
     """Read a capture file. options: those of Choice (choice.py).
 
     Returns the dict that the module capture_info documents. Raises McastError where an option is wrong or the file is
     no capture."""
-    choice = Choice(**options)
-    capture, close = open_capture(path)
-    try:
-        reading = _Reading(choice)
-        reading.run(_chosen(capture, choice))
+    with contextlib.closing(Decoder(path, **options)) as decoder:
+        return decoder.read()
+
+
+class Decoder:
+    """A capture file that is read on while it grows, each packet once.
+
+    listed: how many datagrams to groups are kept one by one, in `datagrams`; None: none are. options: those of Choice
+    (choice.py). McastError where an option is wrong or the file is no capture."""
+
+    def __init__(self, path: str, listed: int | None = None, **options: Any) -> None:
+        self._path, self._choice = path, Choice(**options)
+        self._reading = _Reading(self._choice, listed)
+        self._capture, self.close = open_capture(path)
+
+    @property
+    def datagrams(self) -> list[Datagram]:
+        """Those that were read so far."""
+        return self._reading.listed
+
+    def read(self) -> dict[str, Any]:
+        """Read what the file holds beyond what was read before; where that was something, the file must be a pcap that
+        is not packed. Returns what all of it says, as the module capture_info documents it."""
+        capture, choice = self._capture, self._choice
+        self._reading.run(_chosen(capture, choice))
         if capture.named_interfaces and choice.interface not in {None} | capture.interface_names:
             raise McastError("interface", "%s is not in %s, which has %s" % (
-                choice.interface, path, ", ".join(sorted(capture.interface_names)) or "none"))
-    finally:
-        close()
-    result = reading.result()
-    result["truncated"] = capture.broken is not None
-    result["truncated_at"] = capture.broken
-    return result
+                choice.interface, self._path, ", ".join(sorted(capture.interface_names)) or "none"))
+        return dict(self._reading.result(), truncated=capture.broken is not None, truncated_at=capture.broken)
 
 
 def _chosen(capture, choice):
@@ -70,10 +88,13 @@ def _interface(packet):
 class _Reading:
     """What has been read so far."""
 
-    def __init__(self, choice):
+    def __init__(self, choice: Choice, listed: int | None) -> None:
         self._choice = choice
+        self.listed: list[Datagram] = []
+        self._room_listed, self._not_listed = listed, 0
+        self._payloads: dict[bytes, bytes] = {}  # most are alike: each is kept once
         self._flows = FlowTable()
-        self._messages = []
+        self._messages, self._data = [], []
         self._room = MAX_TOLD_BYTES
         self._left_out = self._total = self._malformed = self._other = self._fragments = 0
         self._first = self._last = -1
@@ -81,10 +102,10 @@ class _Reading:
 
     def run(self, packets):
         """The hot path: a datagram of a flow that is known already is counted here, all else by _careful()."""
-        flows, one_by_one = self._flows, self._choice.datagrams
+        flows, one_by_one = self._flows, self._choice.datagrams or self._room_listed is not None
         count, octets, last, ttls = flows.packets, flows.octets, flows.last, flows.ttl
         gaps, gap_starts = flows.gap, flows.gap_start
-        current, total, mark, time = None, 0, 0, -1
+        current, total, mark, time = None, self._total, self._total, self._last
         ipv4, ipv6, room, find = None, None, 0, None
         for number, time, interface, original, frame in packets:
             if interface is not current:
@@ -123,7 +144,7 @@ class _Reading:
 
     def _count_link(self, interface, packets, time):
         if interface is None:
-            self._first = time
+            self._first = self._first if self._total else time
         else:
             name = link.name(interface.link_type)
             self._link_types[name] = self._link_types.get(name, 0) + packets
@@ -167,6 +188,7 @@ class _Reading:
                 return
             key = key_of(datagram.source + datagram.destination, header[0], layer.tags)
             self._flows.add(where, key, time, header[1], datagram.ttl, bool(datagram.fragment))
+            self._list(number, time, layer, datagram, header[1])
         except Malformed as error:
             reason = str(error)
         if reason or self._choice.datagrams:
@@ -175,11 +197,25 @@ class _Reading:
             fill_udp(message, datagram, self._choice.payload)
             self._note(message, 0)
 
+    def _list(self, number: int, time: int, layer: link.Link, datagram: ip.Datagram, length: int) -> None:
+        """Keep a datagram, where they are asked for and there is room."""
+        if self._room_listed is None or datagram.malformed:
+            return
+        if len(self.listed) < self._room_listed:
+            one = of(number, time, layer, datagram, length)
+            self.listed.append(one._replace(payload=self._payloads.setdefault(one.payload, one.payload)))
+        else:
+            self._not_listed += 1
+
     def _note(self, message, size):
         """Count a message, and keep it if it is wanted and there is room. size: of the packet, in bytes."""
         if message["malformed"]:
             self._malformed += 1
         if not self._choice.takes(message):
+            return
+        if self._choice.data_limit is not None and message["kind"] in DATA_KINDS and not message["malformed"]:
+            if len(self._data) < self._choice.data_limit:
+                self._data.append(message)
             return
         if len(self._messages) < self._choice.limit and self._room >= size:
             self._room -= size
@@ -196,8 +232,10 @@ class _Reading:
             "fragments": self._fragments,
             "first": moment.text(self._first), "last": moment.text(self._last),
             "link_types": self._link_types,
-            "flows": flows, "messages": self._messages,
-            "left_out": {"messages": self._left_out, "flows": flows_left_out, "datagrams": datagrams},
+            "flows": flows,
+            "messages": sorted(self._messages + self._data, key=lambda one: one["number"]),
+            "left_out": {"messages": self._left_out, "flows": flows_left_out,
+                         "datagrams": datagrams if self._room_listed is None else self._not_listed},
         }
 
 

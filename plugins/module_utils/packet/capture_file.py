@@ -40,7 +40,8 @@ class Capture:
     """An open capture file.
 
     packets():    the generator of its packets, as tuples (number from 1, nanoseconds since the epoch or -1 where
-                  the file tells no sensible time, Interface, length on the wire, captured bytes).
+                  the file tells no sensible time, Interface, length on the wire, captured bytes). Called again
+                  on a pcap file that has grown, it goes on behind the last whole packet.
     broken:       None, or {"packet", "offset", "reason"} once the packets ended before the file was whole: the number
                   of the packet that can't be read, and the byte of the (unpacked) file where it starts.
     named_interfaces: whether the format names the interfaces.
@@ -52,6 +53,7 @@ class Capture:
         self.interface_names = set()
         self._stream = stream
         self._head = stream.read(24)
+        self._number, self._offset = 0, 24  # of the packets that were read, and where the next begins
         magic = self._head[:4]
         self.named_interfaces = magic == pcapng.MAGIC
         if not self.named_interfaces and magic not in _PCAP_MAGICS:
@@ -61,7 +63,7 @@ class Capture:
 
     def packets(self):
         """See the class."""
-        if self.broken:
+        if len(self._head) < 24:
             return iter(())
         if self.named_interfaces:
             return pcapng.packets(self, self._stream, self._head)
@@ -76,8 +78,10 @@ class Capture:
         # The upper bits tell of frame check sequences, which the lengths in the IP headers leave out by themselves.
         interface = Interface(struct.unpack_from(order + "I", self._head, 20)[0] & 0x3ffffff)
         header = struct.Struct(order + "IIII").unpack_from
-        read = self._stream.read
-        data, position, end, base, number = b"", 0, 0, 24, 0
+        read, self.broken = self._stream.read, None
+        if self._number:
+            self._stream.seek(self._offset)
+        data, position, end, base, number = b"", 0, 0, self._offset, self._number
         while True:
             start = position + 16
             if start <= end:
@@ -90,6 +94,7 @@ class Capture:
                            original if original > captured else captured, data[start:stop])
                     continue
             base += position
+            self._number, self._offset = number, base
             data, position = data[position:], 0
             data += read(max(0, CHUNK - len(data)))
             captured = header(data)[2] if len(data) >= 16 else 0

@@ -20,9 +20,11 @@ class Choice:
     since, until: packets from then to then, seconds since the epoch.
     limit:     the most messages, and the most flows, that are told.
     payload:   tell datagrams one by one, with their payload.
+    data_limit: the most single datagrams that are told, beside the messages; by default they count as messages.
     Raises McastError that names the option where one is wrong."""
 
-    def __init__(self, kinds=None, group=None, interface=None, since=None, until=None, limit=LIMIT, payload=False):
+    def __init__(self, kinds=None, group=None, interface=None, since=None, until=None, limit=LIMIT, payload=False,
+                 data_limit=None):
         unknown = sorted(set(kinds or ()) - set(KINDS) - set(PROTOCOLS))
         if unknown:
             raise McastError("kinds", "%s: no such kind; expected some of %s" % (
@@ -36,6 +38,7 @@ class Choice:
         self.since = None if since is None else moment.parse(since, "since")
         self.until = None if until is None else moment.parse(until, "until")
         self.limit = limit
+        self.data_limit = data_limit
         self.payload = payload
         self.datagrams = "udp" in self.kinds if self.kinds else payload
 

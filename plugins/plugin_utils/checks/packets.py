@@ -7,6 +7,7 @@ mcast.lab.capture, what capture_info returns of the file as far as it is written
 ``datagrams``) its datagrams one by one, with the number of those that are not listed in ``left_out`` of the wire."""
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...module_utils import expect, group
@@ -116,6 +117,29 @@ def lacking(found: dict[str, Any], reads: tuple[str, ...]) -> list[str]:
                     for kind in reads if left_out.get(kind)]
 
 
+def by_group(found: dict[str, Any], address: str | None) -> list[dict[str, Any]]:
+    """The messages of a capture about a group, all where it is None."""
+    messages = found["wire"]["messages"]
+    return messages if address is None else _index(found, "groups", messages, groups_of).get(address, [])
+
+
+def by_kind(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The messages of a capture of one kind."""
+    return _index(found, "kinds", found["wire"]["messages"], lambda message: (message["kind"],)).get(kind, [])
+
+
+def _index(found: dict[str, Any], name: str, rows: Iterable[Any], keys: Callable[[Any], Iterable[Any]]
+           ) -> dict[Any, list[Any]]:
+    """Rows of a capture by keys, made once for all checks that read it. found["index"] goes with what was read."""
+    index = found.setdefault("index", {})
+    if name not in index:
+        index[name] = {}
+        for row in rows:
+            for key in keys(row):
+                index[name].setdefault(key, []).append(row)
+    return index[name]
+
+
 def select(messages, kinds=None, group=None, record=None, source=None):
     """The messages of some kinds or protocols, about a group, with a record of a type for it, of a source."""
     return [message for message in messages
@@ -191,7 +215,7 @@ class Messages(_Counted):
         return ", ".join(["%s of %s" % (self._many(), " ".join(filter(None, about)))] + told)
 
     def _look(self, found, facts):
-        messages = select(found["wire"]["messages"], self.kinds, self.group, self.record, self.source)
+        messages = select(by_group(found, self.group), self.kinds, self.group, self.record, self.source)
         wrong = _differences(messages, {key: self.params[key] for key in self._EACH if key in self.params})
         wrong += self._sources(messages) + self._spacing(messages) + self._about(messages) + _bad(messages)
         actual = "; ".join([str(len(messages))] + wrong)
@@ -257,9 +281,9 @@ class Datagrams(_Counted):
                 "numbers without a gap"] * bool(self.consecutive))
 
     def _look(self, found, facts):
-        flows = [flow for flow in found["wire"]["flows"]
-                 if (flow["group"], flow["destination_port"]) == (self.group, self.port)
-                 and (not self.sources or flow["source"] in self.sources)]
+        flows = [flow for flow in _index(found, "flows", found["wire"]["flows"], lambda flow: [
+            (flow["group"], flow["destination_port"])]).get((self.group, self.port), [])
+            if not self.sources or flow["source"] in self.sources]
         listed = datagrams_to(found, self.group, self.port, self.sources)
         lost = [one for one in listed if is_discarded(one, self.offload)]
         number = max(len(listed), sum(flow["packets"] for flow in flows))
@@ -298,8 +322,8 @@ class Datagrams(_Counted):
 
 def datagrams_to(found: dict[str, Any], group: str | None, port: int, sources: list[str] | None) -> list[Datagram]:
     """The datagrams that are listed of a capture: those to a port, and a group, from some sources."""
-    return [one for one in found["datagrams"] if one.port == port and group in (None, one.group)
-            and (not sources or one.source in sources)]
+    there = _index(found, "datagrams", found["datagrams"], lambda one: [(one.group, one.port), (None, one.port)])
+    return [one for one in there.get((group, port), []) if not sources or one.source in sources]
 
 
 class Checksums(Packets):
@@ -387,16 +411,15 @@ class Reports(Packets):
         family = group.family(self.group)
         interface = facts["interfaces"].get(self.interface, {})
         found = facts["captures"].get(self.capture)
-        messages = found["wire"]["messages"] if found else []
-        queries = [message for message in messages if message["query"]
-                   and (message["protocol"] == "igmp") == (family == "ipv4")]
+        kinds = {"ipv4": ("igmpv1_query", "igmpv2_query", "igmpv3_query"), "ipv6": ("mldv1_query", "mldv2_query")}
+        queries = found and any(by_kind(found, kind) for kind in kinds[family])
         if family == "ipv4":
             version = interface.get("igmp_version", {}).get("value") or 3
         else:
             # The kernel does not tell to which version of MLD an older querier has made it fall back. Such a querier is
             # seen, or what the host answers it.
-            old = any(message["kind"] == "mldv1_query" or message["kind"] == "mldv1_report"
-                      and message["source_mac"] == interface.get("mac") for message in messages)
+            old = found and (by_kind(found, "mldv1_query") or any(
+                message["source_mac"] == interface.get("mac") for message in by_kind(found, "mldv1_report")))
             version = interface.get("force_mld_version") or (1 if old else 2)
         kind, records, destination, amount = REPORTS[family, version, self.change]
         destination = destination or self.group
@@ -413,7 +436,7 @@ class Reports(Packets):
     def _look(self, found, facts):
         kind, record, destination, number, least = self._wanted(facts)
         mac = facts["interfaces"].get(self.interface, {}).get("mac")
-        messages = [message for message in select(found["wire"]["messages"], [kind], self.group, record)
+        messages = [message for message in select(by_group(found, self.group), [kind], self.group, record)
                     if mac in (None, message["source_mac"])]
         wrong = _differences(messages, {"destination": destination, "ttl": 1, "router_alert": True})
         if record:

@@ -12,6 +12,7 @@ from ...module_utils.packet.datagram import Datagram
 from .base import flag_option, group_option, member_before, port_option
 from .packets import (
     Packets,
+    by_group,
     datagrams_to,
     describe_discarded,
     is_bad,
@@ -101,7 +102,7 @@ def _times(found: dict[str, Any], step: dict[str, Any], offload: bool | None, lo
     if "port" in step:
         return sorted(one.time for one in _datagrams(found, step)
                       if one.time >= 0 and (lost or not is_discarded(one, offload)))
-    messages = select(found["wire"]["messages"], **step)
+    messages = select(by_group(found, step.get("group")), **step)
     return sorted(moment.parse(message["time"], "time") for message in messages
                   if message["time"] and (lost or not is_bad(message)))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ...module_utils import expect, group
 from ...module_utils.packet import moment
 from .base import Check, group_option
-from .packets import Packets, kinds_option, seconds_option, select
+from .packets import Packets, by_group, kinds_option, seconds_option
 
 # Seconds by which a program on a busy machine may be late.
 _LATE = 1.0
@@ -65,7 +65,7 @@ class Expired(Packets):
             return False, "no querier of ours", {}
         left = [event for event in told["events"]
                 if (event["event"], event.get("group")) == ("group_left", self.group)]
-        reports = [message for message in select(found["wire"]["messages"], group=self.group)
+        reports = [message for message in by_group(found, self.group)
                    if message["kind"].endswith("_report")]
         if not left or not reports or any(one["group"] == self.group for one in told["groups"]):
             return False, "still there" if reports else "never reported", {}
@@ -98,7 +98,7 @@ class Answers(Packets):
                    if message["kind"] in self.query and message["query"] == "general"]
         if len(queries) < 2:
             return False, "%d queries" % len(queries), {}
-        answers = [moment.parse(message["time"], "time") for message in select(messages, group=self.group)
+        answers = [moment.parse(message["time"], "time") for message in by_group(found, self.group)
                    if message["kind"].endswith("_report")]
         alone = [answer for before, answer in zip([0] + answers, answers)
                  if answer - before > (self.apart or -1) * 1e9]

@@ -5,6 +5,7 @@ new (a kind, a reason, a place where a file breaks) is mutated further."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import random
 import re
@@ -12,8 +13,7 @@ import struct
 import time
 
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
-from ansible_collections.mcast.lab.plugins.module_utils.packet.datagram import datagrams
+from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import Decoder, read
 from ansible_collections.mcast.lab.tests.unit.packet import build
 
 PLAIN = (dict, list, str, int, float, bool, type(None))
@@ -166,14 +166,21 @@ def check_datagrams(path, result):
         for one in result["messages"]
         if one["kind"] == "udp" and not one["malformed"]
     ]
-    listed, more = datagrams(path, 100000)
+    listed, more = listed_of(path, 100000)
     found = [(one.number, *one[2:7], one.payload.hex(), one.whole, one.checksum) for one in listed]
     assert (found, more) == (told, 0)
     flows = {}
     for one in listed:
         flows[one.source, one.group, one.port] = flows.get((one.source, one.group, one.port), 0) + 1
     assert sum(flows.values()) == sum(flow["packets"] for flow in result["flows"])
-    assert datagrams(path, 1) == (listed[:1], max(0, len(listed) - 1))
+    assert listed_of(path, 1) == (listed[:1], max(0, len(listed) - 1))
+
+
+def listed_of(path, limit):
+    """The first datagrams one by one, and how many more there are."""
+    with contextlib.closing(Decoder(path, limit)) as decoder:
+        wire = decoder.read()
+        return decoder.datagrams, wire["left_out"]["datagrams"]
 
 
 class Fuzz:

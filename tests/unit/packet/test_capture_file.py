@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import random
 import struct
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.module_utils.packet import capture_file, pcapng
-from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import read
-from ansible_collections.mcast.lab.tests.unit.packet import build
+from ansible_collections.mcast.lab.plugins.module_utils.packet import capture, capture_file, pcapng
+from ansible_collections.mcast.lab.plugins.module_utils.packet.capture import Decoder, read
+from ansible_collections.mcast.lab.tests.unit.packet import build, fuzz
 
 REPORT = build.igmp_frame(build.igmpv3_report([(4, "239.0.0.100", [], b"")]))
 DATA = build.datagram()
@@ -243,3 +245,30 @@ def test_a_small_file_that_unpacks_to_very_much(tmp_path):
     result = read(str(path))
     assert result["truncated"] and "unpacks to more than 100 times its size" in result["truncated_at"]["reason"]
     assert result["packets"]["total"] < (32 << 20) / 16
+
+
+@pytest.mark.parametrize("listed", [None, 2, 1000])
+def test_a_file_that_grows_is_read_once(tmp_path, monkeypatch, listed):
+    """However it is cut, its parts say what all of it says, and no packet is decoded twice."""
+    data = build.pcap(fuzz.frames() * 3)
+    whole = tmp_path / "whole.pcap"
+    whole.write_bytes(data)
+    with contextlib.closing(Decoder(str(whole), listed)) as decoder:
+        expected = decoder.read(), decoder.datagrams
+    decoded = []
+    reading = capture._Reading._careful
+    monkeypatch.setattr(capture._Reading, "_careful", lambda self, number, *rest: (
+        decoded.append(number), reading(self, number, *rest)))
+    draw = random.Random(7)
+    for name in range(20):
+        cuts = sorted(draw.randrange(24, len(data)) for unused in range(draw.randrange(6)))
+        grown = tmp_path / f"{name}.pcap"
+        grown.write_bytes(data[:24])
+        decoded.clear()
+        with contextlib.closing(Decoder(str(grown), listed)) as decoder:
+            for begin, end in zip([24, *cuts], [*cuts, len(data)]):
+                with open(grown, "ab") as file:
+                    file.write(data[begin:end])
+                found = decoder.read()
+            assert (found, decoder.datagrams) == expected, cuts
+        assert len(decoded) == len(set(decoded)) and (listed is None or len(decoded) == found["packets"]["total"])
