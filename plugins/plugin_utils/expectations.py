@@ -85,8 +85,8 @@ def _given(path: str, value: Any, inventory: Inventory, host: str) -> Iterator[t
     places = inventory.segments if host == SWITCH else inventory.interfaces(host)
     known = [name for name in given if inventory.halves(name) or name.partition("/")[0] in places]
     if known and len(known) < len(given):
-        unknown = next(name for name in given if name not in known)
-        raise McastError(f"{path}.{unknown}", "is neither a stream nor an interface, as the others here are")
+        unknown = [name for name in given if name not in known]
+        raise McastError(f"{path}.{unknown[0]}", "is neither a stream nor an interface, as the others here are")
     yield from given.items() if known else [(None, given)]
 
 
@@ -254,7 +254,7 @@ def _sent(subject: Subject, senders: list[str]) -> dict[str, Any]:
         found.append({"payload": None if sent.get("sequence") else sent.get("payload", stream["payload"]),
                       "ttl": None if away is None else sent.get("ttl", stream["ttl"]) - away})
     return {key: found[0][key] for key in ("payload", "ttl")
-            if found and all(one[key] == found[0][key] is not None for one in found)}
+            if len({one[key] for one in found}) == 1 and found[0][key] is not None}
 
 
 def _reports(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:

@@ -199,7 +199,7 @@ def subjects(path: str, inventory: Inventory, state: State, host: str, name: str
     host's only interface, if it has only one. McastError where the name is unknown."""
     known = inventory.segments if host == SWITCH else inventory.interfaces(host)
     if name is None:
-        yield Subject(inventory, state, host, None, None, next(iter(known)) if len(known) == 1 else None, None)
+        yield Subject(inventory, state, host, None, None, list(known)[0] if len(known) == 1 else None, None)
         return
     halves = inventory.halves(name)
     for stream in halves:

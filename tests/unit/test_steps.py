@@ -66,11 +66,11 @@ def test_who_receives_and_sends():
 
 
 def test_what_is_left_to_undo():
-    found = read({"name": "one", "receive": ["news"], "query": {"mon": "eth1"}, "command": {
-        "mon": [{"argv": ["true"], "undo": ["false"]}, {"argv": ["a"]}, {"argv": ["b"], "undo": ["c", "d"]}]}},
-                 {"name": "two", "kill": {"mon": ["news/ipv4"]}, "start": {"mon": {"x": {"capture": {
-                     "interface": "eth0"}}}}, "expect": {"mon": [{"reports": {"news/ipv6": {
-                         "change": "join", "since": "one"}}}]}})
+    commands = [{"argv": ["true"], "undo": ["false"]}, {"argv": ["a"]}, {"argv": ["b"], "undo": ["c", "d"]}]
+    joined = {"reports": {"news/ipv6": {"change": "join", "since": "one"}}}
+    found = read({"name": "one", "receive": ["news"], "query": {"mon": "eth1"}, "command": {"mon": commands}},
+                 {"name": "two", "kill": {"mon": ["news/ipv4"]},
+                  "start": {"mon": {"x": {"capture": {"interface": "eth0"}}}}, "expect": {"mon": [joined]}})
     duties = found.duties("mon")
     assert duties["undo"] == [["c", "d"], ["false"]]
     assert duties["started"] == ["one-eth0", "receiver-news%2Fipv4", "receiver-news%2Fipv6", "querier-eth1", "x"]
