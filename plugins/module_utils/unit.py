@@ -4,8 +4,8 @@
 
 A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
 machine never meet: log, unit.json, report.json and exit.json (see traffic/supervise.py), and what the program itself
-leaves there. A program is a fork of the process that starts it, which has loaded its code already. Where systemd runs
-the host, it is a service (see `systemd`), started from mcast.pyz in its folder."""
+leaves there. A program is a fork of the process that starts it, which has loaded its code already; those that are
+started together have one supervisor. Where systemd runs the host, each is a service (see `systemd`), started from mcast.pyz in its folder."""
 from __future__ import annotations
 
 import contextlib
@@ -33,6 +33,7 @@ _POLL = 0.01
 # With what urllib.parse.quote makes of any name of an interface.
 _NAME = re.compile(r"[A-Za-z0-9_%~-][A-Za-z0-9_.%~-]{0,63}\Z")
 _LOG_LINES = 5
+_TOGETHER = 50  # programs that have one supervisor
 _BEGUN = ("joined", "sending", "capturing", "querying", "ended")
 
 
@@ -99,32 +100,44 @@ def start(units: dict[str, list[str]], deadline: float = DEADLINE) -> dict[str, 
     return _begin(units, _launch, lambda unused, report: report.get("state") in _BEGUN, deadline)
 
 
-def _launch(name: str, argv: list[str]) -> None:
-    directory = folder(name)
-    make(directory)
-    if not systemd.used():
-        supervise.supervise(directory, argv, cli.main)
-        return
+def _launch(units: dict[str, list[str]]) -> dict[str, McastError]:
+    """Start programs. Returns the errors of those that could not be, by name."""
+    errors: dict[str, McastError] = {}
+    made: dict[str, list[str]] = {}
+    for name, argv in units.items():
+        directory = folder(name)
+        try:
+            make(directory)
+            made[directory] = argv
+        except McastError as error:
+            errors[name] = error
+    if systemd.used():
+        for directory, argv in made.items():
+            _launch_service(directory, argv)
+    else:
+        directories = list(made)
+        # They wait for each other, and all of them end where their supervisor is killed.
+        for begin in range(0, len(directories), _TOGETHER):
+            supervise.supervise({each: made[each] for each in directories[begin:begin + _TOGETHER]}, cli.main)
+    return errors
+
+
+def _launch_service(directory: str, argv: list[str]) -> None:
     zipapp.build(directory + "/mcast.pyz")
     words = [sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv
     with open(directory + "/log", "ab") as log:
         # run_command belongs to a module, and waits for whatever holds the output: this is no module, and what it
         # starts stays.
         subprocess.run(  # pylint: disable=ansible-bad-function
-            systemd.command(name, words, directory + "/log", "forking"), cwd="/", stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, check=False)
+            systemd.command(os.path.basename(directory), words, directory + "/log", "forking"), cwd="/",
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
 
 
-def _begin(units: dict[str, list[str]], begin: Callable[[str, list[str]], None],
+def _begin(units: dict[str, list[str]], begin: Callable[[dict[str, list[str]]], dict[str, McastError]],
            has_begun: Callable[[str, dict[str, Any]], bool], deadline: float) -> dict[str, Any]:
-    """Begin with each unit, and wait until its report says what it shall. What fails on the way is removed."""
-    errors: dict[str, McastError] = {}
+    """Begin with all units, and wait until their reports say what they shall. What fails on the way is removed."""
+    errors = begin(units)
     reports: dict[str, Any] = {}
-    for name, argv in units.items():
-        try:
-            begin(name, argv)
-        except McastError as error:
-            errors[name] = error
     begun = [name for name in units if name not in errors]
     try:
         for name, found in _reports(begun, has_begun, deadline):
@@ -188,12 +201,13 @@ def adapt(units: dict[str, list[str]], deadline: float = DEADLINE) -> dict[str, 
     have taken them over."""
     before = {}
 
-    def tell(name: str, argv: list[str]) -> None:
-        directory = folder(name)
-        before[name] = (_json(directory, "report.json") or {}).get("changed")
-        noted = dict(record(directory), argv=argv)
-        write_json(directory + "/unit.json", noted)
-        _signal(living(noted["processes"])[1:], signal.SIGHUP)
+    def tell(units: dict[str, list[str]]) -> dict[str, McastError]:
+        for name, argv in units.items():
+            directory = folder(name)
+            before[name] = (_json(directory, "report.json") or {}).get("changed")
+            write_json(directory + "/unit.json", dict(record(directory), argv=argv))
+            _signal(_programs(directory), signal.SIGHUP)
+        return {}
 
     return _begin(units, tell, lambda name, report: report.get("changed") != before[name], deadline)
 
@@ -227,7 +241,7 @@ def kill(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
     have. Returns their last reports by name, None where there is none."""
     directories = {name: folder(name) for name in units}
     for directory in directories.values():
-        _signal(living(record(directory)["processes"])[1:], signal.SIGKILL)
+        _signal(_programs(directory), signal.SIGKILL)
     return halt(directories, deadline)  # once the supervisors have noted how they ended
 
 
@@ -319,14 +333,39 @@ def _stop(directories: list[str], deadline: float) -> list[Any]:
 
 
 def _end(directories: list[str], deadline: float) -> None:
-    end([record(directory)["processes"] for directory in directories], deadline)
+    """End the programs of units, all at once: SIGTERM, and SIGKILL after `deadline` seconds. McastError without the
+    right to."""
+    for directory in directories:
+        _signal(_programs(directory), signal.SIGTERM)
+    begun = time.monotonic()
+    waiting = directories
+    while True:
+        waiting = [directory for directory in waiting if not _is_over(directory)]
+        if not waiting:
+            return
+        late = time.monotonic() - begun
+        for directory in waiting if late >= deadline else ():
+            # A supervisor has time to note the end, before it is killed with all that it has started.
+            everything = late >= deadline + DEADLINE
+            _signal(living(record(directory)["processes"]) if everything else _programs(directory), signal.SIGKILL)
+        time.sleep(_POLL)
+
+
+def _programs(directory: str) -> list[list[int]]:
+    """The program of a unit, without its supervisor, if it runs."""
+    return living(record(directory)["processes"][1:])
+
+
+def _is_over(directory: str) -> bool:
+    """Whether its program has ended and that is noted, or nobody is left to note it."""
+    return os.path.exists(directory + "/exit.json") or not living(record(directory)["processes"])
 
 
 def end(groups: list[list[Any]], deadline: float) -> None:
     """End processes, all at once: the wait is that of the slowest.
 
-    groups: lists of identities. The first of each that lives is asked to end (a supervisor passes it on, and then still
-    notes how the program ended); after `deadline` seconds all are killed. McastError without the right to."""
+    groups: lists of identities. The first of each that lives is asked to end; after `deadline` seconds all are killed.
+    McastError without the right to."""
     for group in groups:
         _signal(living(group)[:1], signal.SIGTERM)
     limit = time.monotonic() + deadline

@@ -8,6 +8,7 @@ say, or a state that changes."""
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from ..kernel.firewall import HOOKS, PROTOCOLS
 
@@ -229,9 +230,13 @@ def _only(statement):
     return list(statement.items())[0] if isinstance(statement, dict) and statement else (None, None)
 
 
-def _interval(text):
+def _interval(value: object) -> tuple[int, int]:
     """``"224.0.0.0/4"``, ``"10.0.0.1"``, ``"5000-5010"`` or ``"53"`` as (lowest, highest)."""
-    text = str(text)
+    return _parsed(str(value))
+
+
+@lru_cache(maxsize=4096)  # each question about a packet goes through the same rules
+def _parsed(text: str) -> tuple[int, int]:
     if "." in text or ":" in text:
         network = ipaddress.ip_network(text, strict=False)
         return int(network[0]), int(network[-1])

@@ -286,7 +286,7 @@ def main(argv):
     count or its `--until`."""
     try:
         if argv[:1] == ["supervise"]:
-            return supervise.supervise(argv[1], argv[2:], main)
+            return supervise.supervise({argv[1]: argv[2:]}, main)
         if argv[:1] == ["zipapp"] and argv[1:] and not argv[1].startswith("-"):
             zipapp.build(argv[1])
             return 0

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A program on its own: in a session that outlives the task, watched by a parent that writes down how it ended."""
+"""Programs on their own: in a session that outlives the task, watched by a parent that writes down how they ended."""
 from __future__ import annotations
 
 import contextlib
@@ -36,16 +36,17 @@ def end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def supervise(directory: str, argv: list[str], run: Callable[[list[str]], int]) -> int:
-    """Leave a supervisor and its program behind, in a session of their own.
+def supervise(units: dict[str, list[str]], run: Callable[[list[str]], int]) -> int:
+    """Leave a supervisor and its programs behind, in a session of their own.
 
-    The supervisor writes DIRECTORY/unit.json (``{"argv": [...], "processes": [[pid, start time], ...]}``, itself first)
-    before this returns and the program begins, and DIRECTORY/exit.json (``{"code", "signal", "time"}``) after the
-    program ended, which itself keeps DIRECTORY/report.json. What either prints is in DIRECTORY/log. run: function that
-    takes arguments and returns an exit status. Returns 0, or 1 where the supervisor failed."""
+    units: ``{directory: argv}``. Before this returns and a program begins, the supervisor writes DIRECTORY/unit.json
+    (``{"argv": [...], "processes": [[pid, start time], ...]}``, itself first), and after it has ended
+    DIRECTORY/exit.json (``{"code", "signal", "time"}``). The program itself keeps DIRECTORY/report.json, and what it
+    prints is in DIRECTORY/log, of the first also what the supervisor prints. run: function that takes arguments and
+    returns an exit status. Returns 0, or 1 where the supervisor failed."""
     recorded, recorder = os.pipe()
     if not os.fork():
-        end_with(lambda: _supervise(directory, argv, run, recorder))
+        end_with(lambda: _supervise(units, run, recorder))
     os.close(recorder)
     with open(recorded, "rb", buffering=0) as on_record:
         return 0 if on_record.read(1) else 1
@@ -63,33 +64,44 @@ def end_with(work: Callable[[], int]) -> NoReturn:
         os._exit(status)
 
 
-def _supervise(directory: str, argv: list[str], run: Callable[[list[str]], int], recorder: int) -> int:
-    _detach(directory + "/log", keep=recorder)
+def _supervise(units: dict[str, list[str]], run: Callable[[list[str]], int], recorder: int) -> int:
+    _detach(next(iter(units)) + "/log", keep=recorder)
     supervisor = os.getpid()
     gate, opener = os.pipe()
-    worker = os.fork()
-    if not worker:
-        os.close(recorder)
-        os.close(opener)
-        end_with(lambda: _work(supervisor, gate, argv + ["--report", directory + "/report.json"], run))
-    signal.signal(signal.SIGTERM, lambda *unused: _pass_on(worker))
-    write_json(directory + "/unit.json", {"argv": argv, "processes": [identity(supervisor), identity(worker)]})
+    workers: dict[int, str] = {}
+    for directory, argv in units.items():
+        worker = os.fork()
+        if not worker:
+            os.close(recorder)
+            os.close(opener)
+            end_with(lambda: _work(supervisor, gate, directory, argv, run))
+        workers[worker] = directory
+    signal.signal(signal.SIGTERM, lambda *unused: _pass_on(list(workers)))
+    for worker, directory in workers.items():
+        write_json(directory + "/unit.json", {
+            "argv": units[directory], "processes": [identity(supervisor), identity(worker)]})
     os.write(recorder, b".")
     os.close(recorder)
-    os.write(opener, b".")
-    status = os.waitpid(worker, 0)[1]
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.close(opener)
+    while workers:
+        worker, status = os.wait()
+        _note(workers.pop(worker), status)
+    return 0
+
+
+def _note(directory: str, status: int) -> None:
+    """Write down how a program ended."""
     write_json(directory + "/exit.json", {
         "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
         "time": time.time()})
-    return 0
 
 
-def _pass_on(worker: int) -> None:
-    """Ask the program to end, which may just have ended and be reaped."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(worker, signal.SIGTERM)
+def _pass_on(workers: list[int]) -> None:
+    """Ask programs to end, of which some may just have ended and been reaped."""
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGTERM)
 
 
 def _detach(log: str, keep: int) -> None:
@@ -98,9 +110,9 @@ def _detach(log: str, keep: int) -> None:
     gc.freeze()
     os.setsid()
     os.chdir("/")
-    null, printed = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for number, descriptor in enumerate((null, printed, printed)):
-        os.dup2(descriptor, number)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    _print_to(log)
     sys.stderr = os.fdopen(2, "w", closefd=False)  # the parent may have replaced it
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != keep:
@@ -108,12 +120,23 @@ def _detach(log: str, keep: int) -> None:
                 os.close(int(name))
 
 
-def _work(supervisor: int, gate: int, argv: list[str], run: Callable[[list[str]], int]) -> int:
-    """The program's side: it ends with its supervisor, and begins when it is on record."""
+def _print_to(log: str) -> None:
+    """Send all output to the end of a file."""
+    printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    os.close(printed)
+
+
+def _work(supervisor: int, gate: int, directory: str, argv: list[str], run: Callable[[list[str]], int]) -> int:
+    """The program's side: it ends with its supervisor, and begins when all are on record."""
     _LIBC.prctl(_PR_SET_NAME, argv[0].encode(), 0, 0, 0)
     end_with_parent()
-    # Where the supervisor died before that call, the gate stays shut and no signal comes.
-    if not os.read(gate, 1) or os.getppid() != supervisor:
+    _print_to(directory + "/log")
+    # The gate opens when its other end is closed, also where the supervisor died before that call, so that no signal
+    # comes.
+    os.read(gate, 1)
+    if os.getppid() != supervisor:
         return 1
     os.close(gate)
-    return run(argv)
+    return run(argv + ["--report", directory + "/report.json"])

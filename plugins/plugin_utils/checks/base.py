@@ -9,6 +9,10 @@ from ...module_utils import expect, group
 from ...module_utils.error import McastError
 
 
+# Names that a result lists: each check of a host with many streams would repeat them all.
+_SHOWN = 20
+
+
 class Check:
     """One question about one host.
 
@@ -45,6 +49,12 @@ class Check:
         """facts: what host_facts gathers. Returns (passed, expected, actual, evidence): a bool, two short texts,
         and the facts that the judgement rests on."""
         raise NotImplementedError
+
+
+def first_of(names: list[str], nothing: str) -> str:
+    """The first of many names, in words, and how many more there are; `nothing` where there are none."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more if names else nothing
 
 
 def port_option(path, value):

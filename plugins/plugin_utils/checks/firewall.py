@@ -6,7 +6,7 @@ from __future__ import annotations
 from ...module_utils import expect
 from ...module_utils.firewall import opening, path
 from ...module_utils.kernel.firewall import PROTOCOLS
-from .base import Check, group_option
+from .base import Check, first_of, group_option
 
 _PORTLESS = ("igmp", "mld", "pim")
 
@@ -45,9 +45,10 @@ class Listed(_Opening):
         return "our firewall table lists %s" % opening.shown(self.wanted)
 
     def _judge(self, firewall):
-        listed = [opening.shown(each) for each in firewall["accepts"]]
-        passed = any(opening.key(each) == opening.key(self.wanted) for each in firewall["accepts"])
-        return passed, self.describe(), ", ".join(listed) or "nothing", {"accepts": firewall["accepts"]}
+        wanted, accepts = opening.key(self.wanted), firewall["accepts"]
+        found = [each for each in accepts if opening.key(each) == wanted]
+        shown = first_of([opening.shown(each) for each in found or accepts], "nothing")
+        return bool(found), self.describe(), shown, {"accepts": found, "listed": len(accepts)}
 
 
 class Open(_Opening):

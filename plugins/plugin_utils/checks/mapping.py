@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ...module_utils import expect
-from .base import Check, group_option
+from .base import Check, first_of, group_option
 
 
 class Programmed(Check):
@@ -24,7 +24,9 @@ class Programmed(Check):
     def judge(self, facts):
         found = facts["interfaces"].get(self.interface, {}).get("link_groups", [])
         macs = sorted(link["mac"] for link in found)
-        return self.mac in macs, self.mac, ", ".join(macs) or "no link-layer group", {"link_groups": macs}
+        if self.mac in macs:
+            return True, self.mac, self.mac, {"link_groups": len(macs)}
+        return False, self.mac, first_of(macs, "no link-layer group"), {"link_groups": len(macs)}
 
 
 CHECKS = (Programmed,)
