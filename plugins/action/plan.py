@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import lab_lock, netns, routing, stream
 from ..module_utils.error import McastError
-from ..plugin_utils import plan, settled, steps, variables
+from ..plugin_utils import duties, plan, settled, steps, variables
 from ..plugin_utils.bundle import Bundle, stamp
 from ..plugin_utils.evidence_file import Unwritten, mode_option
 
@@ -72,9 +72,9 @@ class ActionModule(ActionBase):
             lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.expected(scenario.checks, hosts))
         plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(hostvars, host))
-        result = {"changed": False, "bundle": None, "streams": bool(running), "steps": scenario.names, "duties": {
-            host: {**stream.of_host(running, host), **scenario.duties(host),
-                   **{key: stream.of_host(streams, host)[key] for key in ("open", "interfaces")}} for host in hosts}}
+        names = [*(steps.PHASES if running else ()), *scenario.names]
+        own = {host: duties.of_host(host, hostvars[host], running, streams, scenario) for host in hosts}
+        result = {"changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own}
         if not (args["results_dir"] or args["bundle"]):
             result["checks"] = planned
         else:
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
                 raise McastError("mcast_streams", "is not set; state the streams in the topology file or in "
                                  "group_vars, such as hello: {group: 239.0.0.100, port: 11111, from: client, "
                                  "to: [server]}")
-            marks = plan.marks(planned, hosts, bool(running), scenario.names)
+            marks = plan.marks(planned, hosts, names)
             result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(
                 "inventory_dir"), streams, planned, marks)
         return result

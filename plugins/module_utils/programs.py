@@ -118,11 +118,23 @@ def _plan(commands: dict[str, list[str]], stopped: Sequence[str] = (), ended: Se
             errors.append(error if error.thing == name else McastError(name, str(error)))
     unit.raise_all(errors)
     deadline = max((_PATIENCE.get(argv[0], 0) for argv in commands.values()), default=0) or unit.DEADLINE
-    # Where a program fails, the rest of its kind is still begun, and nothing after it.
     batches = [unit.Steps(batch, deadline) for unused, batch in groupby(steps, lambda step: step.argv[:1])]
 
     def report() -> dict[str, Any]:
         for batch in batches:
             reports.update(batch.reports)
         return {"reports": reports}
-    return InTurn(batches), report
+    return _Batches(batches), report
+
+
+class _Batches(InTurn):
+    """Programs of one kind after another. Where some fail, the others are begun or ended all the same."""
+
+    def apply(self) -> None:
+        errors: list[McastError] = []
+        for part in self._parts:
+            try:
+                part.apply()
+            except McastError as error:
+                errors.append(error)
+        unit.raise_all(errors)

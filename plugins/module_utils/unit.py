@@ -5,7 +5,8 @@
 A unit lives in /run/mcast/INODE/NAME/, where INODE is that of its network namespace, so that hosts which share a
 machine never meet: log, unit.json, report.json and exit.json (see traffic/supervise.py), and what the program itself
 leaves there. A program is a fork of the process that starts it, which has loaded its code already; those that are
-started together have one supervisor. Where systemd runs the host, each is a service (see `systemd`), started from mcast.pyz in its folder."""
+started together have one supervisor. Where systemd runs the host, each is a service (see `systemd`), started from
+mcast.pyz in its folder."""
 from __future__ import annotations
 
 import contextlib

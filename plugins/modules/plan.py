@@ -70,21 +70,19 @@ bundle:
   type: str
 duties:
   description:
-    - What each host does, by its name. For the streams that run by themselves, as P(mcast.lab.host_streams#filter)
-      returns it, with C(open) and C(interfaces) of all streams.
-    - C(steps), by name, with C(captures), C(started), C(stopped), C(killed), C(commands) and C(sent); C(started), the
-      names of all programs of the steps; C(undo), commands that take back those of the steps.
+    - What each host does, by its name.
+    - C(interfaces), each with the options of M(mcast.lab.interface), and C(steps) by name, each with what the host does
+      in a part of it, C(capture), C(act) and C(send) (options of M(mcast.lab.act)) and C(command) (a list of commands).
+    - What is to be taken back in the end are C(started), the names of all programs, C(undo), commands, and C(firewall).
   returned: success
   type: dict
-streams:
-  description: Whether there are streams that run by themselves.
-  returned: success
-  type: bool
-steps:
-  description: The names of the steps, in their order.
+moves:
+  description:
+    - What all hosts do together, one after another, each with a C(step) (or a phase of the streams that run by
+      themselves) and a C(part) of it, V(capture), V(act), V(command), V(send) or V(judge).
   returned: success
   type: list
-  elements: str
+  elements: dict
 checks:
   description: The planned checks. A bundle has them in its C(plan.json).
   returned: where no bundle was asked for

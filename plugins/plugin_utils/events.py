@@ -24,7 +24,7 @@ _EVENT = re.compile(r"(?:(?P<which>first|last|next) )?(?P<what>general query|que
 class Said(NamedTuple):
     """What a host says of a change. record and sources: None where its version has none. times: how often it says it,
     None where that is not certain. others: the reports of the versions that it does not speak, where it joins in an
-    older one."""
+    older one. at_least: whether it may say it more often."""
     change: str
     kind: str
     record: str | None
@@ -33,6 +33,7 @@ class Said(NamedTuple):
     destination: str
     router_alert: bool
     times: int | None
+    at_least: bool
     others: list[str]
 
 
@@ -63,7 +64,10 @@ def said(path: str, subject: Subject, change: str, by: str | None, version: int 
     if subject.inventory.settings(example).get("mld_version") and subject.family == "ipv6":
         others = []
     return Said(change, kind, record, source, sources, destination or subject.group,
-                subject.family == "ipv6" or spoken > 1, _times(subject, change, older, sources), others)
+                subject.family == "ipv6" or spoken > 1, _times(subject, change, older, sources),
+                # Once its address has come up, a host says again what it has joined (net/ipv6/mcast.c,
+                # mld_send_initial_cr).
+                subject.family == "ipv6" and change in ("join", "to_ex", "allow"), others)
 
 
 def _reporter(path: str, subject: Subject, by: str | None) -> str | None:

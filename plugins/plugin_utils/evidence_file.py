@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from ..module_utils.error import McastError
@@ -208,8 +208,22 @@ def load(data: bytes, path: str, line: int | None = None) -> Any:
 
 
 def dump(content: Any) -> bytes:
-    """A JSON file for people to read."""
-    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode()
+    """JSON for the file: of a mapping a line for each key, and of a list in it one for each entry. (The encoder of
+    Python is ten times faster where it need not indent.)"""
+    if not isinstance(content, Mapping):
+        return f"{_compact(content)}\n".encode()
+    lines = (f"{json.dumps(key)}: {_rows(content[key])}" for key in sorted(content))
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _rows(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _compact(value)
+    return "[\n" + ",\n".join(map(_compact, value)) + "\n]"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def _finite(text: str) -> float:

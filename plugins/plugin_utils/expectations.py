@@ -267,7 +267,7 @@ def _reports(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[W
     fixed = {"kinds": [said.kind], "record": said.record, "source": said.source, "sources": said.sources,
              "destination": said.destination, "ttl": 1, "router_alert": said.router_alert or None}
     if not {"count", "at_least", "at_most"} & set(options):
-        fixed["count"] = said.times
+        fixed["at_least" if said.at_least else "count"] = said.times
     yield Wanted("packets.messages", {**fixed, **options}, said.change)
     if said.others:
         yield Wanted("packets.messages", {"kinds": said.others, "source": said.source, "count": 0}, "other versions")

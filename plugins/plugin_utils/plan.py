@@ -101,12 +101,10 @@ def finish_checksums(planned: list[dict[str, Any]], is_on_our_cables: Callable[[
             check["params"].setdefault("offload", False)
 
 
-def marks(checks: list[dict[str, Any]], hosts: list[str], has_streams: bool, steps: list[str]
-          ) -> list[dict[str, str]]:
-    """The phases that each host has to complete: those of every run, those of the streams and steps where there are
-    any, and those of its own checks. Returns ``{host, phase}`` each."""
-    shared = [SETUP, *(PHASES if has_streams else ()), *steps]
-    found = [(host, phase) for host in hosts for phase in shared]
+def marks(checks: list[dict[str, Any]], hosts: list[str], steps: list[str]) -> list[dict[str, str]]:
+    """The phases that each host has to complete: set-up and teardown, the steps, and those of its own checks. Returns
+    ``{host, phase}`` each."""
+    found = [(host, phase) for host in hosts for phase in (SETUP, *steps)]
     found += [(check["host"], check["phase"]) for check in checks]
     found += [(host, TEARDOWN) for host in hosts]
     return [{"host": host, "phase": phase} for host, phase in dict.fromkeys(found)]

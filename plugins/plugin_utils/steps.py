@@ -7,6 +7,7 @@ The acts of a step come in this order, all hosts together in each: captures that
 stops, commands, and what asks and sends. Then the step is judged."""
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, NamedTuple
 
 from ..module_utils import expect, programs
@@ -20,14 +21,18 @@ SETUP, TEARDOWN = "setup", "teardown"
 PHASES = ("before", "during", "after", "ended")
 
 
-class Acts(NamedTuple):
-    """What one host does in one step. Programs are ``{name: {program: options}}``, as the module `act` takes them."""
-    captures: dict[str, Any]
-    started: dict[str, Any]
-    stopped: list[str]
-    killed: list[str]
-    commands: list[dict[str, Any]]
-    sent: dict[str, Any]
+@dataclass
+class Acts:
+    """What one host does in one step. Programs are ``{name: {program: options}}``, as the module `act` takes them, and
+    so are `firewall`, empty where it stays as it is, `stopped`, `ended` and `killed`."""
+    captures: dict[str, Any] = field(default_factory=dict)
+    firewall: dict[str, Any] = field(default_factory=dict)
+    started: dict[str, Any] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    killed: list[str] = field(default_factory=list)
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    sent: dict[str, Any] = field(default_factory=dict)
 
 
 class Plan(NamedTuple):
@@ -37,16 +42,6 @@ class Plan(NamedTuple):
     acts: dict[str, dict[str, Acts]]
     checks: list[expectations.Expected]
     streams: set[str]
-
-    def duties(self, host: str) -> dict[str, Any]:
-        """What one host has to do: ``{"steps": {name: {captures, started, ...}}, "started": [names of all programs],
-        "undo": [commands]}``."""
-        own = {name: hosts[host] for name, hosts in self.acts.items() if host in hosts}
-        started = dict.fromkeys(name for acts in own.values() for part in (acts.captures, acts.started, acts.sent)
-                                for name in part)
-        undo = [command["undo"] for acts in own.values() for command in acts.commands if command["undo"]]
-        return {"steps": {name: acts._asdict() for name, acts in own.items()}, "started": list(started),
-                "undo": undo[::-1]}
 
 
 def read(value: Any, inventory: Inventory) -> Plan:
@@ -117,7 +112,7 @@ class _Reader:
             "capture": {"interface": interface, "streams": streams}}
 
     def _of(self, step: str, host: str) -> Acts:
-        return self._acts[step].setdefault(host, Acts({}, {}, [], [], [], {}))
+        return self._acts[step].setdefault(host, Acts())
 
     # Each act of a step.
 

@@ -270,20 +270,15 @@ def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
     assert planned["membership.difference"]["params"] == {"joined": []}
 
 
-STREAMED = ["setup", "before", "during", "after", "ended", "teardown"]
-
-
-@pytest.mark.parametrize(("checks", "has_streams", "steps", "phases"), [
-    ([], False, [], {"a": ["setup", "teardown"], "b": ["setup", "teardown"]}),
-    ([("a", "during")], True, [], {"a": STREAMED, "b": STREAMED}),
-    ([("a", "own")], False, [], {"a": ["setup", "own", "teardown"], "b": ["setup", "teardown"]}),
-    ([("b", "joined")], False, ["joined", "left"], dict.fromkeys("ab", ["setup", "joined", "left", "teardown"])),
+@pytest.mark.parametrize(("checks", "steps", "phases"), [
+    ([], [], {"a": ["setup", "teardown"], "b": ["setup", "teardown"]}),
+    ([("a", "own")], [], {"a": ["setup", "own", "teardown"], "b": ["setup", "teardown"]}),
+    ([("b", "joined")], ["joined", "left"], dict.fromkeys("ab", ["setup", "joined", "left", "teardown"])),
     # A host that does not take part, whose check nobody can judge.
-    ([("c", "own")], False, [], {"a": ["setup", "teardown"], "b": ["setup", "teardown"], "c": ["own"]}),
+    ([("c", "own")], [], {"a": ["setup", "teardown"], "b": ["setup", "teardown"], "c": ["own"]}),
 ])
-def test_the_phases_that_each_host_has_to_complete(checks, has_streams, steps, phases):
-    marks = plan.marks([{"host": host, "phase": phase} for host, phase in checks], ["a", "b"], has_streams,
-                       steps)
+def test_the_phases_that_each_host_has_to_complete(checks, steps, phases):
+    marks = plan.marks([{"host": host, "phase": phase} for host, phase in checks], ["a", "b"], steps)
     assert {(mark["host"], mark["phase"]) for mark in marks} == {
         (host, phase) for host, its in phases.items() for phase in its}
     assert len(marks) == sum(map(len, phases.values()))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import routing, stream, topology
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.plugin_utils import plan, scene, steps
+from ansible_collections.mcast.lab.plugins.plugin_utils import duties, plan, scene, steps
 
 TOPOLOGY = topology.settle({
     "segments": {"lan": {"ipv4": "10.0.0.0/24", "ipv6": "fd00::/64", "switch": {"querier": True}},
@@ -71,11 +71,46 @@ def test_what_is_left_to_undo():
     found = read({"name": "one", "receive": ["news"], "query": {"mon": "eth1"}, "command": {"mon": commands}},
                  {"name": "two", "kill": {"mon": ["news/ipv4"]},
                   "start": {"mon": {"x": {"capture": {"interface": "eth0"}}}}, "expect": {"mon": [joined]}})
-    duties = found.duties("mon")
-    assert duties["undo"] == [["c", "d"], ["false"]]
-    assert duties["started"] == ["one-eth0", "receiver-news%2Fipv4", "receiver-news%2Fipv6", "querier-eth1", "x"]
-    assert duties["steps"]["two"]["killed"] == ["receiver-news%2Fipv4"]
-    assert found.duties("alpha") == {"steps": {}, "started": [], "undo": []}
+    own = duties.of_host("mon", {}, [], SETTLED, found)
+    assert own["undo"] == [["c", "d"], ["false"]] and not own["firewall"]
+    assert own["started"] == ["one-eth0", "receiver-news%2Fipv4", "receiver-news%2Fipv6", "querier-eth1", "x"]
+    assert own["steps"]["two"]["act"]["killed"] == ["receiver-news%2Fipv4"]
+    assert own["steps"]["one"]["capture"]["started"].keys() == {"one-eth0"}
+    assert duties.of_host("alpha", {}, [], SETTLED, found) == {
+        "interfaces": {"eth0": {"state": "up", "multicast": True}}, "steps": {}, "started": [], "undo": [],
+        "firewall": {}}
+    assert [tuple(move.values()) for move in duties.moves(found.names, {"mon": own})] == [
+        ("one", "capture"), ("one", "act"), ("one", "command"), ("one", "send"), ("one", "judge"),
+        ("two", "act"), ("two", "judge")]
+
+
+def test_what_a_host_does_in_the_phases_of_its_streams():
+    """As its variables say; hosts that have nothing to do take no part."""
+    running = [each for each in SETTLED if each["name"].startswith("news")]
+    known = {"mcast_firewall": "yes", "mcast_firewall_closed": True, "mcast_host_settings": {"mtu": 1400},
+             "mcast_capture_max_size": 100}
+    own = duties.of_host("mon", known, running, SETTLED, read())
+    names = ["receiver-news%2Fipv4", "receiver-news%2Fipv6"]
+    assert own["interfaces"] == {"eth0": {"mtu": 1400}, "eth1": {"mtu": 1400}}
+    before, during, after, ended = (own["steps"][phase]["act"] for phase in steps.PHASES)
+    assert before["firewall"]["closed"] and {"group": "239.1.1.1", "port": "5001"} in before["firewall"]["ports"]
+    # Its own captures run before its receivers.
+    assert list(during["started"]) == ["capture-eth0", *names]
+    assert during["started"]["capture-eth0"]["capture"]["max_size"] == 100
+    assert after == {"firewall": {"state": "absent"}, "stopped": names} and ended == {"ended": ["capture-eth0"]}
+    assert own["firewall"] == {"state": "absent"} and own["started"] == ["capture-eth0", *names]
+    bare = duties.of_host("mon", {"mcast_capture": False, "mcast_receiver_streams": []}, running, SETTLED, read())
+    assert {phase: parts for phase, parts in bare["steps"].items() if parts} == {}
+    assert [tuple(move.values()) for move in duties.moves(list(steps.PHASES), {"mon": bare})] == [
+        (phase, "judge") for phase in steps.PHASES]
+    sent = duties.of_host("alpha", {}, running, SETTLED, read())["steps"]["during"]["send"]["started"]
+    assert list(sent) == ["sender-news%2Fipv4", "sender-news%2Fipv6"]
+
+
+def test_the_first_step_opens_the_firewall_where_only_steps_run_streams():
+    found = read({"name": "one", "receive": ["news"]})
+    own = duties.of_host("mon", {"mcast_firewall": True}, [], SETTLED, found)
+    assert own["steps"]["one"]["act"]["firewall"]["state"] == "present" and own["firewall"] == {"state": "absent"}
 
 
 def test_a_querier_keeps_what_it_was_set_to():

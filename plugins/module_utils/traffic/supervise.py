@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import os
 import signal
@@ -74,7 +75,7 @@ def _supervise(units: dict[str, list[str]], run: Callable[[list[str]], int], rec
         if not worker:
             os.close(recorder)
             os.close(opener)
-            end_with(lambda: _work(supervisor, gate, directory, argv, run))
+            end_with(functools.partial(_work, supervisor, gate, directory, argv, run))
         workers[worker] = directory
     signal.signal(signal.SIGTERM, lambda *unused: _pass_on(list(workers)))
     for worker, directory in workers.items():

@@ -8,7 +8,6 @@ from typing import Any
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
 
-
 # Names that a result lists: each check of a host with many streams would repeat them all.
 _SHOWN = 20
 

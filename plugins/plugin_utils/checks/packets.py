@@ -381,8 +381,9 @@ _ROBUSTNESS = 2
 class Reports(Packets):
     """Passes when this host's own reports of joining or leaving the group are in the capture: in IGMPv3 and MLDv2 as
     many as the robustness variable (each change is repeated), no more and no fewer, with TTL 1 and Router Alert, to the
-    routers' group. Older versions, and a querier that sets the robustness itself, leave the number open: then one
-    report is enough, and a leave need not be seen.
+    routers' group. Where a host says again what it is a member of, as in MLDv2 once its address has come up, that is no
+    further one: it names groups of the kernel too. Older versions, and a querier that sets the robustness itself, leave
+    the number open: then one report is enough, and a leave need not be seen.
 
     Fails when there are more or fewer, or one of them is otherwise."""
 
@@ -445,7 +446,8 @@ class Reports(Packets):
                       if (one["type"], one["group"]) == (record, self.group)
                       and sorted(one["sources"]) != sorted(self.sources or [])]
         wrong += _bad(messages)
-        fits = len(messages) == number if number is not None else len(messages) >= least
+        own = sum(any(group.is_kernel_own(one["group"]) for one in message["records"]) for message in messages)
+        fits = least <= len(messages) and (number is None or len(messages) - own <= number)
         shown = " ".join(filter(None, (str(len(messages)), kind, record, self.group)))
         before = [] if fits else member_before(self.since, self.interface, self.group)
         return fits and not wrong, "; ".join([shown, *wrong, *before]), _evidence(messages)
