@@ -12,9 +12,9 @@ from ansible import __version__ as ansible_version
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import lab_lock, netns, routing, stream
+from ..module_utils import lab_lock, netns, routing
 from ..module_utils.error import McastError
-from ..plugin_utils import duties, plan, settled, steps, variables
+from ..plugin_utils import duties, plan, running, settled, steps, variables
 from ..plugin_utils.bundle import Bundle, stamp
 from ..plugin_utils.evidence_file import Unwritten, mode_option
 
@@ -54,26 +54,27 @@ class ActionModule(ActionBase):
         variables.check(hostvars, hosts)
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
         topology = settled.topology_of(hostvars, groups["all"][0])
-        scenario = steps.read(self._templar.template(task_vars.get("mcast_steps") or []),
-                              settled.inventory_of(streams, topology, groups, hostvars))
-        # Those that the steps start and stop are judged by what the steps expect.
-        running = stream.running([each for each in streams if each["name"] not in scenario.streams])
-        if topology:
-            routing.check_streams(topology, running)
+        inventory = settled.inventory_of(streams, topology, groups, hostvars)
+        scenario = steps.read(self._templar.template(task_vars.get("mcast_steps") or []), inventory)
         if not hosts:
             raise McastError("hosts", "match none of the inventory's; correct mcast_hosts, or leave it out")
-        planned = plan.derive(running, hosts, lambda host: settled.is_ours(hostvars, host),
+        # Those that the steps start and stop are judged by what the steps expect.
+        running_streams = [each for each in streams if each["name"] not in scenario.streams]
+        running.check(running_streams, hosts, inventory)
+        if topology:
+            routing.check_streams(topology, running_streams)
+        planned = plan.derive(running_streams, hosts, lambda host: settled.is_ours(hostvars, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
                               lambda host: not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(
                                   hostvars[host]))
         planned += [check for check in plan.queriers(
-            running, lambda *place: settled.snooping_bridge_of(hostvars, *place),
+            running_streams, lambda *place: settled.snooping_bridge_of(hostvars, *place),
             lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.expected(scenario.checks, hosts))
         plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(hostvars, host))
-        names = [*(steps.PHASES if running else ()), *scenario.names]
-        own = {host: duties.of_host(host, hostvars[host], running, streams, scenario) for host in hosts}
+        names = [*(steps.PHASES if running_streams else ()), *scenario.names]
+        own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario) for host in hosts}
         result = {"changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own}
         if not (args["results_dir"] or args["bundle"]):
             result["checks"] = planned

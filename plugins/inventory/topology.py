@@ -80,6 +80,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import ssh, stream, topology
 from ..module_utils.error import McastError
+from ..plugin_utils.yaml_place import place_of
 
 # Tasks run on this very machine, with the Python that every Debian and Red Hat has there; discovery may find a shim.
 INTERPRETER = "/usr/bin/python3"
@@ -96,17 +97,31 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
         try:
+            before = inventory.groups["all"].vars.get("mcast_topology")
+            if before:
+                raise McastError("name", f"an inventory holds one lab, and this one holds {before['name']} already; "
+                                         "leave one of the two out")
             document = self._read(path)
             self._number(document)
             settled = topology.settle(document, os.path.basename(os.path.dirname(os.path.abspath(path))))
             if document.get("streams") is not None:
                 stream.check(document["streams"])
         except McastError as error:
-            message = "%s: %s" % (path, error)
+            message = f"{path}{self._place(path, str(error.thing))}: {error}"
             self.display.error(message)
             inventory.set_variable("all", "mcast_topology_error", message)
             return
         self._fill(document, settled)
+
+    @staticmethod
+    def _place(path: str, key: str) -> str:
+        """Where the key stands in the file, as compilers write it; empty where it does not."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                place = place_of(file.read(), key)
+        except (OSError, UnicodeDecodeError):
+            place = None
+        return f":{place.line}:{place.column}" if place else ""
 
     @staticmethod
     def _read(path):

@@ -69,6 +69,8 @@ def _addresses(texts):
             address = ipaddress.ip_interface(text)
         except ValueError:
             address = None
+        if address is not None and address.is_multicast:
+            raise McastError("addresses[%d]" % number, "%s is a group, not the address of a host" % text)
         if address is None or "/" not in text:
             raise McastError("addresses[%d]" % number, "expected an address with prefix such as 10.0.0.2/8, "
                                                        "not %r" % text)

@@ -21,6 +21,7 @@ from . import group as groups_of
 from .error import McastError
 
 DEFAULTS = {"count": 5, "interval": 0.1, "payload": "HELLO", "ttl": 1}
+LARGEST = 65507  # bytes of payload: 65535 less the headers of IPv4 and UDP
 KEYS = ("group", "port", "from", "to", "filter_mode", "sources", "soak", "foreign") + tuple(DEFAULTS)
 FILTER_MODES = ("include", "exclude")
 # What a program takes from its stream.
@@ -89,12 +90,19 @@ def _check_one(path: str, name: str, body: dict[str, Any], address: groups_of.Ad
         "name": name, "group": str(address), "filter_mode": mode, "sources": sources, "soak": soak,
         "port": expect.number(path + ".port", body["port"], 1, 65535), "count": count, "interval": interval,
         "ttl": expect.number(path + ".ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
-        "payload": expect.text(path + ".payload", body.get("payload", DEFAULTS["payload"])),
+        "payload": _payload(path + ".payload", body.get("payload", DEFAULTS["payload"])),
         "from": _ends(path + ".from", body["from"]) if body.get("from") is not None else {},
         "to": _ends(path + ".to", body["to"]),
         "foreign": expect.texts(path + ".foreign", body.get("foreign") or []),
         "counted": body.get("count") is not None,
     }
+
+
+def _payload(path: str, value: Any) -> str:
+    text = expect.text(path, value)
+    if len(text.encode()) > LARGEST:
+        raise McastError(path, f"is {len(text.encode())} bytes long; a datagram takes at most {LARGEST}")
+    return text
 
 
 def of_family(sources: list[str], group: str) -> list[str]:
@@ -204,7 +212,10 @@ class _Settler:
             interface = candidates[0]
         elif known and interface not in known:
             raise McastError(path, "%s has no interface %s; it has %s" % (host, interface, ", ".join(known)))
-        address = known.get(interface, {}).get(self.family)
+        here = known.get(interface, {})
+        address = here.get(self.family)
+        if key == "from" and self.family == "ipv4" and here.get("segment") and not address:
+            raise McastError(path, f"{host} has no IPv4 address on {interface}, and {self.stream['group']} takes one")
         if self.family == "ipv6" and groups_of.is_link_local(self.stream["group"]):
             address = None  # the kernel sends from the link-local address (RFC 6724 section 5, rule 2)
         return {"interface": interface, "address": address.partition("/")[0] if address else None}
@@ -241,18 +252,6 @@ def of_host(streams, host):
     duties["open"] = [{"group": group, "port": str(port)} for group, port in places]
     duties["interfaces"] = sorted({duty["interface"] for duty in duties["send"] + duties["receive"]})
     return duties
-
-
-def running(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Settled streams that no step starts and stops, as they are. McastError for one that needs that."""
-    for stream in streams:
-        path = f"streams.{half_of(stream['name'])}"
-        if not stream["senders"]:
-            raise McastError(f"{path}.from", "is missing; only a stream of mcast_steps may do without senders")
-        if not stream["count"]:
-            raise McastError(f"{path}.count", "is 0, so that only a step of mcast_steps can end the stream; give a "
-                                              "number, or soak")
-    return streams
 
 
 def program_name(program: str, thing: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+from typing import Any
 
 from . import bridge_settings, expect, router_config, routing
 from .error import McastError
@@ -58,6 +59,7 @@ def settle(document, name):
     for segment, body in segments.items():
         if body["switch"] is not None:
             body["switch"] = _switch("segments.%s.switch" % segment, segment, body["switch"], hosts)
+    _separate_networks(segments, hosts)
     _unequal_macs(hosts)
     for family in _FAMILIES:
         _addresses(family, segments, hosts)
@@ -226,6 +228,22 @@ def kernel_name(name):
     if _INTERFACE.match(name) and name not in ("lo", ".", "..", "all", "default"):
         return name
     return "x" + hashlib.sha256(name.encode()).hexdigest()[:14]
+
+
+def _separate_networks(segments: dict[str, Any], hosts: dict[str, Any]) -> None:
+    """Refuse networks that overlap, and one network on two segments of a host, which could not tell them apart."""
+    for family in _FAMILIES:
+        networks = sorted((ipaddress.ip_network(body[family]), name) for name, body in segments.items() if body[family])
+        for (wide, first), (narrow, second) in zip(networks, networks[1:]):
+            if wide != narrow and narrow.subnet_of(wide):
+                raise McastError(f"segments.{second}.{family}", f"{narrow} is a part of {wide} of segment {first}")
+        for host, body in hosts.items():
+            seen: dict[str, str] = {}
+            for name, interface in body["interfaces"].items():
+                network, segment = segments[interface["segment"]][family], interface["segment"]
+                if network and seen.setdefault(network, segment) != segment:
+                    raise McastError(f"hosts.{host}.interfaces.{name}.segment", (
+                        f"has the network {network} of segment {seen[network]}, on which {host} is too"))
 
 
 def _unequal_macs(hosts):

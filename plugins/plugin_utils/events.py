@@ -129,7 +129,9 @@ def query(family: str, version: int) -> str:
 
 def version_asked(path: str, subject: Subject, version: Any, by: str | None) -> int:
     """The version of a query on the subject's segment: as stated (a version of IGMP), else as it is asked in, by one
-    host or by all; 0 where nobody asks in this family."""
+    host or by all; 0 where nobody asks in this family. McastError where the subject has no family."""
+    if subject.family is None:
+        raise McastError(path, "expected streams or interfaces that this is about")
     return _version(path, subject.family, version) or subject.state.versions(subject.segment, by)[subject.family]
 
 

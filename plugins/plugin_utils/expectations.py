@@ -11,6 +11,7 @@ from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
 from ..module_utils.topology import SWITCH
 from . import events, judge
+from .checks.base import count_option, group_option
 from .scene import Inventory, State, Subject, subjects
 
 
@@ -123,7 +124,7 @@ def _completed(path: str, wanted: Wanted, subject: Subject, own: dict[str, Any],
         raise McastError(path, f"{wanted.check} takes options, not {wanted.params['']}")
     known = judge.CHECKS[wanted.check].PARAMS
     if subject.family is None:
-        subject = subject._replace(family=_family(wanted.params))
+        subject = subject._replace(family=_family(path, wanted.params))
     params = {key: value for key, value in wanted.params.items() if value is not None}
     params = {**_inherited(wanted.check, subject, params), **params}
     # null takes away what would be inherited.
@@ -144,11 +145,11 @@ def _completed(path: str, wanted: Wanted, subject: Subject, own: dict[str, Any],
                     expect.duration(f"{path}.wait", own.get("wait", 0)), capture)
 
 
-def _family(params: dict[str, Any]) -> str | None:
+def _family(path: str, params: dict[str, Any]) -> str | None:
     """The family of a check without a subject, as its own options say."""
     if params.get("group"):
-        return group.family(params["group"])
-    protocols = {str(kind)[:3] for kind in params.get("kinds") or ()}
+        return group.family(group_option(f"{path}.group", params["group"]))
+    protocols = {kind[:3] for kind in expect.texts(f"{path}.kinds", params.get("kinds") or [])}
     return {"mld": "ipv6"}.get(protocols.pop(), "ipv4") if len(protocols) == 1 else None
 
 
@@ -162,7 +163,7 @@ def _inherited(check: str, subject: Subject, stated: dict[str, Any]) -> dict[str
             found["port"] = subject.stream["port"]
     if topic in ("mroute", "pim") and len(subject.senders) == 1:
         found["source"] = next(iter(subject.senders.values()))
-    if check == "mdb.present" and stated.get("port"):
+    if check == "mdb.present" and isinstance(stated.get("port"), str):
         kept = subject.filter_of(stated["port"])
         found.update({"filter_mode": kept.mode, "sources": list(kept.sources)} if kept else {})
     return {key: value for key, value in found.items() if key in known and value is not None}
@@ -179,10 +180,11 @@ def _name_addresses(path: str, check: str, subject: Subject, params: dict[str, A
         params["sources"] = [subject.address(f"{path}.sources", each, False) for each in expect.texts(
             f"{path}.sources", params["sources"])]
     if topic in _OF_BRIDGES:
-        for key in ("port", "ports"):
-            if params.get(key) is not None:
-                ports = [subject.port(f"{path}.{key}", each) for each in expect.texts(f"{path}.{key}", params[key])]
-                params[key] = ports if key == "ports" else ports[0]
+        if isinstance(params.get("port"), str):
+            params["port"] = subject.port(f"{path}.port", params["port"])
+        if params.get("ports") is not None:
+            here = f"{path}.ports"
+            params["ports"] = [subject.port(here, each) for each in expect.texts(here, params["ports"])]
     for key in [key for key, value in params.items() if value is None]:
         del params[key]
 
@@ -220,8 +222,9 @@ def _receives(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[
     heard = [host for host, address in subject.senders.items()
              if kept is None or address is None or (address in kept.sources) == (kept.mode == "include")]
     counts = {host: options.get("", stream["count"]) for host in heard} if set(options) <= {""} else options
-    for host in counts:
+    for host, count in counts.items():
         expect.choice(path, host, list(subject.senders))
+        count_option(path, count)
     if len(set(counts.values())) > 1:
         raise McastError(path, "expected one number for all senders, not " + ", ".join(map(str, counts.values())))
     yield Wanted("delivery.received", {"datagrams": next(iter(counts.values()), 0),
@@ -280,10 +283,15 @@ def _queries(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[W
     yield Wanted("packets.messages", {"destination": subject.group, **_asked(subject, version), **options}, "queries")
 
 
+def _host(path: str, subject: Subject, name: Any) -> str | None:
+    """The host that is stated, if one is."""
+    return None if name is None else expect.choice(path, name, list(subject.inventory.groups["all"]))
+
+
 def _general_queries(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """A querier, `by` if it is stated, asks all hosts of the segment."""
     options = {"by" if key == "" else key: value for key, value in options.items()}
-    by = options.pop("by", None)
+    by = _host(path, subject, options.pop("by", None))
     version = events.version_asked(path, subject, options.pop("version", None), by)
     if version:
         yield Wanted("packets.messages", {
@@ -307,7 +315,7 @@ def _answers(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[W
 def _querier(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """The querier that the host sees on an interface, with the version and the query interval that it is set to."""
     options = {"host" if key == "" else key: value for key, value in options.items()}
-    by = options.pop("host", None)
+    by = _host(path, subject, options.pop("host", None))
     settings = subject.state.queriers.get((by, by and subject.interface_of(by) or ""), {})
     runs = (subject.host, subject.interface) in subject.state.querying
     yield Wanted("querier.present", {

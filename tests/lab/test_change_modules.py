@@ -176,6 +176,7 @@ BAD = [
     ("interface", {"name": "eth0", "mtu": 65536}, "mtu: expected a whole number from 68 to 65535, not 65536"),
     ("interface", {"name": "eth0", "addresses": ["10.7.0.1/24", "10.8.0.1"]}, "addresses[1]: expected an address with"),
     ("interface", {"name": "eth0", "addresses": ["10.7.0.1/33"]}, "addresses[0]: expected an address with prefix"),
+    ("interface", {"name": "eth0", "addresses": ["239.1.1.1/24"]}, "addresses[0]: 239.1.1.1/24 is a group, not the"),
     ("interface", {"name": "eth0", "addresses": [""]}, "addresses[0]: expected an address with prefix"),
     ("interface", {}, "missing required arguments: name"),
     ("forwarding", {}, "one of the following is required: ipv4, ipv6"),

@@ -239,7 +239,15 @@ def test_inventory_of_a_file_with_variables_and_groups_beside_it(inventory, lab_
                    ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal")
     assert plan.returncode == 0, plan.stdout + plan.stderr
     duties = json.loads(plan.stdout[plan.stdout.index("{"):])["duties"]
-    assert sorted(host for host in duties if duties[host]["receive"]) == ["routers", "server"]
+    assert sorted(host for host in duties if any(
+        name.startswith("receiver-") for name in duties[host]["started"])) == ["routers", "server"]
+
+
+def test_two_topologies_in_one_inventory_are_refused(inventory, lab_name, ansible, tmp_path):
+    (inventory / "other.topology.yml").write_text(yaml.safe_dump(topology_of("another")))
+    plan = ansible("ansible", "-i", inventory, "localhost", "-m", "mcast.lab.plan", cwd=tmp_path)
+    assert plan.returncode != 0
+    assert "topology.yml: name: an inventory holds one lab, and this one holds " in plan.stdout, plan.stdout
 
 
 @pytest.mark.parametrize("name", ["topology.yaml", "my-lab.topology.yml"])

@@ -134,4 +134,4 @@ def test_one_network_on_two_segments_is_refused_where_there_are_routers():
     twice = dict(NETWORKS, b=NETWORKS["a"])
     settled({"s": "a", "t": "b"}, twice)
     with pytest.raises(McastError, match=r"segments\.b\.ipv4: is that of segment a too"):
-        settled({"s": "a", "r": "ab"}, twice)
+        settled({"s": "a", "t": "b", "r": "ac"}, twice)

@@ -3,6 +3,8 @@
 """The steps of a scenario: what each host does, and which checks the expectations stand for."""
 from __future__ import annotations
 
+import random
+
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import routing, stream, topology
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
@@ -353,3 +355,32 @@ def test_no_list_of_steps(stated, says):
     with pytest.raises(McastError) as caught:
         steps.read(stated, INVENTORY)
     assert str(caught.value).startswith(says)
+
+
+JUNK = [None, True, 0, -1, 1.5, "", "news", "eth0", "mon", "x y", [], ["news"], [1], [[]], {}, {"news": {}}, {"": 1},
+        {"mon": ["news"]}, {"from": "alpha"}, {1: 2}]
+
+
+def mutated(draw, value, depth=0):
+    """The value with something else in one place of it."""
+    if not isinstance(value, (dict, list)) or not value or draw.random() < 0.15 * depth:
+        return draw.choice(JUNK)
+    key = draw.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed[key] = mutated(draw, value[key], depth + 1)
+    return changed
+
+
+def test_whatever_is_stated_is_read_or_refused_by_name():
+    draw = random.Random(5)
+    valid = [step for step, unused in WRONG]
+    valid += [{"name": "one", "expect": {host: [expected]}, **acts} for acts, host, expected, *unused in EXPECTED]
+    refused = 0
+    for _case in range(6000):
+        stated = [mutated(draw, draw.choice(valid)), *draw.sample(valid, 1)]
+        try:
+            plan.expected(steps.read(stated, INVENTORY).checks, list(HOSTS))
+        except McastError as error:
+            refused += 1
+            assert str(error)
+    assert refused > 3000

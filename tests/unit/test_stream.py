@@ -126,6 +126,8 @@ BAD = {
     "soak and count": ({"soak": "5m", "count": 7}, "soak", "and count both say how long the stream is"),
     "interval": ({"interval": -0.1}, "interval", "expected a number from 0 to 3600"),
     "interval nan": ({"interval": "nan"}, "interval", "expected a number from 0 to 3600"),
+    "payload too large": ({"payload": "ä" * 32754}, "payload", "is 65508 bytes long; a datagram takes at most 65507"),
+    "no IPv4 address": ({"from": {"far": "eth1"}}, "from", "far has no IPv4 address on eth1, and 239.0.0.100"),
     "payload": ({"payload": 5}, "payload", "expected a text, not 5; put it in quotes"),
     "unknown key": ({"form": "client"}, "form", "is not known; expected one of group, port, from, to"),
     "unknown host": ({"to": ["srever"]}, "to", "'srever' is neither a host nor a group of the inventory"),
@@ -175,16 +177,6 @@ def test_a_group_of_each_family_makes_two_streams():
         ("hello/ipv6", "ff15::100", ["fd00:122::1", "fd00::9"])]
     assert {stream.half_of(each["name"]) for each in found} == {"hello"}
     assert settle(group=["ff15::100"])["name"] == "hello"
-
-
-@pytest.mark.parametrize(("changes", "says"), [
-    ({"from": None}, "streams.hello.from: is missing; only a stream of mcast_steps may do without senders"),
-    ({"count": 0, "group": ["239.0.0.1", "ff15::1"]}, "streams.hello.count: is 0, so that only a step of mcast_steps"),
-])
-def test_what_only_steps_can_run(changes, says):
-    with pytest.raises(McastError) as error:
-        stream.running(settled(**changes))
-    assert str(error.value).startswith(says)
 
 
 @pytest.mark.parametrize(("streams", "key", "says"), [

@@ -82,7 +82,7 @@ def test_a_thousand_hosts_draw_a_thousand_addresses():
 
 
 def test_two_segments_of_one_network_share_no_address():
-    segments = {"a": {"ipv4": "10.0.0.0/24"}, "b": {"ipv4": "10.0.0.0/24"}, "c": {"ipv4": "10.0.0.0/16"}}
+    segments = {"a": {"ipv4": "10.0.0.0/24"}, "b": {"ipv4": "10.0.0.0/24"}, "c": {"ipv4": "10.0.0.0/24"}}
     hosts = {"h%d" % number: one(segment=segment) for number, segment in enumerate("abcabc")}
     drawn = addresses(topology.settle(document(hosts, segments=segments), "lab"), "ipv4")
     assert len({address.partition("/")[0] for address in drawn}) == 6
@@ -196,6 +196,13 @@ BAD = {
                      "segment bare has no ipv6 network"),
     "full": (document({"a": one(), "b": one(), "c": one()}, segments={"lan": {"ipv4": "10.0.0.0/30"}}),
              "hosts.c.interfaces.eth0.ipv4", "10.0.0.0/30 has no free address left"),
+    "a network in another": (document({"client": one()}, segments={
+        "lan": {"ipv4": "10.0.0.0/16"}, "b": {"ipv4": "10.9.0.0/24"}, "c": {"ipv4": "10.0.9.0/24"}}),
+        "segments.c.ipv4", "10.0.9.0/24 is a part of 10.0.0.0/16 of segment lan"),
+    "a network twice at a host": (document({"client": {"interfaces": {
+        "eth0": {"segment": "lan"}, "eth1": {"segment": "b"}}}}, segments={
+            "lan": {"ipv6": "fd00::/64"}, "b": {"ipv6": "fd00::/64"}}),
+        "hosts.client.interfaces.eth1.segment", "has the network fd00::/64 of segment lan, on which client is too"),
 }
 
 
