@@ -9,8 +9,9 @@ version_added: 0.1.0
 description:
   - Reads a file called C(topology.yml) or C(topology.yaml), or ending in C(.topology.yml), that describes a lab of
     network namespaces. Its hosts are reached over P(mcast.lab.netns#connection), or over SSH.
-  - Sets for all hosts C(mcast_topology) (what the playbook C(mcast.lab.lab_up) builds) and C(mcast_streams) (which
-    streams shall flow), and for each host C(mcast_interfaces) and C(mcast_netns).
+  - Sets for all hosts C(mcast_topology) (what the playbook C(mcast.lab.lab_up) builds), C(mcast_streams) (which
+    streams shall flow) and C(mcast_steps) (what happens meanwhile), and for each host C(mcast_interfaces) and
+    C(mcast_netns).
   - Where the file is wrong, Ansible would go on with an empty inventory. So the message is handed on in
     C(mcast_topology_error), and the playbooks of this collection end with it before anything is changed.
 author:
@@ -56,6 +57,12 @@ options:
         (V(include) or V(exclude)), C(count) and C(interval) (seconds) of the datagrams, C(payload), C(ttl). With
         C(soak), such as V(5m), in place of C(count) the stream lasts so long.
     type: dict
+  steps:
+    description:
+      - What happens, one step after another, and what must hold after each. See the playbook's documentation for
+        C(mcast_steps), which this becomes; steps with templates stand in C(group_vars).
+    type: list
+    elements: dict
 """
 
 EXAMPLES = r"""
@@ -156,8 +163,9 @@ class InventoryModule(BaseInventoryPlugin):
         parts = {"name": settled["name"], "connection": settled["connection"], "segments": document["segments"],
                  "hosts": document["hosts"]}
         inventory.set_variable("all", "mcast_topology", parts)
-        if document.get("streams") is not None:
-            inventory.set_variable("all", "mcast_streams", document["streams"])
+        for key in ("streams", "steps"):
+            if document.get(key) is not None:
+                inventory.set_variable("all", f"mcast_{key}", document[key])
         for name, host in settled["hosts"].items():
             inventory.add_host(name)
             variables = {"ansible_connection": "mcast.lab.netns", "ansible_python_interpreter": INTERPRETER,

@@ -42,7 +42,7 @@ def check(streams: Any) -> dict[str, dict[str, Any]]:
     for name, body in streams.items():
         path = f"streams.{name}"
         if not _NAME.match(name):
-            raise McastError(path, "is no usable name of a stream: expected letters, digits, _ . and -, at most 48")
+            raise McastError(path, "is not a usable name of a stream: expected letters, digits, _ . and -, at most 48")
         expect.mapping(path, body, KEYS, required=("group", "port", "to"))
         for own, address in _groups(path + ".group", name, body["group"]).items():
             found[own] = _check_one(path, own, body, address)

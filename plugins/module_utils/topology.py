@@ -17,7 +17,7 @@ from typing import Any
 from . import bridge_settings, expect, router_config, routing
 from .error import McastError
 
-KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams")
+KEYS = ("plugin", "name", "connection", "segments", "hosts", "streams", "steps")
 CONNECTIONS = ("netns", "ssh")
 # What the inventory calls the host that holds the bridges, where their settings are given.
 SWITCH = "switch"

@@ -238,7 +238,7 @@ def halt(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
 
 
 def kill(units: Iterable[str], deadline: float = DEADLINE) -> dict[str, Any]:
-    """Kill programs (SIGKILL), which then can't leave groups or note anything themselves, and leave all that the units
+    """Kill programs (SIGKILL), which then can't leave groups or write reports themselves, and keep all that the units
     have. Returns their last reports by name, None where there is none."""
     directories = {name: folder(name) for name in units}
     for directory in directories.values():
@@ -358,7 +358,7 @@ def _programs(directory: str) -> list[list[int]]:
 
 
 def _is_over(directory: str) -> bool:
-    """Whether its program has ended and that is noted, or nobody is left to note it."""
+    """Whether its program has ended and its exit status is written, or no process is left that would write it."""
     return os.path.exists(directory + "/exit.json") or not living(record(directory)["processes"])
 
 

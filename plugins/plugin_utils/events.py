@@ -47,7 +47,7 @@ def said(path: str, subject: Subject, change: str, by: str | None, version: int 
         (host, name) in subject.state.filters or (host, name) in subject.state.left)]
     if not joined:
         raise McastError(path, f"no receiver has this stream at this step; {change} has nothing to be about")
-    # Of several receivers nobody knows which one reports; they are set up alike.
+    # Of several receivers any one may report; all are set up alike.
     example = joined[0]
     interface = subject.interface_of(example)
     spoken = _version(path, subject.family, version) or subject.state.version(example, interface, subject.family)
@@ -129,7 +129,7 @@ def query(family: str, version: int) -> str:
 
 def version_asked(path: str, subject: Subject, version: Any, by: str | None) -> int:
     """The version of a query on the subject's segment: as stated (a version of IGMP), else as it is asked in, by one
-    host or by all; 0 where nobody asks in this family. McastError where the subject has no family."""
+    host or by all; 0 where no querier asks in this family. McastError where the subject has no family."""
     if subject.family is None:
         raise McastError(path, "expected streams or interfaces that this is about")
     return _version(path, subject.family, version) or subject.state.versions(subject.segment, by)[subject.family]

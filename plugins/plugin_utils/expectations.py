@@ -23,7 +23,7 @@ class Expected(NamedTuple):
     step: str
     check: str
     params: dict[str, Any]
-    about: str  # what tells it from others of its kind
+    about: str  # distinguishes it from other checks of its kind
     severity: str
     wait: float
     capture: tuple[str, str, str] | None
@@ -36,7 +36,8 @@ class Since(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A check that a word stands for, with what the word says itself. about: what tells it from others of the word."""
+    """A check that a word stands for, with what the word says itself. about: distinguishes it from other checks of the
+    word."""
     check: str
     params: dict[str, Any]
     about: str = ""
@@ -204,7 +205,7 @@ def _member(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wa
 
 
 def _not_member(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
-    """The host is no member."""
+    """The host is not a member."""
     yield Wanted("membership.absent", options)
 
 

@@ -5,6 +5,8 @@ this file knows no host, the checks know no connection."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ..module_utils.error import McastError
 from .checks import (
@@ -25,12 +27,13 @@ from .checks import (
     querier_members,
     socket,
 )
+from .checks.base import Check
 
 _TOPICS = (interface, membership, membership_kind, mapping, delivery, socket, firewall, packets, packets_time, mdb,
            expiry, querier, querier_members, mroute, pim, kernel)
 CHECKS = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings, at least
-_TOLD = 10  # seconds between two words on what is waited for
+_PROGRESS = 10  # seconds between two messages about what is waited for
 
 
 def make(name, params, since=None):
@@ -40,7 +43,9 @@ def make(name, params, since=None):
     return CHECKS[name](params, since)
 
 
-def judge(checks, gather, within, window, longer=None, waiting=lambda unused, also_unused: None):
+def judge(checks: dict[str, Check], gather: Callable[[list[str]], dict[str, Any]], within: float, window: float,
+          longer: dict[str, float] | None = None, waiting: Callable[[float, list[Check]], None] | None = None
+          ) -> Iterator[tuple[str, bool, str, str, dict[str, Any], float]]:
     """Decide all checks.
 
     checks: ``{id: Check}``. gather: function of a list of subsets that returns facts. within: seconds until which
@@ -49,7 +54,7 @@ def judge(checks, gather, within, window, longer=None, waiting=lambda unused, al
     Yields (id, passed, expected, actual, evidence, elapsed) as each is decided; elapsed in seconds."""
     begin = time.monotonic()
     open_checks, held_since = dict(checks), {}
-    told = 0
+    said = 0
     while open_checks:
         subsets = sorted({subset for check in open_checks.values() for subset in check.NEEDS})
         looked = time.monotonic()
@@ -69,8 +74,9 @@ def judge(checks, gather, within, window, longer=None, waiting=lambda unused, al
             yield key, passed, expected, actual, evidence, time.monotonic() - begin
         if open_checks:
             now = time.monotonic()
-            if (now - begin) // _TOLD > told:
-                told = (now - begin) // _TOLD
-                waiting(now - begin, list(open_checks.values()))
+            if (now - begin) // _PROGRESS > said:
+                said = (now - begin) // _PROGRESS
+                if waiting:
+                    waiting(now - begin, list(open_checks.values()))
             # Of many hosts, each leaves time to the others.
             time.sleep(max(_PAUSE, 2 * (now - looked)))

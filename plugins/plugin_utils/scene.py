@@ -21,7 +21,7 @@ _VERSION_OPTION = {"ipv4": "igmp_version", "ipv6": "mld_version"}
 
 
 class Filter(NamedTuple):
-    """What a receiver lets through; include without sources is no membership."""
+    """What a receiver lets through."""
     mode: str
     sources: tuple[str, ...]
 
@@ -174,7 +174,7 @@ class Subject(NamedTuple):
         return found[0] if len(found) == 1 else None
 
     def address(self, path: str, host: str, of_link: bool) -> str | None:
-        """The address of a host on this subject; a text that is no host's name is returned as it is. of_link: that of
+        """The address of a host on this subject; any other text is returned as it is. of_link: that of
         its messages of IGMP and MLD. McastError where a host's is not clear."""
         if host not in self.inventory.groups["all"]:
             return host
@@ -184,7 +184,7 @@ class Subject(NamedTuple):
         return (self.inventory.link_address if of_link else self.inventory.address)(host, interface, self.family)
 
     def port(self, path: str, host: str) -> str:
-        """The port of a bridge where a host is; a text that is no host's name is returned as it is."""
+        """The port of a bridge where a host is; any other text is returned as it is."""
         if host not in self.inventory.groups["all"]:
             return host
         found = [name for name, body in self.inventory.interfaces(host).items() if body.get("segment") == self.segment]

@@ -13,6 +13,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..module_utils import expect
 from ..module_utils.error import McastError
 
 _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
@@ -24,6 +25,7 @@ _MADE = {"mcast_topology", "mcast_topology_error", "mcast_interfaces", "mcast_ne
 _OTHERS = {"mcast_streams", "mcast_steps", "mcast_break", "mcast_hosts", "mcast_interface", "mcast_results_dir",
            "mcast_bundle", "mcast_results_mode", "mcast_gather_subset", "mcast_gather_strict", "mcast_gather_forks",
            "mcast_gather_timeout", "mcast_gather_cache", "mcast_gather_listen"}
+_DURATIONS = ("mcast_evidence_within", "mcast_evidence_window")
 _SHOWN = 3
 
 
@@ -71,8 +73,17 @@ def _of_host(known: Any) -> Iterator[tuple[str, str]]:
         if value is not None and name in spec:
             for message in ArgumentSpecValidator({name: spec[name]}).validate({name: value}).error_messages:
                 yield name, message
+            if name in _DURATIONS:
+                yield from _duration(name, value)
         elif value is None and spec.get(name, {}).get("type") == "dict":  # a condition would take it as not stated
             yield name, "has no value; state one, or leave it out"
+
+
+def _duration(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    try:
+        expect.duration(name, value)
+    except McastError as error:
+        yield name, error.reason
 
 
 def _meant(name: str) -> str:

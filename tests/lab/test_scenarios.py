@@ -20,22 +20,35 @@ ALWAYS = ("source_filter", "snooping", "routed", "election")
 BROKEN = [name for name in scenarios.NAMES if "mcast_break" in scenarios.variables(name)]
 
 
+def verify(folder, bundle):
+    """Run a scenario. Returns (the run, its results); nothing of its lab may be left."""
+    ran = subprocess.run(
+        [os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", str(folder), "mcast.lab.verify",
+         "-e", f"mcast_bundle={bundle}"],
+        capture_output=True, text=True, cwd=folder.parent, timeout=300, check=False,
+        env=dict(os.environ, ANSIBLE_CONFIG=str(scenarios.ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"))
+    assert not [name for name in os.listdir("/run/netns") if name.split(".")[0] == folder.name], "left behind"
+    return ran, json.loads((bundle / "results.json").read_text())
+
+
 @pytest.mark.parametrize("scenario", BROKEN if os.environ.get("MCAST_ALL") else ALWAYS)
 def test_exactly_the_checks_that_a_break_concerns_fail(tmp_path, scenario):
     # A copy of the inventory in a folder of another name is a lab of its own.
     folder = tmp_path / f"mct{os.getpid()}"
     broken = scenarios.broken(scenario, folder)
-    bundle = tmp_path / "bundle"
-    ran = subprocess.run(
-        [os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", str(folder), "mcast.lab.verify",
-         "-e", f"mcast_bundle={bundle}"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False,
-        env=dict(os.environ, ANSIBLE_CONFIG=str(scenarios.ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"))
-    judged = json.loads((bundle / "results.json").read_text())
+    ran, judged = verify(folder, tmp_path / "bundle")
     found = {each["id"] for each in judged["results"] if each["verdict"] not in ("pass", "warning")}
     assert found == set(broken["fails"]), ran.stdout + ran.stderr
     assert ran.returncode != 0 and judged["verdict"] == "fail"
-    assert not [name for name in os.listdir("/run/netns") if name.split(".")[0] == folder.name], "left behind"
+
+
+def test_the_scenario_of_the_page_passes(tmp_path):
+    folder = tmp_path / f"mct{os.getpid()}"
+    folder.mkdir()
+    page = (scenarios.ROOT / "docs/scenarios.md").read_text()
+    (folder / "topology.yml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    ran, judged = verify(folder, tmp_path / "bundle")
+    assert ran.returncode == 0 and len(judged["results"]) == 10, ran.stdout
 
 
 @pytest.mark.parametrize("scenario", scenarios.NAMES)

@@ -110,6 +110,7 @@ WRONG = {
     "empty": ({"mcast_router": None}, "mcast_router of host server: has no value"),
     "no mapping": ({"mcast_querier": "yes"}, "mcast_querier of host server: argument 'mcast_querier' is of type"),
     "no number": ({"mcast_capture_max_size": "much"}, "mcast_capture_max_size of host server: argument 'mcast_"),
+    "no duration": ({"mcast_evidence_within": "soon"}, "mcast_evidence_within of host server: expected a duration"),
     "no truth": ({"mcast_firewall": "perhaps"}, "mcast_firewall of host server: argument 'mcast_firewall' is of type"),
     "an unknown key": ({"mcast_querier": {"query_intervall": 5}},
                        "mcast_querier of host server: mcast_querier.query_intervall. Supported parameters include: "),

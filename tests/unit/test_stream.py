@@ -184,8 +184,8 @@ def test_a_group_of_each_family_makes_two_streams():
     (None, "streams", "expected a mapping, not nothing"), ([HELLO], "streams", "expected a mapping"),
     ({"hello": None}, "streams.hello", "expected a mapping"), ({1: HELLO}, "streams.1", "put it in quotes"),
     ({"a/b": HELLO}, "streams.a/b", "expected letters, digits, _ . and -, at most 48"),
-    ({"a" * 49: HELLO}, "streams." + "a" * 49, "at most 48"), ({"": HELLO}, "streams.", "is no usable name"),
-    ({"hello\n": HELLO}, "streams.hello\n", "is no usable name"),
+    ({"a" * 49: HELLO}, "streams." + "a" * 49, "at most 48"), ({"": HELLO}, "streams.", "is not a usable name"),
+    ({"hello\n": HELLO}, "streams.hello\n", "is not a usable name"),
 ])
 def test_bad_streams(streams, key, says):
     with pytest.raises(McastError) as error:

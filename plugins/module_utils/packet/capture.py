@@ -44,7 +44,7 @@ class Decoder:
     """A capture file that is read on while it grows, each packet once.
 
     listed: how many datagrams to groups are kept one by one, in `datagrams`; None: none are. options: those of Choice
-    (choice.py). McastError where an option is wrong or the file is no capture."""
+    (choice.py). McastError where an option is wrong or the file is not a capture."""
 
     def __init__(self, path: str, listed: int | None = None, **options: Any) -> None:
         self._path, self._choice = path, Choice(**options)

@@ -40,7 +40,7 @@ class Capture:
     """An open capture file.
 
     packets():    the generator of its packets, as tuples (number from 1, nanoseconds since the epoch or -1 where
-                  the file tells no sensible time, Interface, length on the wire, captured bytes). Called again
+                  the file has no sensible time, Interface, length on the wire, captured bytes). Called again
                   on a pcap file that has grown, it goes on behind the last whole packet.
     broken:       None, or {"packet", "offset", "reason"} once the packets ended before the file was whole: the number
                   of the packet that can't be read, and the byte of the (unpacked) file where it starts.

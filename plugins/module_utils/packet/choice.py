@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 
 from .. import group as groups
 from ..error import McastError
@@ -20,11 +21,12 @@ class Choice:
     since, until: packets from then to then, seconds since the epoch.
     limit:     the most messages, and the most flows, that are told.
     payload:   tell datagrams one by one, with their payload.
-    data_limit: the most single datagrams that are told, beside the messages; by default they count as messages.
+    data_limit: the most single datagrams that are listed beside the messages; by default they count as messages.
     Raises McastError that names the option where one is wrong."""
 
-    def __init__(self, kinds=None, group=None, interface=None, since=None, until=None, limit=LIMIT, payload=False,
-                 data_limit=None):
+    def __init__(self, kinds: Collection[str] | None = None, group: str | None = None, interface: str | None = None,
+                 since: object = None, until: object = None, limit: int = LIMIT, payload: bool = False,
+                 data_limit: int | None = None) -> None:
         unknown = sorted(set(kinds or ()) - set(KINDS) - set(PROTOCOLS))
         if unknown:
             raise McastError("kinds", "%s: no such kind; expected some of %s" % (
