@@ -74,8 +74,7 @@ scripts/setup.sh .venv "$1" requirements/run.txt requirements/test.txt
 scripts/setup.sh ".venv-$other" "$interpreter" "requirements/core-$other.txt" requirements/test.txt
 
 # Three lanes side by side: ansible-test keeps one core busy, and scenarios wait for protocol timers; the linters come
-# before them. Labs of molecule have the names of their scenarios, those of pytest names
-# that no other run has.
+# before them. Labs of molecule have the names of their scenarios, those of pytest names that no other run has.
 ansible_tests() {
     # That each Python imports all, one core proves for both.
     sanity_and_units .venv && sanity_and_units ".venv-$other" own || return

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 from ..module_utils import expect, group
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
-from ..module_utils.topology import SWITCH
+from ..module_utils.topology import SWITCH, kernel_name
 from . import events, judge
 from .checks.base import count_option, group_option
 from .scene import Inventory, State, Subject, subjects
@@ -132,18 +132,24 @@ def _completed(path: str, wanted: Wanted, subject: Subject, own: dict[str, Any],
     params = {key: value for key, value in params.items() if wanted.params.get(key, value) is not None}
     _name_addresses(path, wanted.check, subject, params)
     capture = None
-    if "capture" in known and "capture" not in params and wanted.captured | ("capture" in judge.CHECKS[
-            wanted.check].REQUIRED):
-        if subject.interface is None:
-            raise McastError(path, f"which interface of {subject.host} is meant is not clear; add interface: NAME")
-        capture = begun, subject.host, subject.interface
-        params["capture"] = capture_name(begun, subject.interface) if captures else streams_of.program_name(
-            "capture", subject.interface)
+    required = "capture" in judge.CHECKS[wanted.check].REQUIRED
+    if "capture" in known and "capture" not in params and (wanted.captured or required):
+        interface = _captured_at(path, subject)
+        capture = begun, subject.host, interface
+        params["capture"] = (capture_name(begun, interface) if captures else
+                             streams_of.program_name("capture", interface))
     about = [own["id"]] if own.get("id") else [each for each in (
         subject.name or subject.interface, wanted.about) if each]
     return Expected(path, subject.host, step, wanted.check, params, "/".join(map(str, about)),
                     expect.choice(f"{path}.severity", own.get("severity", "failure"), ("failure", "warning")),
                     expect.duration(f"{path}.wait", own.get("wait", 0)), capture)
+
+
+def _captured_at(path: str, subject: Subject) -> str:
+    """The interface whose packets tell about the subject; where the switches are, that is a bridge."""
+    if subject.interface is None:
+        raise McastError(path, f"which interface of {subject.host} is meant is not clear; add interface: NAME")
+    return kernel_name(subject.interface) if subject.host == SWITCH else subject.interface
 
 
 def _family(path: str, params: dict[str, Any]) -> str | None:

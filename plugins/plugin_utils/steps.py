@@ -7,6 +7,7 @@ The acts of a step come in this order, all hosts together in each: captures that
 stops, commands, and what asks and sends. Then the step is judged."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, NamedTuple
 
@@ -19,6 +20,7 @@ from .scene import FAMILIES, Filter, Inventory, State
 # Those of every run and of streams that run by themselves, in their order; nothing is judged in the first and the last.
 SETUP, TEARDOWN = "setup", "teardown"
 PHASES = ("before", "during", "after", "ended")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\Z")
 
 
 @dataclass
@@ -48,6 +50,8 @@ def read(value: Any, inventory: Inventory) -> Plan:
     """value: mcast_steps. McastError names what is wrong in it."""
     if not isinstance(value, list):
         raise McastError("mcast_steps", "expected a list of steps, such as {name: joined, receive: [news]}")
+    if not value:  # of a thousand hosts, none is asked what it queries
+        return Plan([], {}, [], set())
     reader = _Reader(inventory)
     for number, step in enumerate(value):
         reader.read(f"mcast_steps[{number}]", step)
@@ -90,8 +94,8 @@ class _Reader:
         name = expect.text(path, value)
         if name in (SETUP, TEARDOWN):
             raise McastError(path, f"{name} is a phase of every run; give the step another name")
-        if not name or len(name) > 40:
-            raise McastError(path, "expected 1 to 40 characters")
+        if not _NAME.match(name):
+            raise McastError(path, "expected 1 to 32 letters, digits, _ . or -, as captures bear the name too")
         if name in self._names or name in PHASES and name in self._acts:
             raise McastError(path, f"{name} is there twice")
         return name
@@ -168,6 +172,8 @@ class _Reader:
                 where = f"{here}.{name}"
                 for stream in self._named(where, name):
                     for host in hosts or stream[ends]:
+                        if host in stream["foreign"]:  # its program is neither started nor stopped
+                            continue
                         if host not in stream[ends]:
                             raise McastError(where, f"{host} is not among the {ends} of this stream")
                         yield where, host, stream, expect.mapping(where, options or {})

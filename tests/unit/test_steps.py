@@ -67,6 +67,14 @@ def test_who_receives_and_sends():
     assert found.streams == {"news/ipv4", "news/ipv6"} and found.names == ["one", "two"]
 
 
+def test_foreign_programs_are_neither_started_nor_stopped():
+    settled = stream.settle({"news": dict(STREAMS["news"], foreign=["alpha", "mon"])}, GROUPS,
+                            lambda host: HOSTS[host]["interfaces"])
+    found = steps.read([{"name": "one", "receive": ["news"], "send": ["news"]}, {"name": "two", "leave": ["news"]}],
+                       INVENTORY._replace(streams=settled))
+    assert list(found.acts["one"]) == ["beta"] and found.acts["two"] == {}
+
+
 def test_what_is_left_to_undo():
     commands = [{"argv": ["true"], "undo": ["false"]}, {"argv": ["a"]}, {"argv": ["b"], "undo": ["c", "d"]}]
     joined = {"reports": {"news/ipv6": {"change": "join", "since": "one"}}}
@@ -200,6 +208,8 @@ EXPECTED = [
      {"bridge": "lan", "group": "ff15::1", "port": "mon~eth0", "filter_mode": "exclude", "sources": []}),
     ({}, "switch", {"mdb.querier": {"lan/ipv6": {"self": True}}}, "mdb.querier",
      {"bridge": "lan", "family": "ipv6", "self": True}),
+    ({}, "switch", {"general_queries": {"lan/ipv6": {"version": 2}}}, "packets.messages",
+     {"capture": "two-lan", "kinds": ["mldv1_query"], "destination": "ff02::1", "ttl": 1, "router_alert": True}),
     ({}, "router", {"mroute.present": {"film": {"incoming": "up", "outgoing": ["down"]}}}, "mroute.present",
      {"group": "239.2.2.2", "source": "10.0.0.1", "incoming": "up", "outgoing": ["down"]}),
     ({}, "router", {"mroute.absent": {"film": {"source": None}}}, "mroute.absent", {"group": "239.2.2.2"}),
@@ -349,7 +359,9 @@ def test_wrong_steps_are_named(step, says):
     ({}, "mcast_steps: expected a list of steps"), (["a"], "mcast_steps[0]: expected a mapping"),
     ([{"name": "a"}, {"name": "a"}], "mcast_steps[1].name: a is there twice"),
     ([{"name": "during"}, {"name": "during"}], "mcast_steps[1].name: during is there twice"),
-    ([{"name": ""}], "mcast_steps[0].name: expected 1 to 40 characters"),
+    ([{"name": ""}], "mcast_steps[0].name: expected 1 to 32 letters"),
+    ([{"name": "a b"}], "mcast_steps[0].name: expected 1 to 32 letters"),
+    ([{"name": "a" * 33}], "mcast_steps[0].name: expected 1 to 32 letters"),
 ])
 def test_no_list_of_steps(stated, says):
     with pytest.raises(McastError) as caught:
