@@ -168,6 +168,7 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     ran = playbook(hosts_that_stay, "verify")
     assert ran.returncode == 0, ran.stdout
     assert "news: receives 5 from any source at 239.1.1.1 port 4001" in ran.stdout
+    assert "\n== during\n" in ran.stdout and "checks passed\nverdict: " in ran.stdout
     assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 23 checks, sha256:")
     assert ran.stdout.count("verdict: pass") == 1
     assert LAB + ".server" in namespaces()
