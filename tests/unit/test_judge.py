@@ -168,3 +168,9 @@ def test_make(name, params, says):
     with pytest.raises(McastError) as error:
         judge.make(name, params)
     assert str(error.value).startswith(says)
+
+
+def test_what_is_waited_for_is_named_every_ten_seconds():
+    said = []
+    list(judge.judge({"x": ABSENT}, Host("m"), 25, 1, waiting=lambda *what: said.append(what)))
+    assert said == [(10, [ABSENT]), (20, [ABSENT])]
