@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from typing import Any
+from typing import Any, Collection
 from urllib.parse import quote
 
 from . import expect
@@ -65,7 +65,7 @@ def _groups(path: str, name: str, value: Any) -> dict[str, groups_of.Address]:
     return dict(zip([name] if len(families) == 1 else [f"{name}/{family}" for family in families], addresses))
 
 
-def half_of(name: str) -> str:
+def base_name(name: str) -> str:
     """The name as the user wrote it of the stream that a settled one is, or is one half of."""
     return name.partition("/")[0]
 
@@ -103,6 +103,11 @@ def _payload(path: str, value: Any) -> str:
     if len(text.encode()) > LARGEST:
         raise McastError(path, f"is {len(text.encode())} bytes long; a datagram takes at most {LARGEST}")
     return text
+
+
+def lets_through(filter_mode: str, sources: Collection[str], address: str) -> bool:
+    """Whether a source filter lets the datagrams of an address through."""
+    return (address in sources) == (filter_mode == "include")
 
 
 def of_family(sources: list[str], group: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ..module_utils import expect
+from ..module_utils import expect, group
 from ..module_utils.error import McastError
 from ..module_utils.traffic.querier_defaults import ROBUSTNESS
 from .checks.packets import RECORDS, REPORTS
@@ -44,7 +44,7 @@ def said(path: str, subject: Subject, change: str, by: str | None, version: int 
     reporter = _reporter(path, subject, by)
     name = subject.stream["name"]
     joined = [host for host in subject.stream["receivers"] if reporter in (None, host) and (
-        (host, name) in subject.state.filters or (host, name) in subject.state.left)]
+        (host, name) in subject.state.filters or (host, name) in subject.state.before)]
     if not joined:
         raise McastError(path, f"no receiver has this stream at this step; {change} has nothing to be about")
     # Of several receivers any one may report; all are set up alike.
@@ -54,7 +54,7 @@ def said(path: str, subject: Subject, change: str, by: str | None, version: int 
     source = subject.address(path, reporter, True) if reporter else None
     key = "leave" if change == "leave" else "join"
     kind, records, destination, unused = REPORTS[subject.family, spoken, key]
-    now, before = subject.filter_of(example), subject.state.left.get((example, name))
+    now, before = subject.filter_of(example), subject.state.before.get((example, name))
     older = spoken < NEWEST[subject.family]
     record = None if older else _record(change, records, now or before)
     sources = None if older else _sources(record, now, before)
@@ -159,8 +159,8 @@ def selector(path: str, subject: Subject, event: Any, which: bool = True) -> dic
 
 
 def _other(path: str, subject: Subject, name: str) -> Subject:
-    halves = [each for each in subject.inventory.halves(name)
-              if (":" in each["group"]) == (subject.family == "ipv6")]
+    halves = [each for each in subject.inventory.named(name)
+              if group.family(each["group"]) == subject.family]
     if not halves:
         raise McastError(path, f"{name} is not a stream of {subject.family}")
     return subject._replace(name=name, stream=halves[0])

@@ -49,7 +49,8 @@ _OWN = ("since", "severity", "wait", "id")
 _MAIN = {"mdb.ports": "ports", "mdb.present": "port", "mdb.absent": "port", "mdb.router_port": "port",
          "expiry.gone": "port", "expiry.timer": "port", "membership.held": "process", "packets.datagrams": "count",
          "mroute.present": "outgoing", "mroute.absent": "outgoing", "pim.rpf": "interface", "pim.rp": "address",
-         "pim.dr": "address", "pim.neighbor": "address", "querier.present": "address"}
+         "pim.dr": "address", "pim.neighbor": "address", "querier.present": "address", "datagrams": "count",
+         "reports": "change", "general_queries": "by", "answers": "count", "querier": "host", "order": "events"}
 # Topics whose `port` is that of a bridge, and whose addresses are those of messages, not of datagrams.
 _OF_BRIDGES, _OF_LINK = ("mdb", "expiry"), ("querier", "packets", "mdb")
 _ADDRESSES = ("address", "source", "neighbor", "destination")
@@ -85,7 +86,7 @@ def _given(path: str, value: Any, inventory: Inventory, host: str) -> Iterator[t
         return
     given = expect.mapping(path, value or {})
     places = inventory.segments if host == SWITCH else inventory.interfaces(host)
-    known = [name for name in given if inventory.halves(name) or name.partition("/")[0] in places]
+    known = [name for name in given if inventory.named(name) or name.partition("/")[0] in places]
     if known and len(known) < len(given):
         unknown = [name for name in given if name not in known]
         raise McastError(f"{path}.{unknown[0]}", "is neither a stream nor an interface, as the others here are")
@@ -126,11 +127,10 @@ def _completed(path: str, wanted: Wanted, subject: Subject, own: dict[str, Any],
     known = judge.CHECKS[wanted.check].PARAMS
     if subject.family is None:
         subject = subject._replace(family=_family(path, wanted.params))
-    params = {key: value for key, value in wanted.params.items() if value is not None}
-    params = {**_inherited(wanted.check, subject, params), **params}
-    # null takes away what would be inherited.
-    params = {key: value for key, value in params.items() if wanted.params.get(key, value) is not None}
+    params = {**_inherited(wanted.check, subject, wanted.params), **wanted.params}
     _name_addresses(path, wanted.check, subject, params)
+    # An option that is null stays out, also where it would be inherited; so does the address of a host without one.
+    params = {key: value for key, value in params.items() if value is not None}
     capture = None
     required = "capture" in judge.CHECKS[wanted.check].REQUIRED
     if "capture" in known and "capture" not in params and (wanted.captured or required):
@@ -183,7 +183,7 @@ def _name_addresses(path: str, check: str, subject: Subject, params: dict[str, A
     for key in _ADDRESSES:
         if isinstance(params.get(key), str):
             params[key] = subject.address(f"{path}.{key}", params[key], of_link)
-    if "sources" in params and check != "delivery.received":
+    if params.get("sources") is not None and check != "delivery.received":
         params["sources"] = [subject.address(f"{path}.sources", each, False) for each in expect.texts(
             f"{path}.sources", params["sources"])]
     if topic in _OF_BRIDGES:
@@ -192,8 +192,6 @@ def _name_addresses(path: str, check: str, subject: Subject, params: dict[str, A
         if params.get("ports") is not None:
             here = f"{path}.ports"
             params["ports"] = [subject.port(here, each) for each in expect.texts(here, params["ports"])]
-    for key in [key for key, value in params.items() if value is None]:
-        del params[key]
 
 
 # The words. Each takes (path, subject, options) and yields what is wanted.
@@ -227,7 +225,7 @@ def _receives(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[
     _group(path, subject)
     stream, kept = subject.stream, subject.filter
     heard = [host for host, address in subject.senders.items()
-             if kept is None or address is None or (address in kept.sources) == (kept.mode == "include")]
+             if kept is None or address is None or streams_of.lets_through(kept.mode, kept.sources, address)]
     counts = {host: options.get("", stream["count"]) for host in heard} if set(options) <= {""} else options
     for host, count in counts.items():
         expect.choice(path, host, list(subject.senders))
@@ -242,7 +240,6 @@ def _datagrams(path: str, subject: Subject, options: dict[str, Any]) -> Iterator
     """So many datagrams of the stream are on the wire, each with the payload, and with the TTL that routers leave of
     it."""
     _group(path, subject)
-    options = {"count" if key == "" else key: value for key, value in options.items()}
     senders = expect.texts(f"{path}.from", options.pop("from", list(subject.senders)))
     for host in senders:
         expect.choice(f"{path}.from", host, list(subject.senders))
@@ -271,7 +268,6 @@ def _reports(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[W
     """A host says so on the wire: ``join``, ``leave``, ``answer``, or the type of a record, in the version that it
     speaks, to the right address, with TTL 1 and Router Alert, and as often as a change is repeated where that is
     certain. `by`: which host."""
-    options = {"change" if key == "" else key: value for key, value in options.items()}
     said = events.said(path, subject, options.pop("change", "join"), options.pop("by", None), options.pop(
         "version", None))
     fixed = {"kinds": [said.kind], "record": said.record, "source": said.source, "sources": said.sources,
@@ -297,7 +293,6 @@ def _host(path: str, subject: Subject, name: Any) -> str | None:
 
 def _general_queries(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """A querier, `by` if it is stated, asks all hosts of the segment."""
-    options = {"by" if key == "" else key: value for key, value in options.items()}
     by = _host(path, subject, options.pop("by", None))
     version = events.version_asked(path, subject, options.pop("version", None), by)
     if version:
@@ -314,14 +309,12 @@ def _asked(subject: Subject, version: int) -> dict[str, Any]:
 
 def _answers(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """So many hosts answer a general query."""
-    options = {"count" if key == "" else key: value for key, value in options.items()}
     version = events.version_asked(path, subject, options.pop("version", None), None)
     yield Wanted("querier.answers", {"query": [events.query(subject.family, version)], **options})
 
 
 def _querier(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """The querier that the host sees on an interface, with the version and the query interval that it is set to."""
-    options = {"host" if key == "" else key: value for key, value in options.items()}
     by = _host(path, subject, options.pop("host", None))
     settings = subject.state.queriers.get((by, by and subject.interface_of(by) or ""), {})
     runs = (subject.host, subject.interface) in subject.state.querying
@@ -341,7 +334,7 @@ def _delay(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wan
 
 def _order(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """Events that come one after another."""
-    stated = options.get("events", options.get(""))
+    stated = options.get("events")
     if not isinstance(stated, list):
         raise McastError(path, "expected a list of events, such as [query v2, report v2]")
     yield Wanted("packets.order", {"steps": [events.selector(f"{path}[{number}]", subject, each, which=False)

@@ -257,8 +257,8 @@ def _senders(stream):
     """The senders that a receiver must hear: those that its source filter lets through. An address that is not
     known beforehand stands as None: any source will do for it."""
     addresses = [end["address"] for end in stream["senders"].values()]
-    include = stream["filter_mode"] == "include"
-    return [address for address in addresses if address is None or (address in stream["sources"]) == include]
+    return [address for address in addresses
+            if address is None or streams_of.lets_through(stream["filter_mode"], stream["sources"], address)]
 
 
 def _not_joined(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Collection, Iterable
 
+from ..module_utils import group
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
 from .scene import Inventory
@@ -14,12 +15,12 @@ def check(streams: list[dict[str, Any]], hosts: Collection[str], inventory: Inve
     """streams: settled, those that no step starts and stops; hosts: those that take part. McastError names the stream
     that can't work."""
     for stream in streams:
-        _check_one(f"streams.{streams_of.half_of(stream['name'])}", stream, hosts)
+        _check_one(f"streams.{streams_of.base_name(stream['name'])}", stream, hosts)
     places: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for stream in streams:
         for other in places.setdefault((stream["group"], stream["port"]), []):
             if _meet(stream, other, inventory):
-                raise McastError(f"streams.{streams_of.half_of(stream['name'])}", (
+                raise McastError(f"streams.{streams_of.base_name(stream['name'])}", (
                     f"has the group and port of {other['name']}, and other senders: their receivers would get the "
                     "datagrams of both. Name sources, take another group or port, or make them one stream"))
         places[stream["group"], stream["port"]].append(stream)
@@ -45,7 +46,7 @@ def _meet(one: dict[str, Any], other: dict[str, Any], inventory: Inventory) -> b
 
 
 def _hears(stream: dict[str, Any], other: dict[str, Any], inventory: Inventory) -> bool:
-    family = "ipv6" if ":" in stream["group"] else "ipv4"
+    family = group.family(stream["group"])
     strangers = [(host, end) for host, end in other["senders"].items() if host not in stream["senders"]]
     return any(_lets_in(stream, end["address"]) and _is_near(
         family, [inventory.segment(host, end["interface"])],
@@ -54,9 +55,10 @@ def _hears(stream: dict[str, Any], other: dict[str, Any], inventory: Inventory) 
 
 
 def _lets_in(stream: dict[str, Any], address: str | None) -> bool:
-    """Whether the source filter of a stream may let an address in; one that is not known is given the benefit."""
-    return address is not None and (address in stream["sources"]) == (stream["filter_mode"] == "include") or (
-        address is None and not stream["sources"])
+    """Whether the source filter of a stream may let an address in; an unknown one only where there is no list."""
+    if address is None:
+        return not stream["sources"]
+    return streams_of.lets_through(stream["filter_mode"], stream["sources"], address)
 
 
 def _is_near(family: str, senders: Iterable[str | None], receivers: Iterable[str | None], inventory: Inventory) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
-from ..module_utils import expect
+from ..module_utils import expect, group
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
 from ..module_utils.topology import SWITCH, kernel_name
@@ -50,9 +50,9 @@ class Inventory(NamedTuple):
             found += [each] if each in self.groups["all"] else self.groups[each]
         return list(dict.fromkeys(found))
 
-    def halves(self, name: str) -> list[dict[str, Any]]:
+    def named(self, name: str) -> list[dict[str, Any]]:
         """The settled streams that a name stands for: one, or one of each family."""
-        return [stream for stream in self.streams if name in (stream["name"], streams_of.half_of(stream["name"]))]
+        return [stream for stream in self.streams if name in (stream["name"], streams_of.base_name(stream["name"]))]
 
     def segment(self, host: str, interface: str | None) -> str | None:
         """The segment on which an interface is, where the inventory says so."""
@@ -89,7 +89,7 @@ class State:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self.filters: dict[tuple[str, str], Filter] = {}  # of receivers, by host and stream
-        self.left: dict[tuple[str, str], Filter] = {}  # the same at the beginning of the step
+        self.before: dict[tuple[str, str], Filter] = {}  # the same at the beginning of the step
         self.queriers: dict[tuple[str, str], dict[str, Any]] = {}  # the settings that each had last, by host, interface
         self.querying: set[tuple[str, str]] = set()
         self.sent: dict[tuple[str, str], dict[str, Any]] = {}  # options of senders, by host and stream
@@ -201,14 +201,14 @@ def subjects(path: str, inventory: Inventory, state: State, host: str, name: str
     if name is None:
         yield Subject(inventory, state, host, None, None, list(known)[0] if len(known) == 1 else None, None)
         return
-    halves = inventory.halves(name)
+    halves = inventory.named(name)
     for stream in halves:
-        family = "ipv6" if ":" in stream["group"] else "ipv4"
-        yield Subject(inventory, state, host, stream["name"], stream, _seen_at(inventory, host, stream), family)
+        yield Subject(inventory, state, host, stream["name"], stream, _seen_at(inventory, host, stream),
+                      group.family(stream["group"]))
     if halves:
         return
     interface, slash, half = name.partition("/")
-    expect.choice(path, interface, [*known, *dict.fromkeys(streams_of.half_of(each["name"])
+    expect.choice(path, interface, [*known, *dict.fromkeys(streams_of.base_name(each["name"])
                                                            for each in inventory.streams)])
     families = inventory.segments if host == SWITCH else {
         each: inventory.segments.get(body.get("segment"), body) for each, body in known.items()}

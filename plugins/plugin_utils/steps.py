@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, NamedTuple
 
-from ..module_utils import expect, programs
+from ..module_utils import expect, group, programs
 from ..module_utils import stream as streams_of
 from ..module_utils.error import McastError
 from . import expectations
-from .scene import FAMILIES, Filter, Inventory, State
+from .scene import Filter, Inventory, State
 
 # Those of every run and of streams that run by themselves, in their order; nothing is judged in the first and the last.
 SETUP, TEARDOWN = "setup", "teardown"
@@ -79,7 +79,7 @@ class _Reader:
         else:
             self._names.append(name)
         self._acts.setdefault(name, {})
-        self._state.left = dict(self._state.filters)
+        self._state.before = dict(self._state.filters)
         for act, read in ACTS.items():
             if step.get(act) is not None:
                 read(self, f"{path}.{act}", name, step[act])
@@ -124,10 +124,9 @@ class _Reader:
         for here, host, stream, given in self._ends(path, value, "receivers"):
             wanted = _filter(here, stream, given)
             self._state.filters[host, stream["name"]] = wanted
-            self._of(step, host).started[streams_of.program_name("receiver", stream["name"])] = {"receiver": {
-                "group": stream["group"], "port": stream["port"],
-                "interface": stream["receivers"][host]["interface"], "filter_mode": wanted.mode,
-                "sources": list(wanted.sources)}}
+            duty = {**stream, **stream["receivers"][host], "foreign": False, "filter_mode": wanted.mode,
+                    "sources": list(wanted.sources)}
+            self._of(step, host).started.update(streams_of.programs([duty], "receiver"))
 
     def leave(self, path: str, step: str, value: Any) -> None:
         for name, host in self._received(path, value):
@@ -148,13 +147,12 @@ class _Reader:
 
     def send(self, path: str, step: str, value: Any) -> None:
         for here, host, stream, given in self._ends(path, value, "senders"):
-            options = {"group": stream["group"], "port": stream["port"],
-                       "interface": stream["senders"][host]["interface"],
-                       **{key: stream[key] for key in ("ttl", "count", "interval", "payload")}, **given}
-            name = streams_of.program_name("sender", stream["name"])
-            _check_program(here, name, {"sender": options})
-            self._state.sent[host, stream["name"]] = options
-            self._of(step, host).sent[name] = {"sender": options}
+            duty = {**stream, **stream["senders"][host], "foreign": False}
+            (name, body), = streams_of.programs([duty], "sender").items()
+            body["sender"].update(given)
+            _check_program(here, name, body)
+            self._state.sent[host, stream["name"]] = body["sender"]
+            self._of(step, host).sent[name] = body
 
     def stop_sending(self, path: str, step: str, value: Any) -> None:
         for here, host, stream, given in self._ends(path, value, "senders"):
@@ -179,10 +177,10 @@ class _Reader:
                         yield where, host, stream, expect.mapping(where, options or {})
 
     def _named(self, path: str, name: str) -> list[dict[str, Any]]:
-        halves = self._inventory.halves(name)
+        halves = self._inventory.named(name)
         if not halves:
             expect.choice(path, name, list(dict.fromkeys(
-                streams_of.half_of(each["name"]) for each in self._inventory.streams)))
+                streams_of.base_name(each["name"]) for each in self._inventory.streams)))
         self._streams.update(each["name"] for each in halves)
         return halves
 
@@ -258,7 +256,7 @@ def _filter(path: str, stream: dict[str, Any], given: dict[str, Any]) -> Filter:
     (mode, stated), = given.items()
     own = streams_of.of_family(expect.texts(f"{path}.{mode}", stated), stream["group"])
     if mode == "include" and not own or stated and not own:
-        family = FAMILIES[":" in stream["group"]]
+        family = group.family(stream["group"])
         raise McastError(f"{path}.{mode}", f"has no source for {stream['group']}; name senders, or an {family} address")
     return Filter(mode, tuple(streams_of.source_address(f"{path}.{mode}", stream, each) for each in own))
 

@@ -60,6 +60,8 @@ def facts(*messages, flows=(), datagrams=None, report=None, version=3, limits=(2
             "limits": dict(zip(("igmp_qrv", "mld_qrv"), limits))}
 
 
+AFTER_ADDRESS = message(9, "mldv2_report", records=[
+    {"type": "to_ex", "group": group, "sources": []} for group in (G6, "ff02::1:ff00:1")])
 JOIN, JOINS = {"kinds": "igmpv3_report", "group": G, "record": "to_ex"}, (message(1), message(2))
 V3 = {"interface": "eth0", "group": G, "change": "join"}
 V6 = dict(V3, group=G6)
@@ -150,6 +152,13 @@ ROWS = [
      True, "1 igmpv2_leave"),
     ("reports", V3, facts(message(1, "igmpv1_report", None, destination=G), version=1), True, "1 igmpv1_report"),
     ("reports", V6, facts(*(message(n, "mldv2_report", group=G6) for n in (1, 2))), True, "2 mldv2_report to_ex"),
+    ("reports", V6, facts(*(message(n, "mldv2_report", group=G6) for n in (1, 2, 3))), False, "3 mldv2_report to_ex"),
+    # One of them repeats all that the host has joined, once its address has come up.
+    ("reports", V6, facts(*(message(n, "mldv2_report", group=G6) for n in (1, 2)), AFTER_ADDRESS), True,
+     "3 mldv2_report to_ex"),
+    ("reports", V6, facts(*(message(n, "mldv2_report", group=G6) for n in (1, 2, 3)), AFTER_ADDRESS), False,
+     "4 mldv2_report to_ex"),
+    ("reports", V6, facts(AFTER_ADDRESS), False, "1 mldv2_report to_ex"),
     ("reports", V6, facts(message(1, "mldv2_report", group=G6)), False, "1 mldv2_report"),
     # The query that made it fall back came before the capture.
     ("reports", V6, facts(message(1, "mldv1_report", None, G6, destination=G6)), True, "1 mldv1_report"),

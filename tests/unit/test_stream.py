@@ -175,7 +175,7 @@ def test_a_group_of_each_family_makes_two_streams():
     assert [(each["name"], each["group"], each["sources"]) for each in found] == [
         ("hello/ipv4", "239.0.0.100", ["192.168.122.181", "10.0.0.9"]),
         ("hello/ipv6", "ff15::100", ["fd00:122::1", "fd00::9"])]
-    assert {stream.half_of(each["name"]) for each in found} == {"hello"}
+    assert {stream.base_name(each["name"]) for each in found} == {"hello"}
     assert settle(group=["ff15::100"])["name"] == "hello"
 
 
