@@ -22,10 +22,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        unused, args = self.validate_argument_spec(argument_spec=act.SPEC)
-        if not any(args.values()):
-            return dict(result, changed=False, reports={})
+        unused, args = self.validate_argument_spec(
+            argument_spec=act.SPEC, mutually_exclusive=[("duties", name) for name in act.SPEC if name != "duties"])
         try:
+            if args["duties"]:
+                args = _checked("duties", act.SPEC, args["duties"])
+            if not any(args.values()):
+                return dict(result, changed=False, reports={})
             for name, given in args["interfaces"].items():
                 settings = expect.mapping(f"interfaces.{name}", given or {})
                 args["interfaces"][name] = _checked(f"interface {name}", interface.SPEC, dict(settings, name=name))

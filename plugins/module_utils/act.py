@@ -11,6 +11,7 @@ from .firewall import nftables
 
 # Options of the module `act`, as Ansible's argument specs have them.
 SPEC = {
+    "duties": {"type": "dict"},  # the others in one; the action plugin takes them apart
     "interfaces": {"type": "dict", "default": {}},
     "firewall": {"type": "dict"},
     "started": {"type": "dict", "default": {}},

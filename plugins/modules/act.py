@@ -20,6 +20,10 @@ attributes:
 extends_documentation_fragment:
   - mcast.lab.attributes.full
 options:
+  duties:
+    description: All other options in one mapping, instead of them, such as a part of what M(mcast.lab.plan) returns as
+      C(duties).
+    type: dict
   interfaces:
     description: Interfaces by name, each a mapping of options of M(mcast.lab.interface).
     type: dict

@@ -62,8 +62,7 @@ class Bundle:
 
     def planned(self, host: str | None = None, phase: str | None = None) -> list[dict[str, Any]]:
         """The planned checks, of one host and phase or of all."""
-        return [check for check in self._plan()["checks"]
-                if host in (None, check["host"]) and phase in (None, check["phase"])]
+        return self._plan(host, phase)["checks"]
 
     def add_result(self, result: dict[str, Any]) -> None:
         """Append one result."""
@@ -208,8 +207,8 @@ class Bundle:
         if self._is_there("results.json"):
             raise McastError(self.path, "has its verdict already, and changes no more; a run needs a folder of its own")
 
-    def _plan(self) -> dict[str, Any]:
-        return bundle_read.plan(self._read("plan.json"), self._at("plan.json"))
+    def _plan(self, host: str | None = None, phase: str | None = None) -> dict[str, Any]:
+        return bundle_read.plan(self._read("plan.json"), self._at("plan.json"), host, phase)
 
     def _manifest(self, data: bytes) -> dict[str, Any]:
         path = self._at(seal.MANIFEST)

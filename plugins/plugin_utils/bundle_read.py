@@ -22,15 +22,20 @@ _CHECK = ("id", "host", "phase", "check", "description", "severity")
 _EVENT = ("event", "host", "phase", "task", "message", "time")
 
 
-def plan(content: Any, path: str) -> dict[str, Any]:
-    """plan.json: ``{checks, marks}``, see bundle.py."""
-    _mapping(path, content)
-    for number, check in enumerate(_list(path, content, "checks")):
-        _mapping(f"{path} checks[{number}]", check, _CHECK)
-        _seconds(f"{path} checks[{number}]", check.get("wait", 0), "wait")
+def plan(content: Any, path: str, host: str | None = None, phase: str | None = None) -> dict[str, Any]:
+    """plan.json: ``{checks, marks}``, see bundle.py. host, phase: leave out the checks of others, which are not looked
+    at: of many hosts, each reads the file in each phase."""
+    checks = []
+    for number, check in enumerate(_list(path, _mapping(path, content), "checks")):
+        thing = f"{path} checks[{number}]"
+        _mapping(thing, check)
+        if host in (None, check.get("host")) and phase in (None, check.get("phase")):
+            _mapping(thing, check, _CHECK)
+            _seconds(thing, check.get("wait", 0), "wait")
+            checks.append(check)
     for number, mark in enumerate(_list(path, content, "marks")):
         _mapping(f"{path} marks[{number}]", mark, ("host", "phase"))
-    return content
+    return {"checks": checks, "marks": content["marks"]}
 
 
 def manifest(content: Any, path: str) -> dict[str, Any]:

@@ -20,6 +20,8 @@ PYTHON = {"ansible_become": True, "ansible_become_method": "sudo"}
 WAYS = {"a fork": {}, "a Python": PYTHON, "a module": {"ansible_become": True, "ansible_become_method": "su"}}
 # options, what the message says
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"duties": {**ALL, "stoped": ["x"]}}, "duties: stoped. Supported parameters include: "),
+    ({"duties": ALL, "ended": ["x"]}, "parameters are mutually exclusive: duties|ended"),
     ({"interfaces": {"eth0": {"mtuu": 1}}}, "interface eth0: mtuu. Supported parameters include: "),
     ({"interfaces": {"eth0": {"igmp_version": 9}}}, "interface eth0: value of igmp_version must be one of: 0, 1, 2, 3"),
     ({"interfaces": {"eth0": ["up"]}}, "interfaces.eth0: expected a mapping"),
@@ -62,7 +64,7 @@ def link(ip: Callable[..., Any], host: str) -> dict[str, Any]:
 def test_a_phase_from_beginning_to_end(host, act, ip, way):
     looked, = act(ALL, tasks={"check_mode": True}, **WAYS[way])
     assert looked["changed"] and link(ip, host)["mtu"] == 1500 and not os.path.exists(f"/run/mcast/{inode(host)}")
-    begun, again = act(ALL, ALL, **WAYS[way])
+    begun, again = act(ALL, {"duties": ALL}, **WAYS[way])
     assert (begun["changed"], again["changed"]) == (True, False), begun
     assert begun["diff"] == looked["diff"]
     assert set(begun["diff"]["after"]) == {"eth0", "inet mcast_lab", "news", "wire"}
@@ -87,7 +89,8 @@ def inode(host: str) -> int:
 
 def test_bad_input_is_refused_and_changes_nothing(host, act, ip):
     """Also where the rest of the task is right."""
-    both = [{**ALL, **options, "interfaces": {**ALL["interfaces"], **options.get("interfaces", {})}}
+    both = [options if "duties" in options else
+            {**ALL, **options, "interfaces": {**ALL["interfaces"], **options.get("interfaces", {})}}
             for options, unused in REFUSED]
     for (options, says), result in zip(REFUSED, act(*both)):
         assert result["failed"] and says in result["msg"] and "\n" not in result["msg"], (options, result)

@@ -203,8 +203,11 @@ if [ -n "$a" ]; then
 else echo "$m missing vtysh"
 fi
 """ % (VTYSH_LIMIT, " ".join("-c '%s'" % command for command in frr.COMMANDS), SILENT)
-_SHELL_PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
-                "reports": re.compile(r"/run/mcast/\d+/[^/]+/(report|exit)\.json\Z")}
+# Of each source that has more than one path, what its paths match.
+_PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
+          "reports": re.compile(r"/run/mcast/\d+/[^/]+/(report|exit)\.json\Z"),
+          **{source.name: re.compile(re.escape(source.path).replace(r"\*", "[^/]+") + r"\Z")
+             for source in SOURCES if source.kind == "glob"}}
 
 _SCRIPT = r"""
 LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
@@ -252,9 +255,7 @@ class _Paths:
 
     def __init__(self, asked):
         self._exact = {source.path: source.name for source in asked if source.kind == "file"}
-        self._patterns = [(re.compile(re.escape(source.path).replace(r"\*", "[^/]+") + r"\Z"), source.name)
-                          for source in asked if source.kind == "glob"]
-        self._patterns += [(_SHELL_PATHS[source.name], source.name) for source in asked if source.name in _SHELL_PATHS]
+        self._patterns = [(_PATHS[source.name], source.name) for source in asked if source.name in _PATHS]
 
     def name(self, path):
         if path not in self._exact:
