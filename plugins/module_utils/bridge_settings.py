@@ -10,6 +10,7 @@ from . import expect, group
 from .error import McastError
 from .kernel.bridges import ROUTER
 from .packet.membership import decode_code
+from .querier_defaults import QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 
 ROUTERS = ROUTER[:3]
 _DAY = 24 * 3600
@@ -43,8 +44,6 @@ CODES = (
         Code(option, ("mld_version", 1), 1000, 65535), Code(option, ("mld_version", 2), 1000, 65535, 16))),
 )
 _RFC = {"igmp_version": 9776, "mld_version": 9777}
-ROBUSTNESS = 2  # what the bridge's own queries say (br_ip4_multicast_alloc_query)
-_RESPONSE = 10.0  # RFC 9776 section 8.3
 
 
 def check(path, options):
@@ -143,7 +142,7 @@ def _derived(settings):
     query = settings.get("query_interval")
     if query is None:
         return {}
-    response = settings.get("query_response_interval", min(_RESPONSE, query / 2))
+    response = settings.get("query_response_interval", min(QUERY_RESPONSE_INTERVAL, query / 2))
     return {"query_response_interval": response, "startup_query_interval": max(1.0, query / 4),
             "membership_interval": ROBUSTNESS * query + response,
             "querier_interval": ROBUSTNESS * query + response / 2}

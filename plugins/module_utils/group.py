@@ -60,6 +60,7 @@ _NAMES = {
 # The same in every IPv6 scope (ff0X::), keyed by the group identifier.
 _NAMES_ANY_SCOPE = {0xc: "ssdp", 0xfb: "mdns", 0x101: "ntp", 0x116: "slp", 0x181: "ptp-primary"}
 _SOLICITED_NODE = ipaddress.ip_network("ff02::1:ff00:0/104")
+_KERNEL_OWN = {"224.0.0.1", "224.0.0.106", "ff01::1", "ff01::2", "ff02::1", "ff02::2", "ff02::6a", "ff05::2"}
 _SSM_IPV4 = ipaddress.ip_network("232.0.0.0/8")
 
 
@@ -145,10 +146,10 @@ def is_reported(group):
 def is_kernel_own(group):
     """True for what a Linux kernel joins for itself on every interface that is up: all-systems, all-nodes and
     the solicited-node groups of its addresses (net/ipv4/igmp.c ip_mc_up, net/ipv6/mcast.c ipv6_mc_up,
-    net/ipv6/addrconf.c addrconf_join_solict), and the router groups once it forwards."""
+    net/ipv6/addrconf.c addrconf_join_solict); the IPv6 router groups once it forwards (addrconf.c dev_forward_change);
+    and the all-snoopers groups on a bridge that snoops (net/bridge/br_multicast.c br_multicast_join_snoopers)."""
     address = parse(group)
-    return str(address) in ("224.0.0.1", "ff01::1", "ff02::1", "ff01::2", "ff02::2", "ff05::2") or (
-        address.version == 6 and address in _SOLICITED_NODE)
+    return str(address) in _KERNEL_OWN or address.version == 6 and address in _SOLICITED_NODE
 
 
 @lru_cache(maxsize=4096)

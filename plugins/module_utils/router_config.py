@@ -11,6 +11,13 @@ import ipaddress
 from . import expect
 from . import group as groups_of
 from .error import McastError
+from .querier_defaults import (
+    IGMP_VERSION,
+    LAST_MEMBER_QUERY_INTERVAL,
+    QUERY_INTERVAL,
+    QUERY_RESPONSE_INTERVAL,
+    ROBUSTNESS,
+)
 
 BACKENDS = ("frr", "smcroute", "pimd")
 IGMP = ("version", "query_interval", "query_response_interval", "last_member_query_interval",
@@ -116,7 +123,8 @@ def _igmp(backend, given):
     limits = {"version": (2, 3, int), "query_interval": (1, 65535, int), "last_member_query_count": (1, 255, int),
               "query_response_interval": (0.1, 6553.5, float), "last_member_query_interval": (0.1, 6553.5, float)}
     igmp = {key: expect.number("igmp.%s" % key, given[key], *limits[key]) for key in IGMP if given.get(key) is not None}
-    response, interval = igmp.get("query_response_interval", 10), igmp.get("query_interval", 125)
+    response, interval = (igmp.get(key, default) for key, default in (
+        ("query_response_interval", QUERY_RESPONSE_INTERVAL), ("query_interval", QUERY_INTERVAL)))
     if backend == "frr" and response > interval:
         raise McastError("igmp.query_response_interval", "is %g s%s, longer than the query interval of %g s; members "
                          "could not answer before the next query (RFC 9776 section 8.3)" % (
@@ -151,11 +159,12 @@ def _route(path, value, interfaces):
     return {"group": str(group), "source": str(source) if source else None, "incoming": incoming, "outgoing": outgoing}
 
 
-# FRR's own defaults (doc/user/pim.rst). All is told, so that a daemon that runs comes to the same as a new one.
-_FRR = (("version", "version %d", 1, 3), ("query_interval", "query-interval %d", 1, 125),
-        ("query_response_interval", "query-max-response-time %d", 10, 10),
-        ("last_member_query_interval", "last-member-query-interval %d", 10, 1),
-        ("last_member_query_count", "last-member-query-count %d", 1, 2))
+# FRR's defaults are those of the RFC (doc/user/pim.rst). All are set, so that a daemon that runs already comes to the
+# same as a new one. Name, command, units in a second (of a count, 1), default.
+_FRR = (("version", "version %d", 1, IGMP_VERSION), ("query_interval", "query-interval %d", 1, QUERY_INTERVAL),
+        ("query_response_interval", "query-max-response-time %d", 10, QUERY_RESPONSE_INTERVAL),
+        ("last_member_query_interval", "last-member-query-interval %d", 10, LAST_MEMBER_QUERY_INTERVAL),
+        ("last_member_query_count", "last-member-query-count %d", 1, ROBUSTNESS))
 
 
 def frr(settings):

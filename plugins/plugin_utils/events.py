@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..module_utils import expect, group
 from ..module_utils.error import McastError
-from ..module_utils.traffic.querier_defaults import ROBUSTNESS
+from ..module_utils.querier_defaults import ROBUSTNESS
 from .checks.packets import RECORDS, REPORTS
 from .scene import FAMILIES, NEWEST, Filter, Subject
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 
-from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
-from .fleet_groups import holder, of_kernel
+from ..module_utils import group as groups_of
+from ..module_utils.querier_defaults import QUERY_INTERVAL
+from .fleet_groups import holder
 
 # From which part of a limit on it is near.
 NEAR = 0.8
@@ -38,7 +39,7 @@ class _Fleet:
         """Yields (host, facts, membership)."""
         for host, facts in self.hosts.items():
             for row in facts.get("memberships", ()):
-                if not (besides_kernel and of_kernel(row["group"])):
+                if not (besides_kernel and groups_of.is_kernel_own(row["group"])):
                     yield host, facts, row
 
     def segment(self, host, interface):
@@ -257,7 +258,7 @@ def _limits(fleet):
             continue
         most, held = facts["limits"].get("igmp_max_memberships"), {}
         for row in facts.get("memberships", ()):
-            if row["family"] == "ipv4" and not of_kernel(row["group"]):
+            if row["family"] == "ipv4" and not groups_of.is_kernel_own(row["group"]):
                 held.setdefault(holder(facts, row)["value"], []).append(row["group"])
         for process, groups in held.items():
             count = sum(one["process"] == process and process is not None for one in facts["sockets"])

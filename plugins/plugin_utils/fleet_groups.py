@@ -3,19 +3,7 @@
 """Who is a member of what, over all hosts: pure functions of the facts of each."""
 from __future__ import annotations
 
-import ipaddress
-
 from ..module_utils import group as groups_of
-
-# What every host joins by itself (RFC 1112 section 7.2, RFC 4291 section 2.8), and every router.
-_KERNEL = {"224.0.0.1", "ff01::1", "ff02::1", "224.0.0.2", "ff01::2", "ff02::2", "ff05::2", "224.0.0.106", "ff02::6a"}
-_SOLICITED_NODE = ipaddress.ip_network("ff02::1:ff00:0/104")
-
-
-def of_kernel(group):
-    """Whether the kernel joins the group by itself."""
-    address = groups_of.parse(group)
-    return group in _KERNEL or address.version == 6 and address in _SOLICITED_NODE
 
 
 def groups(hosts):
@@ -41,7 +29,7 @@ def groups(hosts):
 def holder(facts, membership):
     """Who holds a membership: ``{value, basis}``. No file of the kernel says it: exact for what only the kernel holds,
     inferred from who listens to the group, unknown where several might or none can be seen."""
-    if of_kernel(membership["group"]):
+    if groups_of.is_kernel_own(membership["group"]):
         return {"value": "kernel", "basis": "exact" if membership["users"] == 1 else "inferred"}
     listening = [row for row in facts.get("sockets", ()) if row["process"] is not None]
     bound = {row["process"] for row in listening if row["address"] == membership["group"]}

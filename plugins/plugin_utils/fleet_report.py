@@ -10,7 +10,6 @@ from typing import Any
 
 from ..module_utils import group as groups_of
 from . import neutral
-from .fleet_groups import of_kernel
 
 COLUMNS = ("host", "interface", "group", "mode", "sources", "process", "basis", "name")
 CHANGES = ("joined", "left", "moved", "appeared", "vanished", "unknown")
@@ -123,7 +122,7 @@ def table(fleet, changed):
     rows = [("GROUP", "HOSTS", "INTERFACES", "PROCESSES", "WHO")]
     own = 0
     for group, members in fleet["groups"].items():
-        if of_kernel(group):
+        if groups_of.is_kernel_own(group):
             own += 1
             continue
         hosts = {member["host"] for member in members}

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..module_utils.error import McastError
+from ..module_utils.querier_defaults import IGMP_VERSION, LAST_MEMBER_QUERY_INTERVAL, MLD_VERSION, QUERY_INTERVAL
 from ..module_utils.stream import program_name
-from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
 
 _PROGRAM = "querier"
 
@@ -32,7 +32,8 @@ _OF_FRR = {
     "igmp_version": "version", "query_interval": "query_interval", "query_response_interval": "query_response_interval",
     "last_member_query_interval": "last_member_query_interval", "last_member_query_count": "last_member_query_count",
 }
-_DEFAULTS = {"igmp_version": 3, "mld_version": 2, "query_interval": QUERY_INTERVAL, "last_member_query_interval": 1}
+_DEFAULTS = {"igmp_version": IGMP_VERSION, "mld_version": MLD_VERSION, "query_interval": QUERY_INTERVAL,
+             "last_member_query_interval": LAST_MEMBER_QUERY_INTERVAL}
 
 
 def parts(querier: dict[str, Any], interfaces: list[str], routes: bool, stopped: bool = False) -> Parts:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..module_utils import expect, routing, stream, topology
-from ..module_utils.traffic.querier_defaults import QUERY_INTERVAL
+from ..module_utils.querier_defaults import QUERY_INTERVAL
 from . import scene
 
 

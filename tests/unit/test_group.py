@@ -161,7 +161,8 @@ def test_ranges(address, scope, ssm, link_local, reported, name):
 @pytest.mark.parametrize(("address", "own"), [
     ("224.0.0.1", True), ("224.0.0.2", False), ("224.0.0.22", False), ("239.0.0.100", False), ("ff01::1", True),
     ("ff02::1", True), ("ff02::2", True), ("ff05::2", True), ("ff02::1:ff00:0", True), ("ff02::1:ffff:ffff", True),
-    ("ff02::1:fe00:1", False), ("ff02::2:ff00:1", False), ("ff02::16", False), ("ff15::1", False),
+    ("224.0.0.106", True),
+    ("ff02::6a", True), ("ff02::1:fe00:1", False), ("ff02::2:ff00:1", False), ("ff02::16", False), ("ff15::1", False),
 ])
 def test_what_the_kernel_joins_for_itself(address, own):
     assert group.is_kernel_own(address) is own

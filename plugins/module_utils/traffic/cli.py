@@ -12,8 +12,8 @@ import sys
 from typing import Any, NamedTuple, NoReturn
 
 from ..error import McastError
+from ..querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from . import program, supervise, zipapp
-from .querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 
 
 # Each program is read when it is asked for: on the way to a host nothing is compiled beforehand, and the querier alone

@@ -12,7 +12,7 @@ from ..packet import igmp, ip, mld
 from ..packet.checksum import is_good, pseudo_header, remainder
 from ..packet.malformed import Malformed, Snapped
 from ..packet.membership import decode_code
-from .querier_defaults import QUERY_INTERVAL, ROBUSTNESS
+from ..querier_defaults import QUERY_INTERVAL, ROBUSTNESS
 
 ALL_SYSTEMS = {4: "224.0.0.1", 6: "ff02::1"}
 PROTOCOLS = {4: "IGMP", 6: "MLD"}

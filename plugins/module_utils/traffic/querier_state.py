@@ -10,8 +10,8 @@ import ipaddress
 from typing import NamedTuple
 
 from ..error import McastError
+from ..querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from . import querier_message as messages
-from .querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from .querier_group import EXCLUDE, Group
 from .querier_message import MOST_SOURCES, PROTOCOLS, VERSIONS, Query, newest
 

@@ -8,8 +8,8 @@ import zipfile
 
 _PACKAGE = "mcast"
 _MODULES = ("error.py", "group.py", "packet/address.py", "packet/checksum.py", "packet/igmp.py", "packet/ip.py",
-            "packet/malformed.py", "packet/membership.py", "packet/mld.py", "traffic/capture.py", "traffic/cli.py",
-            "traffic/inbox.py", "traffic/program.py", "traffic/querier.py", "traffic/querier_defaults.py",
+            "packet/malformed.py", "packet/membership.py", "packet/mld.py", "querier_defaults.py",
+            "traffic/capture.py", "traffic/cli.py", "traffic/inbox.py", "traffic/program.py", "traffic/querier.py",
             "traffic/querier_group.py", "traffic/querier_message.py", "traffic/querier_state.py",
             "traffic/receiver.py", "traffic/sender.py", "traffic/sockets.py", "traffic/supervise.py",
             "traffic/zipapp.py")

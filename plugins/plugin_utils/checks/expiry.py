@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 from ...module_utils import expect
-from ...module_utils.bridge_settings import ROBUSTNESS
+from ...module_utils.querier_defaults import ROBUSTNESS
 from .base import group_option
 from .mdb import OnBridge, shown
 

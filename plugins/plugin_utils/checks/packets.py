@@ -16,6 +16,7 @@ from ...module_utils.packet.checksum import BAD, UNFINISHED
 from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.datagram import Datagram
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
+from ...module_utils.querier_defaults import ROBUSTNESS
 from .base import Check, count_option, flag_option, group_option, member_before, mode_option, port_option
 
 RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
@@ -375,7 +376,6 @@ REPORTS = {
 
 # The default of RFC 9776 section 8.1 and RFC 9777 section 9.1, and of Linux. Network namespaces have no file
 # mld_qrv of their own.
-_ROBUSTNESS = 2
 
 
 class Reports(Packets):
@@ -428,7 +428,7 @@ class Reports(Packets):
             return kind, None, destination, None, 1 if amount else 0
         if self.exact is False:
             return kind, None, destination, None, 1
-        robustness = facts["limits"].get("igmp_qrv" if family == "ipv4" else "mld_qrv") or _ROBUSTNESS
+        robustness = facts["limits"].get("igmp_qrv" if family == "ipv4" else "mld_qrv") or ROBUSTNESS
         record = records[self.filter_mode or "exclude"]
         if queries:
             return kind, record, destination, None, 1
