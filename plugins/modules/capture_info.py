@@ -271,6 +271,10 @@ messages:
     protocol:
       description: V(igmp), V(mld), V(pim), V(udp); null where the packet does not get so far.
       type: str
+    version:
+      description: The version of the protocol - V(1) to V(3) of IGMP, V(1) or V(2) of MLD, what a PIM message says;
+        null where the kind of message has none.
+      type: int
     kind:
       description:
         - IGMP - V(igmpv1_query), V(igmpv2_query), V(igmpv3_query), V(igmpv1_report), V(igmpv2_report),

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import tempfile
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel.sources import MARK
-from ..module_utils.packet import moment
-from ..module_utils.packet.capture import read
+from ..module_utils.packet.capture import Decoder
 
 _HEARD, _DONE = MARK + " heard ", MARK + " listened"
 # A part of the script of sources.py, in whose variables it speaks. It listens on the interfaces that have a link-layer
@@ -69,7 +69,8 @@ def _messages(name, text):
     with tempfile.NamedTemporaryFile(prefix="mcast") as file:
         file.write(capture)
         file.flush()
-        return read(file.name, kinds=["igmp", "mld"])["messages"]
+        with contextlib.closing(Decoder(file.name, kinds=["igmp", "mld"])) as decoder:
+            return decoder.read()["messages"]
 
 
 def _told(messages):
@@ -78,10 +79,10 @@ def _told(messages):
         if not message["kind"].endswith("_query"):
             continue
         who = "ipv4" if message["protocol"] == "igmp" else "ipv6", message["source"]
-        versions[who] = int(message["kind"][-len("1_query")])
+        versions[who] = message["version"]
         times.setdefault(who, [])
         if message["query"] == "general":
-            times[who].append(moment.parse(message["time"], "time"))
+            times[who].append(message["time"])
     return [{"family": family, "address": address, "version": versions[family, address],
              "interval": round((seen[-1] - seen[-2]) / 1e9, 3) if len(seen) > 1 else None}
             for (family, address), seen in sorted(times.items())]

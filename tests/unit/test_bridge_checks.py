@@ -157,7 +157,7 @@ def test_querier(params, found, lives, none, actual):
 def test_a_query_in_a_capture_is_as_good(monkeypatch, params, found, queries, ended, passed, actual):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
-    messages = [{"query": "general", "kind": "igmpv3_query", "source": source, "time": "%.9f" % (now - ago),
+    messages = [{"query": "general", "kind": "igmpv3_query", "source": source, "time": round((now - ago) * 1e9),
                  "interval": interval} for source, ago, interval in queries]
     told = facts(queriers=found)
     told["captures"] = {"wire": {"report": {"ended": ended and {"time": now, "reason": ended}},

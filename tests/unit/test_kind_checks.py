@@ -23,7 +23,7 @@ def held(*processes, group=G, interface="eth0"):
 
 
 def message(second, kind, query=None):
-    return {"time": "%d.%09d" % (BEGIN + int(second), second % 1 * 1e9), "kind": kind, "protocol": "igmp",
+    return {"time": BEGIN * 10 ** 9 + round(second * 1e9), "kind": kind, "protocol": "igmp",
             "query": query, "source": "10.0.0.2", "group": None if query else G, "records": [], "number": 1,
             "details": {}}
 

@@ -18,7 +18,7 @@ def message(number, kind="igmpv3_report", record="to_ex", group=G, **more):
     protocol = "mld" if kind.startswith("mld") else "igmp"
     records = [{"type": record, "group": group, "sources": more.pop("sources", [])}] if record else []
     return dict({
-        "number": number, "time": "%d.000000000" % (1700000000 + number), "kind": kind, "protocol": protocol,
+        "number": number, "time": (1700000000 + number) * 10 ** 9, "kind": kind, "protocol": protocol,
         "source": "10.0.0.2", "destination": "224.0.0.22" if protocol == "igmp" else "ff02::16", "ttl": 1,
         "router_alert": True, "source_mac": OWN, "destination_mac": "01:00:5e:00:00:16", "query": None,
         "group": None if record else group, "records": records, "details": {}}, **more)

@@ -37,7 +37,8 @@ def read(path: str, **options: Any) -> dict[str, Any]:
     Returns the dict that the module capture_info documents. Raises McastError where an option is wrong or the file is
     no capture."""
     with contextlib.closing(Decoder(path, **options)) as decoder:
-        return decoder.read()
+        found = decoder.read()
+    return dict(found, messages=[moment.readable(message) for message in found["messages"]])
 
 
 class Decoder:
@@ -58,7 +59,8 @@ class Decoder:
 
     def read(self) -> dict[str, Any]:
         """Read what the file holds beyond what was read before; where that was something, the file must be a pcap that
-        is not packed. Returns what all of it says, as the module capture_info documents it."""
+        is not packed. Returns what all of it says, as the module capture_info documents it, except that the time
+        of a message is a number of nanoseconds, or None."""
         capture, choice = self._capture, self._choice
         self._reading.run(_chosen(capture, choice))
         if capture.named_interfaces and choice.interface not in {None} | capture.interface_names:

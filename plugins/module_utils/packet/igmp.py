@@ -18,7 +18,7 @@ OTHER_KINDS.update((kind, "igmpv0") for kind in range(0x10))
 # The least bytes of those that have more than router discovery's 4.
 _LEAST = {0x13: 8, 0x14: 8, 0x1e: 24, 0x1f: 24}
 _LEAST.update(dict.fromkeys(range(0x10), 20))
-_GROUP_KINDS = {0x12: "igmpv1_report", 0x16: "igmpv2_report", 0x17: "igmpv2_leave"}
+_GROUP_KINDS = {0x12: ("igmpv1_report", 1), 0x16: ("igmpv2_report", 2), 0x17: ("igmpv2_leave", 2)}
 
 
 def parse(payload, length, message):
@@ -30,11 +30,11 @@ def parse(payload, length, message):
     if kind == 0x11:
         _query(payload, length, message)
     elif kind in _GROUP_KINDS:
-        message["kind"] = _GROUP_KINDS[kind]
+        message["kind"], message["version"] = _GROUP_KINDS[kind]
         _need(payload)
         read_group(payload[4:8], message)
     elif kind == 0x22:
-        message["kind"] = "igmpv3_report"
+        message["kind"], message["version"] = "igmpv3_report", 3
         _need(payload)
         read_records(payload, 4, message)
     else:
@@ -52,13 +52,14 @@ def _query(payload, length, message):
     3; all else is no query."""
     code = payload[1] if len(payload) > 1 else 0
     if length >= 12:
-        message["kind"] = "igmpv3_query"
+        message["version"] = 3
         message["max_response"] = decode_code(code) / 10
     elif code:
-        message["kind"] = "igmpv2_query"
+        message["version"] = 2
         message["max_response"] = code / 10
     else:
-        message["kind"] = "igmpv1_query"
+        message["version"] = 1
+    message["kind"] = f"igmpv{message['version']}_query"
     _need(payload)
     read_group(payload[4:8], message)
     message["query"] = classify(message)

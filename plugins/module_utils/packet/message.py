@@ -1,13 +1,13 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Messages: what one packet says, as a dict of plain values.
+"""Messages: what one packet says, as a dict of plain values, its time in nanoseconds since the epoch.
 
 Every message has all the keys of blank(), None or empty where they don't apply to its kind."""
 from __future__ import annotations
 
 import struct
 
-from . import igmp, ip, mld, moment, pim
+from . import igmp, ip, mld, pim
 from .address import ip_text, is_group, mac_text
 from .checksum import BAD, GOOD, UNCHECKED, is_good, judge, judge_udp, pseudo_header
 from .malformed import Malformed
@@ -31,14 +31,14 @@ def blank(number, time, interface, link):
     """A message with nothing in it yet but where it came from. link: a Link, or None where not even that was read."""
     tags = link.tags if link else ()
     return {
-        "number": number, "time": moment.text(time), "interface": interface,
+        "number": number, "time": None if time < 0 else time, "interface": interface,
         "vlan": tags[-1] if tags else None, "vlans": list(tags),
         "source_mac": mac_text(link.source) if link and link.source else None,
         "destination_mac": mac_text(link.destination) if link and link.destination else None,
         "source": None, "destination": None, "ttl": None, "router_alert": None, "ip_checksum": None, "checksum": None,
-        "fragment": None, "snapped": False, "protocol": None, "kind": "malformed", "type": None, "query": None,
-        "group": None, "sources": [], "max_response": None, "suppress": None, "robustness": None, "interval": None,
-        "records": [], "details": {}, "malformed": None,
+        "fragment": None, "snapped": False, "protocol": None, "version": None, "kind": "malformed", "type": None,
+        "query": None, "group": None, "sources": [], "max_response": None, "suppress": None,
+        "robustness": None, "interval": None, "records": [], "details": {}, "malformed": None,
     }
 
 

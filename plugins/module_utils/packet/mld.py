@@ -9,7 +9,7 @@ from .malformed import Malformed
 from .membership import classify, decode_code, read_group, read_query_tail, read_records
 
 OTHER_KINDS = {151: "mrd_advertisement", 152: "mrd_solicitation", 153: "mrd_termination"}
-_GROUP_KINDS = {131: "mldv1_report", 132: "mldv1_done"}
+_GROUP_KINDS = {131: "mldv1_report", 132: "mldv1_done"}  # of version 1
 TYPES = frozenset((130, 131, 132, 143)) | frozenset(OTHER_KINDS)
 
 
@@ -21,11 +21,11 @@ def parse(payload, length, message):
     if kind == 130:
         _query(payload, length, message)
     elif kind in _GROUP_KINDS:
-        message["kind"] = _GROUP_KINDS[kind]
+        message["kind"], message["version"] = _GROUP_KINDS[kind], 1
         _need(payload, 24)
         read_group(payload[8:24], message)
     elif kind == 143:
-        message["kind"] = "mldv2_report"
+        message["kind"], message["version"] = "mldv2_report", 2
         _need(payload, 8)
         read_records(payload, 16, message)
     else:
@@ -39,7 +39,8 @@ def _need(payload, size):
 
 def _query(payload, length, message):
     """RFC 9777 section 8.1: 24 bytes are version 1, 28 and more are version 2; all else is no query."""
-    message["kind"] = "mldv2_query" if length >= 28 else "mldv1_query"
+    message["version"] = 2 if length >= 28 else 1
+    message["kind"] = f"mldv{message['version']}_query"
     _need(payload, 24)
     code, = struct.unpack_from("!H", payload, 4)
     message["max_response"] = (decode_code(code, 16) if length >= 28 else code) / 1000

@@ -1,24 +1,30 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Times: nanoseconds since the epoch inside, text with nine decimals outside."""
+"""Times: nanoseconds since the epoch inside, as int; text with nine decimals outside."""
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from ..error import McastError
 
 
-def text(nanoseconds):
-    """Returns ``"1700000000.000000001"``; None for a negative number: the file tells no time."""
-    return None if nanoseconds < 0 else "%d.%09d" % divmod(nanoseconds, 1000000000)
+def text(nanoseconds: int | None) -> str | None:
+    """Returns ``"1700000000.000000001"``; None where the file holds no time, which is None or negative."""
+    return None if nanoseconds is None or nanoseconds < 0 else "%d.%09d" % divmod(nanoseconds, 1000000000)
 
 
-def seconds(nanoseconds):
+def readable(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as it is shown, with its time as text."""
+    return {**message, "time": text(message["time"])}
+
+
+def seconds(nanoseconds: float) -> float:
     """Returns a duration as a float of seconds."""
     return round(nanoseconds / 1e9, 9)
 
 
-def parse(value, thing):
+def parse(value: object, thing: str) -> int:
     """value: seconds since the epoch, as a number or as text like a message's own ``time``. Returns nanoseconds;
     McastError about `thing` for anything else."""
     try:

@@ -72,7 +72,7 @@ def parse(payload, unused_length, message):
     if not payload:
         raise Malformed("a PIM message without a byte")
     version, kind = payload[0] >> 4, payload[0] & 0xf
-    message["type"] = kind
+    message["version"], message["type"] = version, kind
     message["kind"] = KINDS.get(kind, "pim_unknown") if version == 2 else "pim_unknown"
     if version != 2:
         raise Malformed("PIM version %d; expected 2" % version)

@@ -129,9 +129,9 @@ def write(query, source=None):
 
 def read(packet, family):
     """What a querier heard: packet: bytes from the IP header on. Returns a dict with ``kind`` (as in packet.message),
-    ``source`` (text), ``group``, ``sources``, ``records``, ``query``, ``max_response``, ``suppress``, ``robustness``,
-    ``interval``; None for all that a router has to ignore (bad checksums; RFC 9777 sections 5.1.14 and 5.2.14: MLD that
-    is not of a link-local source, or without hop limit 1 and Router Alert)."""
+    ``version``, ``source`` (text), ``group``, ``sources``, ``records``, ``query``, ``max_response``, ``suppress``,
+    ``robustness``, ``interval``; None for all that a router has to ignore (bad checksums; RFC 9777 sections 5.1.14 and
+    5.2.14: MLD that is not of a link-local source, or without hop limit 1 and Router Alert)."""
     try:
         datagram = ip.parse(packet, 0, len(packet), family)
     except (Malformed, Snapped):

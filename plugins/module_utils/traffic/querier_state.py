@@ -154,7 +154,7 @@ class Machine:
         self.advance(now)
         kind = message["kind"]
         if kind.endswith("_query"):
-            self._hear_query(message, int(kind.split("_")[0][-1]), now)
+            self._hear_query(message, message["version"], now)
         elif kind in _NEWEST and self._has_records:
             self.counts["reports"] += 1
             for record in message["records"]:

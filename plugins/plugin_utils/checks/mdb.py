@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
+from ...module_utils.packet import moment
 from ...module_utils.querier_defaults import QUERY_INTERVAL
 from ...module_utils.topology import kernel_name
 from .base import Check, family_option, flag_option, group_option, mode_option
@@ -206,7 +207,7 @@ class Querier(_Querier):
         if passed or not self.capture:
             return passed, expected, actual, evidence
         query, why = self._captured(facts["captures"].get(self.capture))
-        return query is not None, expected, f"{actual}; {why}", {**evidence, "query": query}
+        return query is not None, expected, f"{actual}; {why}", {**evidence, "query": query and moment.readable(query)}
 
     def look(self, bridge: dict[str, Any]) -> tuple[bool, str, dict[str, Any]]:
         passed, actual, evidence = super().look(bridge)

@@ -181,7 +181,7 @@ def _differences(messages, wanted):
 
 
 def _evidence(messages):
-    return {"messages": messages[:_EVIDENCE]}
+    return {"messages": [moment.readable(message) for message in messages[:_EVIDENCE]]}
 
 
 def _datagram_evidence(datagrams: list[Datagram]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class Messages(_Counted):
         return [] if len(about) == self.groups else ["%d groups in place of %d" % (len(about), self.groups)]
 
     def _spacing(self, messages):
-        times = [moment.parse(message["time"], "time") / 1e9 for message in messages if message["time"]]
+        times = [message["time"] / 1e9 for message in messages if message["time"] is not None]
         gaps = [after - before for before, after in zip(times, times[1:])]
         wrong = []
         if self.within is not None and times and times[-1] - times[0] > self.within:

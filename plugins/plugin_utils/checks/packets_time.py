@@ -103,8 +103,8 @@ def _times(found: dict[str, Any], step: dict[str, Any], offload: bool | None, lo
         return sorted(one.time for one in _datagrams(found, step)
                       if one.time >= 0 and (lost or not is_discarded(one, offload)))
     messages = select(by_group(found, step.get("group")), **step)
-    return sorted(moment.parse(message["time"], "time") for message in messages
-                  if message["time"] and (lost or not is_bad(message)))
+    return sorted(message["time"] for message in messages
+                  if message["time"] is not None and (lost or not is_bad(message)))
 
 
 _WHICH = ("first", "last", "next")

@@ -12,7 +12,6 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.error import McastError
-from ...module_utils.packet import moment
 from ...module_utils.querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from ...module_utils.traffic.querier_message import said_interval
 from .base import Check, family_option
@@ -202,7 +201,7 @@ class Present(Check):
 
 def seconds(query: dict[str, Any]) -> float:
     """When it was, in seconds since the epoch."""
-    return moment.parse(query["time"], "time") / 1e9
+    return query["time"] / 1e9
 
 
 def _patience(query, queries):
@@ -221,7 +220,7 @@ def _elected(living, queries):
                                                ipaddress.ip_address(query["source"])))
     its = [query for query in queries if query["source"] == ranked[0]["source"]]
     last = its[-1]
-    found = {"address": last["source"], "version": int(last["kind"].split("_")[0][-1]), "interval": last["interval"]}
+    found = {"address": last["source"], "version": last["version"], "interval": last["interval"]}
     if last["interval"]:
         return dict(found, said=True)
     # The older versions don't say it; the first queries are closer to each other, so it takes three of them.

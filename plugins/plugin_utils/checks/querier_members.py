@@ -5,7 +5,6 @@ how many of them answer?"""
 from __future__ import annotations
 
 from ...module_utils import expect, group
-from ...module_utils.packet import moment
 from .base import Check, group_option
 from .packets import Packets, by_group, kinds_option, seconds_option
 
@@ -70,7 +69,7 @@ class Expired(Packets):
         if not left or not reports or any(one["group"] == self.group for one in told["groups"]):
             return False, "still there" if reports else "never reported", {}
         due = told["in_force"]["group_membership_interval"]
-        last = max(moment.parse(message["time"], "time") for message in reports) / 1e9
+        last = max(message["time"] for message in reports) / 1e9
         after = left[-1]["time"] - last
         return due - _GRAIN <= after <= due + _LATE, "%.3f s after the last report; due after %g s" % (after, due), {
             "seconds": after, "due": due}
@@ -94,11 +93,11 @@ class Answers(Packets):
 
     def _look(self, found, facts):
         messages = found["wire"]["messages"]
-        queries = [moment.parse(message["time"], "time") for message in messages
+        queries = [message["time"] for message in messages
                    if message["kind"] in self.query and message["query"] == "general"]
         if len(queries) < 2:
             return False, "%d queries" % len(queries), {}
-        answers = [moment.parse(message["time"], "time") for message in by_group(found, self.group)
+        answers = [message["time"] for message in by_group(found, self.group)
                    if message["kind"].endswith("_report")]
         alone = [answer for before, answer in zip([0] + answers, answers)
                  if answer - before > (self.apart or -1) * 1e9]

@@ -3,6 +3,7 @@
 """Messages: every kind of IGMP, MLD and PIM, whole, cut short, and lying."""
 from __future__ import annotations
 
+import re
 import struct
 
 import pytest
@@ -84,6 +85,7 @@ MLD = (
 def test_igmp(say, payload, wanted):
     message, = say(build.igmp_frame(payload))
     assert message["malformed"] is None
+    assert message["version"] == version_of(message["kind"])
     assert {key: message[key] for key in wanted} == wanted
     frame = {"protocol": "igmp", "ttl": 1, "router_alert": True, "ip_checksum": "good", "number": 1,
              "checksum": wanted.get("checksum", "good"), "source": "10.0.0.1", "destination": "224.0.0.22",
@@ -96,9 +98,16 @@ def test_igmp(say, payload, wanted):
 def test_mld(say, payload, wanted):
     message, = say(build.mld_frame(payload))
     assert message["malformed"] is None
+    assert message["version"] == version_of(message["kind"])
     assert {key: message[key] for key in wanted} == wanted
     assert (message["protocol"], message["checksum"], message["ip_checksum"]) == ("mld", "good", None)
     assert (message["router_alert"], message["ttl"], message["destination"]) == (True, 1, "ff02::16")
+
+
+def version_of(kind):
+    """The protocol's version, which the name of a kind holds where there are several."""
+    found = re.match("(?:igmp|mld)v([1-3])_", kind)
+    return int(found[1]) if found else None
 
 
 PIM_GROUP = build.encoded_group(G, 32)

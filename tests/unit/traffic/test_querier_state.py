@@ -31,10 +31,11 @@ def machine(family=4, version=None, **values):
 
 
 def query(family=4, source=None, version=None, group=None, **more):
-    kind = "%sv%d_query" % ({4: "igmp", 6: "mld"}[family], version or NEWEST[family])
-    return dict({"kind": kind, "source": source or LOWER[family], "group": group, "sources": [], "records": [],
-                 "query": "group" if group else "general", "max_response": 1.0, "suppress": False, "robustness": None,
-                 "interval": None}, **more)
+    version = version or NEWEST[family]
+    kind = "%sv%d_query" % ({4: "igmp", 6: "mld"}[family], version)
+    return dict({"kind": kind, "version": version, "source": source or LOWER[family], "group": group, "sources": [],
+                 "records": [], "query": "group" if group else "general", "max_response": 1.0, "suppress": False,
+                 "robustness": None, "interval": None}, **more)
 
 
 def report(family, kind, *sources):
@@ -421,7 +422,9 @@ def anything(chance, family):
         6: ["mldv1_query", "mldv2_query", "mldv1_report", "mldv1_done", "mldv2_report", "mldv2_report"]}[family])
     records = [{"type": chance.choice(("is_in", "is_ex", "to_in", "to_ex", "allow", "block", "unknown_7")),
                 "group": chance.choice(groups[1:]), "sources": some} for unused in range(chance.randrange(3))]
-    return {"kind": kind, "source": chance.choice(sources + [{4: "0.0.0.0", 6: "::"}[family]]), "records": records,
+    digits = [each for each in kind if each.isdigit()]
+    return {"kind": kind, "version": int(digits[0]) if digits else None,
+            "source": chance.choice(sources + [{4: "0.0.0.0", 6: "::"}[family]]), "records": records,
             "group": chance.choice(groups), "sources": some, "query": "general", "suppress": chance.random() < 0.3,
             "max_response": None if kind == "igmpv1_query" else chance.choice((0, 0.1, 10, 3174.4)),
             "robustness": chance.choice((None, 0, 1, 7)), "interval": chance.choice((None, 0, 1, 31744))}
