@@ -41,7 +41,7 @@ trap '' INT TERM HUP
 [ -n "$interrupted" ] || [ -e "$bundle/plan.json" ] || exit "$status" # refused before anything was made
 [ -n "$interrupted" ] && status=130
 echo "mcast.lab: the run ended before its verdict, clearing what it left" >&2
-"$venv/bin/ansible" -i "$inventory" localhost -m mcast.lab.topology -a 'name={{ mcast_topology.name }} state=cleared' \
+"$venv/bin/ansible" -i "$inventory" localhost -m mcast.lab.topology -a 'name={{ mcast_settled.name }} state=cleared' \
     >/dev/null || echo "mcast.lab: could not clear it; see mcast.lab.lab_list" >&2
 if [ -e "$bundle/plan.json" ]; then
     "$venv/bin/ansible-playbook" -i localhost, mcast.lab.verdict -e "mcast_bundle=$bundle"

@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         variables.check(hostvars, hosts)
         streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
-        topology = settled.topology_of(hostvars, groups["all"][0])
+        topology = task_vars.get("mcast_settled")
         inventory = settled.inventory_of(streams, topology, groups, hostvars)
         scenario = steps.read(self._templar.template(task_vars.get("mcast_steps") or []), inventory)
         if not hosts:
@@ -84,7 +84,7 @@ class ActionModule(ActionBase):
                                  "group_vars, such as hello: {group: 239.0.0.100, port: 11111, from: client, "
                                  "to: [server]}")
             marks = plan.marks(planned, hosts, names)
-            result["bundle"] = self._open(args, task_vars.get("mcast_topology"), hostvars[hosts[0]].get(
+            result["bundle"] = self._open(args, topology, hostvars[hosts[0]].get(
                 "inventory_dir"), streams, planned, marks)
         return result
 

@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(**lab_state.SPEC)
         # A lab that is removed is of an unknown size.
-        longer = _EACH * len(args["hosts"] or range(2000))
+        longer = _EACH * len((args["settled"] or args)["hosts"] or range(2000))
         try:
             return {**result, **on_host.run(self, "topology", args, task_vars, plan="lab_state", longer=longer)}
         except McastError as error:

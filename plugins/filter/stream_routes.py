@@ -43,7 +43,7 @@ from ..plugin_utils import settled
 
 def stream_routes(streams, host, groups, hostvars):
     try:
-        topology = settled.topology_of(hostvars, host)
+        topology = hostvars[host].get("mcast_settled")
         if topology is None:
             return []
         return routing.static_routes(topology, settled.streams_of(streams, groups, hostvars), host)

@@ -9,9 +9,9 @@ version_added: 0.1.0
 description:
   - Reads a file called C(topology.yml) or C(topology.yaml), or ending in C(.topology.yml), that describes a lab of
     network namespaces. Its hosts are reached over P(mcast.lab.netns#connection), or over SSH.
-  - Sets for all hosts C(mcast_topology) (what the playbook C(mcast.lab.lab_up) builds), C(mcast_streams) (which
-    streams shall flow) and C(mcast_steps) (what happens meanwhile), and for each host C(mcast_interfaces) and
-    C(mcast_netns).
+  - Sets for all hosts C(mcast_settled) (the topology with every address and kernel name settled, which the
+    playbook C(mcast.lab.lab_up) builds), C(mcast_streams) (which streams shall flow) and C(mcast_steps) (what happens
+    meanwhile), and for each host C(mcast_interfaces) and C(mcast_netns).
   - Where the file is wrong, Ansible would go on with an empty inventory. So the message is handed on in
     C(mcast_topology_error), and the playbooks of this collection end with it before anything is changed.
 author:
@@ -104,7 +104,7 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
         try:
-            before = inventory.groups["all"].vars.get("mcast_topology")
+            before = inventory.groups["all"].vars.get("mcast_settled")
             if before:
                 raise McastError("name", f"an inventory holds one lab, and this one holds {before['name']} already; "
                                          "leave one of the two out")
@@ -160,9 +160,7 @@ class InventoryModule(BaseInventoryPlugin):
 
     def _fill(self, document, settled):
         inventory = self.inventory
-        parts = {"name": settled["name"], "connection": settled["connection"], "segments": document["segments"],
-                 "hosts": document["hosts"]}
-        inventory.set_variable("all", "mcast_topology", parts)
+        inventory.set_variable("all", "mcast_settled", settled)
         for key in ("streams", "steps"):
             if document.get(key) is not None:
                 inventory.set_variable("all", f"mcast_{key}", document[key])

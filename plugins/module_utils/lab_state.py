@@ -11,18 +11,23 @@ from .change import Changes, Planned
 # Of the module `topology`, as Ansible has it.
 SPEC: dict[str, Any] = {
     "argument_spec": {
-        "name": {"type": "str", "required": True},
+        "name": {"type": "str"},
+        "settled": {"type": "dict"},
         "connection": {"type": "str", "choices": list(topology.CONNECTIONS), "default": topology.CONNECTIONS[0]},
         "segments": {"type": "dict"},
         "hosts": {"type": "dict"},
         "state": {"type": "str", "choices": ["present", "absent", "cleared"], "default": "present"},
     },
-    "required_if": [("state", "present", ("segments", "hosts"))],
+    "required_one_of": [("name", "settled")],
+    "required_together": [("segments", "hosts")],
+    "mutually_exclusive": [("settled", "name"), ("settled", "segments"), ("settled", "hosts")],
+    "required_if": [("state", "present", ("segments", "settled"), True)],
 }
 
 
 def plan(params: dict[str, Any]) -> Planned:
-    name = topology.lab_name(params["name"])
+    settled = params["settled"]
+    name = settled["name"] if settled else topology.lab_name(params["name"])
     left = lab_lock.check(name)
     if params["state"] == "absent":
         changes = lab.removal(name)
@@ -34,7 +39,8 @@ def plan(params: dict[str, Any]) -> Planned:
         if left and left.made:
             ssh.plan(changes, name, [])
     else:
-        settled = topology.settle({key: params[key] for key in ("name", "connection", "segments", "hosts")}, name)
+        if not settled:
+            settled = topology.settle({key: params[key] for key in ("name", "connection", "segments", "hosts")}, name)
         changes = lab.building(settled, left)
         changes.known["made"] = False  # until the first namespace is
         made = bool(left and left.made) or name not in netns.names()

@@ -19,20 +19,25 @@ author:
 options:
   name:
     description:
-      - Name of the lab, 1 to 64 letters, digits, C(_) and C(-).
+      - Name of the lab, 1 to 64 letters, digits, C(_) and C(-). Required without O(settled).
     type: str
-    required: true
+  settled:
+    description:
+      - The topology with every address and kernel name settled, as the inventory plugin
+        P(mcast.lab.topology#inventory) publishes it in C(mcast_settled).
+      - It stands in place of O(name), O(connection), O(segments) and O(hosts).
+    type: dict
   segments:
     description:
       - The segments by name. Each is a switch of its own, with an C(ipv4) and an C(ipv6) network, or one, or none.
-      - Required if O(state=present).
+      - Required if O(state=present), without O(settled).
     type: dict
   hosts:
     description:
       - The hosts by name, each with C(interfaces) by name, each with its C(segment) and, optionally, an C(ipv4) and an
         C(ipv6) address. An address that is not given is drawn from the segment's network, in the order of the file.
       - A host with C(router) forwards packets, and every host gets routes over such to the segments that it is not on.
-      - Required if O(state=present).
+      - Required if O(state=present), without O(settled).
     type: dict
   connection:
     description:

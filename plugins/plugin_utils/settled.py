@@ -28,12 +28,6 @@ def streams_of(streams, groups, hostvars):
     return stream.settle(streams, groups, lambda host: interfaces_of(hostvars, host))
 
 
-def topology_of(hostvars, host):
-    """The topology that a host belongs to, settled; None for a host that no topology file describes."""
-    parts = hostvars[host].get("mcast_topology")
-    return parts and topology.settle({key: parts[key] for key in ("segments", "hosts")}, parts["name"])
-
-
 def inventory_of(streams: list[dict[str, Any]], known: dict[str, Any] | None, groups: Any, hostvars: Any
                  ) -> scene.Inventory:
     """What steps are read against. streams: settled; known: the topology, settled, None where there is none."""
@@ -77,9 +71,9 @@ def query_interval_of(hostvars: Any, segment: str) -> float | None:
 
 def is_ours(hostvars, host):
     """True for a host of a lab that we make ourselves: what happens there, we explain or it is wrong."""
-    return host in hostvars[host].get("mcast_topology", {}).get("hosts", ())
+    return host in hostvars[host].get("mcast_settled", {}).get("hosts", ())
 
 
 def is_on_our_cables(hostvars: Any, host: str) -> bool:
     """True for a host of a lab that we make ourselves, and for its switches."""
-    return is_ours(hostvars, host) or host == topology.SWITCH and "mcast_topology" in hostvars[host]
+    return is_ours(hostvars, host) or host == topology.SWITCH and "mcast_settled" in hostvars[host]

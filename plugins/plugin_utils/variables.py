@@ -19,7 +19,7 @@ from ..module_utils.error import McastError
 _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 _PREFIX = "mcast_"
 # Those that the inventory plugin and our playbooks set, which hold no templates of a user.
-_MADE = {"mcast_topology", "mcast_topology_error", "mcast_interfaces", "mcast_netns", "mcast_plan", "mcast_duties",
+_MADE = {"mcast_settled", "mcast_topology_error", "mcast_interfaces", "mcast_netns", "mcast_plan", "mcast_duties",
          "mcast_lab_up", "mcast_labs", "mcast_move", "mcast_part", "mcast_command", "mcast_fleet"}
 # Those of no role.
 _OTHERS = {"mcast_streams", "mcast_steps", "mcast_break", "mcast_hosts", "mcast_interface", "mcast_results_dir",

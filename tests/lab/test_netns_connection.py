@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.mcast.lab.plugins.module_utils import netns
+from ansible_collections.mcast.lab.plugins.module_utils.topology import settle
 
 STREAMS = {"hello": {"group": "239.0.0.100", "port": 11111, "from": {"client": "eth0"}, "to": "receivers"}}
 
@@ -228,8 +229,7 @@ def test_inventory_of_a_file_with_variables_and_groups_beside_it(inventory, lab_
     client = hostvars["client"]
     assert (client["mcast_netns"], client["ansible_connection"]) == (lab_name + ".client", "mcast.lab.netns")
     assert client["mcast_interfaces"]["eth0"]["ipv4"] == "10.7.0.1/24"
-    assert {key: client["mcast_topology"][key] for key in ("name", "segments", "hosts")} == {
-        key: topology[key] for key in ("name", "segments", "hosts")}
+    assert client["mcast_settled"] == settle(yaml.safe_load((inventory / "topology.yml").read_text()), "another")
     assert client["mcast_streams"] == STREAMS
     assert {host: (body["colour"], body.get("kind")) for host, body in hostvars.items()} == {
         "client": ("its own", None), "server": ("of all", "r"), "routers": ("of all", "r")}
