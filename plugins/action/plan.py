@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import lab_lock, netns, routing
 from ..module_utils.error import McastError
-from ..plugin_utils import duties, plan, running, settled, steps, variables
+from ..plugin_utils import duties, origin, plan, running, settled, steps, variables
 from ..plugin_utils.bundle import Bundle, stamp
 from ..plugin_utils.evidence_file import Unwritten, mode_option
 
@@ -40,7 +40,8 @@ class ActionModule(ActionBase):
             result.update(failed=True, verdict="fail", thing=str(error.thing),
                           msg=f"verdict: fail, nothing was judged, evidence is incomplete: {error}")
         except McastError as error:
-            result.update(failed=True, msg=str(error), thing=str(error.thing))
+            place = _place(str(error.thing), task_vars)
+            result.update(failed=True, msg=f"{place}: {error}" if place else str(error), thing=str(error.thing))
         return result
 
     def _plan(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +110,13 @@ class ActionModule(ActionBase):
             if topology:
                 lab_lock.release(lab, os.getppid())
             raise
+
+
+def _place(thing: str, task_vars: dict[str, Any]) -> str:
+    """Where what is wrong stands in a file, if it is one of the streams or steps."""
+    variable, path = ("mcast_streams", thing[len("streams"):]) if thing.startswith("streams") else (
+        "mcast_steps", thing[len("mcast_steps"):])
+    return origin.place_of(task_vars.get(variable), path) if thing.startswith(("streams", "mcast_steps")) else ""
 
 
 def _version():

@@ -78,8 +78,8 @@ streams:
 """
 
 import os
+from typing import Any
 
-import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import trust_as_template
@@ -87,7 +87,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import ssh, stream, topology
 from ..module_utils.error import McastError
-from ..plugin_utils.yaml_place import place_of
+from ..plugin_utils.origin import place_of
 
 # Tasks run on this very machine, with the Python that every Debian and Red Hat has there; discovery may find a shim.
 INTERPRETER = "/usr/bin/python3"
@@ -103,6 +103,7 @@ class InventoryModule(BaseInventoryPlugin):
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
+        document = None
         try:
             before = inventory.groups["all"].vars.get("mcast_settled")
             if before:
@@ -113,34 +114,17 @@ class InventoryModule(BaseInventoryPlugin):
             settled = topology.settle(document, os.path.basename(os.path.dirname(os.path.abspath(path))))
             if document.get("streams") is not None:
                 stream.check(document["streams"])
-        except McastError as error:
-            message = f"{path}{self._place(path, str(error.thing))}: {error}"
+        except (McastError, AnsibleError) as error:
+            place = place_of(document, str(error.thing)) if isinstance(error, McastError) else place_of(error.obj)
+            message = f"{place or path}: {getattr(error, 'message', error)}"
             self.display.error(message)
             inventory.set_variable("all", "mcast_topology_error", message)
             return
         self._fill(document, settled)
 
-    @staticmethod
-    def _place(path: str, key: str) -> str:
-        """Where the key stands in the file, as compilers write it; empty where it does not."""
-        try:
-            with open(path, encoding="utf-8") as file:
-                place = place_of(file.read(), key)
-        except (OSError, UnicodeDecodeError):
-            place = None
-        return f":{place.line}:{place.column}" if place else ""
-
-    @staticmethod
-    def _read(path):
-        try:
-            with open(path, encoding="utf-8") as file:
-                document = yaml.safe_load(file)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            raise McastError("YAML", "line %s: %s" % (
-                mark.line + 1 if mark else "?", getattr(error, "problem", None) or error)) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise McastError("file", error) from None
+    def _read(self, path: str) -> Any:
+        """The file as Ansible reads YAML: each value knows its place."""
+        document = self.loader.load_from_file(path, cache="none")
         if isinstance(document, dict) and document.get("plugin") != InventoryModule.NAME:
             raise McastError("plugin", "expected %s, not %r" % (InventoryModule.NAME, document.get("plugin")))
         return document

@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils import expect
 from ..module_utils.error import McastError
+from .origin import place_of
 
 _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 _PREFIX = "mcast_"
@@ -44,8 +45,10 @@ def check(hostvars: Any, hosts: Iterable[str]) -> None:
     of a wrong type, with unknown keys, or of a name that is none of ours."""
     wrong: dict[tuple[str, str], list[str]] = {}
     for host in hosts:
-        for problem in _of_host(hostvars[host]):
-            wrong.setdefault(problem, []).append(host)
+        known = hostvars[host]
+        for name, reason in _of_host(known):
+            place = place_of(next(key for key in known if key == name))  # the key itself knows where it stands
+            wrong.setdefault((f"{place}: {name}" if place else name, reason), []).append(host)
     errors = [McastError(f"{name} of {_named(hosts)}", reason) for (name, reason), hosts in wrong.items()]
     if errors:
         raise McastError(errors[0].thing, "; ".join([errors[0].reason, *map(str, errors[1:])]))
@@ -72,7 +75,7 @@ def _of_host(known: Any) -> Iterator[tuple[str, str]]:
             continue
         if value is not None and name in spec:
             for message in ArgumentSpecValidator({name: spec[name]}).validate({name: value}).error_messages:
-                yield name, message
+                yield name, message.partition(": <class")[0]
             if name in _DURATIONS:
                 yield from _duration(name, value)
         elif value is None and spec.get(name, {}).get("type") == "dict":  # a condition would take it as not stated

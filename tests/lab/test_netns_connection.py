@@ -267,8 +267,8 @@ def test_a_lab_is_called_as_its_folder(inventory, ansible, lab_name, tmp_path):
 
 # what stands in the file, and the message, which names the key
 BAD = {
-    "YAML": ("plugin: mcast.lab.topology\nhosts: {client: [", "YAML: line "),
-    "a tab": ("plugin: mcast.lab.topology\nhosts:\n\tclient: {}\n", "YAML: line 3"),
+    "YAML": ("plugin: mcast.lab.topology\nhosts: {client: [", "topology.yml:3:1: YAML"),
+    "a tab": ("plugin: mcast.lab.topology\nhosts:\n\tclient: {}\n", "topology.yml:3:1: YAML parsing failed"),
     "no mapping": ("just a text\n", "topology: expected a mapping"),
     "nothing": ("", "topology: expected a mapping"),
     "other plugin": ({"plugin": "mcast.lab.topologie"}, "plugin: expected mcast.lab.topology, not"),
@@ -299,6 +299,30 @@ def test_a_bad_file_is_one_message_and_nothing_is_made(inventory, lab_name, ansi
         assert "Traceback" not in ran.stdout + ran.stderr
     assert [each for each in netns.names() if each not in before and each.startswith(lab_name)] == []
     assert not (tmp_path / "results").exists()
+
+
+# what stands in a file beside the topology, and the message, which begins with its place
+PLACES = {
+    "a stream": ("group_vars/all.yml", "mcast_streams:\n  a: {group: 239.1.1.1, port: 70000, from: client, to: b}",
+                 ":2:25: streams.a.port: expected a whole number"),
+    "its host": ("group_vars/all.yml", "mcast_streams:\n  a: {group: 239.1.1.1, port: 7, from: client,\n    to: s}",
+                 ":3:5: streams.a.to: 's' is neither a host nor a group"),
+    "a step": ("group_vars/all.yml", "mcast_steps:\n  - name: one\n    expect:\n      server:\n        - membr: []",
+               ":5:11: mcast_steps[0].expect.server[0]: expected one of"),
+    "a variable": ("host_vars/server.yml", "---\nmcast_captur: true", ":2:1: mcast_captur of host server: is not a "
+                   "variable of mcast.lab; did you mean mcast_capture?"),
+    "its type": ("group_vars/all.yml", "mcast_host_settings:\n  - eth0", ":1:1: mcast_host_settings of hosts client, "),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_wrong_variable_is_shown_with_its_place(inventory, ansible, tmp_path, name):
+    file, text, message = PLACES[name]
+    (inventory / file).parent.mkdir(exist_ok=True)
+    (inventory / file).write_text(text + "\n")
+    ran = ansible("ansible-playbook", "-i", inventory, "mcast.lab.lab_up", cwd=tmp_path)
+    assert ran.returncode != 0
+    assert ran.stdout.count(f"{inventory / file}{message}") == 1, ran.stdout
 
 
 def test_up_twice_and_down_twice_by_the_playbooks(inventory, lab_name, ansible, tmp_path):

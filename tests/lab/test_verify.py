@@ -288,7 +288,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
 
 
 BAD = {
-    "yaml": ("plugin: mcast.lab.topology\nhosts: {client: [", "YAML: line"),
+    "yaml": ("plugin: mcast.lab.topology\nhosts: {client: [", "YAML parsing failed"),
     "no mapping": ("- plugin\n", "topology: expected a mapping"),
     "unknown host": (yaml.safe_dump(dict(TOPOLOGY, streams={"hello": dict(
         TOPOLOGY["streams"]["hello"], to=["srever"])})), "streams.hello.to: 'srever' is neither a host nor a group"),
