@@ -7,13 +7,14 @@ scenario lab down: export SCENARIO = $(NAME)
 scenarios: export SCENARIO = all
 bench-fleet: export SCENARIO = fleet
 
-.PHONY: help setup tested verify scenario scenarios lab down unit lint check test
+.PHONY: help setup schema tested verify scenario scenarios lab down unit lint check test
 help:
 	@echo 'make verify              build the lab two_hosts, run its streams, judge them'
 	@echo 'make scenario NAME=...   the same for inventories/NAME'
 	@echo 'make scenarios           all of them, a verdict line each'
 	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
 	@echo 'make mcast.pyz           sender, receiver and querier as one file, to run by hand on any host'
+	@echo 'make schema              write the JSON Schemas for editors, schemas/*.json'
 	@echo 'make bench-NAME          run benchmarks/NAME.py (its options in ARGS)'
 	@echo 'make unit                the unit tests, in seconds'
 	@echo 'make lint                the linters'
@@ -48,6 +49,9 @@ bench-%:
 mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/packet/*.py plugins/module_utils/traffic/*.py)
 	@$(PYTHON) -m plugins.module_utils.traffic zipapp $@
 	@echo "Try: python3 $@ receiver --help"
+
+schema: setup
+	@.venv/bin/python scripts/schema.py
 
 tested:
 	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt requirements/test.txt

@@ -29,7 +29,7 @@ _OPTIONS = {
     "receiver": ("group", "port", "interface", "filter_mode", "sources"),
     "sender": ("group", "port", "interface", "ttl", "count", "interval", "payload"),
 }
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}\Z")  # it becomes part of the name of a process's folder
 
 
 def check(streams: Any) -> dict[str, dict[str, Any]]:
@@ -41,7 +41,7 @@ def check(streams: Any) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, body in streams.items():
         path = f"streams.{name}"
-        if not _NAME.match(name):
+        if not NAME.match(name):
             raise McastError(path, "is not a usable name of a stream: expected letters, digits, _ . and -, at most 48")
         expect.mapping(path, body, KEYS, required=("group", "port", "to"))
         for own, address in _groups(path + ".group", name, body["group"]).items():

@@ -20,7 +20,7 @@ from .scene import Filter, Inventory, State
 # Those of every run and of streams that run by themselves, in their order; nothing is judged in the first and the last.
 SETUP, TEARDOWN = "setup", "teardown"
 PHASES = ("before", "during", "after", "ended")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\Z")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\Z")
 
 
 @dataclass
@@ -94,7 +94,7 @@ class _Reader:
         name = expect.text(path, value)
         if name in (SETUP, TEARDOWN):
             raise McastError(path, f"{name} is a phase of every run; give the step another name")
-        if not _NAME.match(name):
+        if not NAME.match(name):
             raise McastError(path, "expected 1 to 32 letters, digits, _ . or -, as captures bear the name too")
         if name in self._names or name in PHASES and name in self._acts:
             raise McastError(path, f"{name} is there twice")

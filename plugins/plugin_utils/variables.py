@@ -22,18 +22,31 @@ _PREFIX = "mcast_"
 # Those that the inventory plugin and our playbooks set, which hold no templates of a user.
 _MADE = {"mcast_settled", "mcast_topology_error", "mcast_interfaces", "mcast_netns", "mcast_plan", "mcast_duties",
          "mcast_lab_up", "mcast_labs", "mcast_move", "mcast_part", "mcast_command", "mcast_fleet"}
-# Those of no role.
-_OTHERS = {"mcast_streams", "mcast_steps", "mcast_break", "mcast_hosts", "mcast_interface", "mcast_results_dir",
-           "mcast_bundle", "mcast_results_mode", "mcast_gather_subset", "mcast_gather_strict", "mcast_gather_forks",
-           "mcast_gather_timeout", "mcast_gather_cache", "mcast_gather_listen"}
-_DURATIONS = ("mcast_evidence_within", "mcast_evidence_window")
+# Those of no role, as argument specs.
+_OTHERS: dict[str, dict[str, Any]] = {
+    "mcast_streams": {"type": "raw", "description": "The streams that shall flow, by name."},
+    "mcast_steps": {"type": "raw", "description": "What happens, one step after another, and what must hold then."},
+    "mcast_break": {"type": "dict", "description": "Proves that a scenario can fail."},
+    "mcast_hosts": {"type": "str", "description": "Pattern of the hosts that take part. Default is all."},
+    "mcast_interface": {"type": "str", "description": "Interface of a host that no topology file describes."},
+    "mcast_results_dir": {"type": "path", "description": "Where the evidence goes. Default is results."},
+    "mcast_bundle": {"type": "path", "description": "The folder of this run itself, in place of a new one."},
+    "mcast_results_mode": {"type": "raw", "description": "Mode of the files of evidence, as octal digits in quotes."},
+    "mcast_gather_subset": {"type": "list", "elements": "str", "description": "Which parts of the facts are gathered."},
+    "mcast_gather_strict": {"type": "bool", "description": "Fail where a host did not answer, or something was found."},
+    "mcast_gather_forks": {"type": "int", "description": "How many hosts are asked at once."},
+    "mcast_gather_timeout": {"type": "float", "description": "Seconds that a host may take to answer."},
+    "mcast_gather_cache": {"type": "bool", "description": "Keep the facts in Ansible's cache."},
+    "mcast_gather_listen": {"type": "int", "description": "Seconds to listen for queriers."},
+}
+DURATIONS = ("mcast_evidence_within", "mcast_evidence_window")
 _SHOWN = 3
 
 
 @functools.lru_cache(maxsize=None)
-def of_roles() -> dict[str, dict[str, Any]]:
-    """The variables of all roles, as Ansible's argument specs; none of them is required."""
-    found: dict[str, dict[str, Any]] = {}
+def specs() -> dict[str, dict[str, Any]]:
+    """All variables that an inventory may set, as Ansible's argument specs; none of them is required."""
+    found = dict(_OTHERS)
     for path in sorted(_ROLES.glob("*/meta/argument_specs.yml")):
         options = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
         found.update((name, dict(spec, required=False)) for name, spec in options.items())
@@ -61,11 +74,11 @@ def _named(hosts: list[str]) -> str:
 
 def _of_host(known: Any) -> Iterator[tuple[str, str]]:
     """(name, reason) of each variable that is wrong."""
-    spec = of_roles()
+    spec = specs()
     for name in known:
         if not name.startswith(_PREFIX) or name in _MADE:
             continue
-        if name not in spec and name not in _OTHERS:
+        if name not in spec:
             yield name, f"is not a variable of mcast.lab{_meant(name)}"
             continue
         try:
@@ -73,12 +86,12 @@ def _of_host(known: Any) -> Iterator[tuple[str, str]]:
         except AnsibleError as error:
             yield name, error.message
             continue
-        if value is not None and name in spec:
+        if value is not None:
             for message in ArgumentSpecValidator({name: spec[name]}).validate({name: value}).error_messages:
                 yield name, message.partition(": <class")[0]
-            if name in _DURATIONS:
+            if name in DURATIONS:
                 yield from _duration(name, value)
-        elif value is None and spec.get(name, {}).get("type") == "dict":  # a condition would take it as not stated
+        elif value is None and spec[name].get("type") == "dict":  # a condition would take it as not stated
             yield name, "has no value; state one, or leave it out"
 
 
@@ -90,6 +103,6 @@ def _duration(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _meant(name: str) -> str:
-    words = [each[len(_PREFIX):] for each in (*of_roles(), *_OTHERS)]
+    words = [each[len(_PREFIX):] for each in specs()]
     close = difflib.get_close_matches(name[len(_PREFIX):], words, 1)
     return f"; did you mean {_PREFIX}{close[0]}?" if close else ""
