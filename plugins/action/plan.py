@@ -48,7 +48,9 @@ class ActionModule(ActionBase):
         if task_vars.get("mcast_topology_error"):
             path, unused, reason = task_vars["mcast_topology_error"].partition(": ")
             raise McastError(path, reason)
-        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        groups = task_vars["groups"]
+        # Each lookup in Ansible's own puts all variables of a host together anew.
+        hostvars = {host: task_vars["hostvars"][host] for host in groups["all"]}
         if not groups["all"]:
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
@@ -64,7 +66,7 @@ class ActionModule(ActionBase):
         running.check(running_streams, hosts, inventory)
         if topology:
             routing.check_streams(topology, running_streams)
-        planned = plan.derive(running_streams, hosts, lambda host: settled.is_ours(hostvars, host),
+        planned = plan.derive(running_streams, hosts, lambda host: settled.is_ours(topology, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
                               lambda host: not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(
@@ -73,7 +75,7 @@ class ActionModule(ActionBase):
             running_streams, lambda *place: settled.snooping_bridge_of(hostvars, *place),
             lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.expected(scenario.checks, hosts))
-        plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(hostvars, host))
+        plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(topology, host))
         names = [*(steps.PHASES if running_streams else ()), *scenario.names]
         own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario) for host in hosts}
         result = {"changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own}

@@ -69,11 +69,12 @@ def query_interval_of(hostvars: Any, segment: str) -> float | None:
     return max(intervals, default=None)
 
 
-def is_ours(hostvars, host):
-    """True for a host of a lab that we make ourselves: what happens there, we explain or it is wrong."""
-    return host in hostvars[host].get("mcast_settled", {}).get("hosts", ())
+def is_ours(known: dict[str, Any] | None, host: str) -> bool:
+    """True for a host of a lab that we make ourselves: what happens there, we explain or it is wrong. known: the
+    topology, settled, None where there is none."""
+    return known is not None and host in known["hosts"]
 
 
-def is_on_our_cables(hostvars: Any, host: str) -> bool:
+def is_on_our_cables(known: dict[str, Any] | None, host: str) -> bool:
     """True for a host of a lab that we make ourselves, and for its switches."""
-    return is_ours(hostvars, host) or host == topology.SWITCH and "mcast_settled" in hostvars[host]
+    return is_ours(known, host) or known is not None and host == topology.SWITCH

@@ -15,9 +15,9 @@ HELLO = {"hello": {"group": "239.0.0.100", "port": 11111, "from": "client", "to"
 TOPOLOGY = {"name": "lab", "hosts": {"client": {}, "a.b": {}}}
 # a lab's host, a real one, one whose interface the inventory knows nothing of
 HOSTVARS = {
-    "client": {"mcast_settled": TOPOLOGY, "mcast_interfaces": {
+    "client": {"mcast_interfaces": {
         "eth0": {"segment": "lan", "ipv4": "10.0.0.1/24", "ipv6": None}}},
-    "a.b": {"mcast_settled": TOPOLOGY, "mcast_interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "wan"}}},
+    "a.b": {"mcast_interfaces": {"eth0": {"segment": "lan"}, "eth1": {"segment": "wan"}}},
     "real": {"mcast_interface": "ens3"},
     "server": {"mcast_interface": ""},
 }
@@ -34,11 +34,11 @@ def test_interfaces_of(host, interfaces):
 
 @pytest.mark.parametrize(("host", "ours"), [("client", True), ("a.b", True), ("real", False), ("server", False)])
 def test_is_ours(host, ours):
-    assert settled.is_ours(HOSTVARS, host) is ours
+    assert settled.is_ours(TOPOLOGY, host) is ours
 
 
 def test_a_host_beside_a_lab_is_not_ours():
-    assert not settled.is_ours({"a": {"mcast_settled": TOPOLOGY}}, "a")
+    assert not settled.is_ours(TOPOLOGY, "a") and not settled.is_ours(None, "a")
 
 
 @pytest.mark.parametrize(("host", "send", "receive", "interfaces"), [
