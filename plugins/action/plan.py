@@ -66,19 +66,26 @@ class ActionModule(ActionBase):
         running.check(running_streams, hosts, inventory)
         if topology:
             routing.check_streams(topology, running_streams)
+        def is_device(host: str) -> bool:
+            return not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(hostvars[host])
+
         planned = plan.derive(running_streams, hosts, lambda host: settled.is_ours(topology, host),
                               lambda host: boolean(hostvars[host].get("mcast_capture", True)),
                               lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
-                              lambda host: not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(
-                                  hostvars[host]))
+                              is_device)
         planned += [check for check in plan.queriers(
             running_streams, lambda *place: settled.snooping_bridge_of(hostvars, *place),
             lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
         planned = plan.ordered(planned + plan.expected(scenario.checks, hosts))
         plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(topology, host))
         names = [*(steps.PHASES if running_streams else ()), *scenario.names]
-        own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario) for host in hosts}
-        result = {"changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own}
+        own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario, settled.is_ours(
+            topology, host)) for host in hosts}
+        devices = [host for host in hosts if is_device(host)]
+        result = {"changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own, "groups": {
+            "mcast_devices": devices, "mcast_setup": [
+                host for host in hosts if own[host]["interfaces"] or host in devices or not (
+                    settled.is_ours(topology, host) and topology["connection"] == "netns")]}}
         if not (args["results_dir"] or args["bundle"]):
             result["checks"] = planned
         else:

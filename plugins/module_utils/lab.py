@@ -18,7 +18,7 @@ from . import topology as topologies
 from .change import Changes
 from .error import McastError, reason
 from .lab_lock import Left
-from .netlink import IFF_UP, Netlink
+from .netlink import IFF_MULTICAST, IFF_UP, Netlink
 
 # The number under which a route of ours stands (include/uapi/linux/rtnetlink.h leaves those above 4 to programs).
 _PROTOCOL = 77
@@ -233,6 +233,9 @@ class _Lab:
                 if not link["flags"] & IFF_UP:
                     self.changes.add(path + ("state",), "down", "up", lambda where=where, link=link: self.netlink(
                         where).set_up(link["index"]))
+                if not link["flags"] & IFF_MULTICAST:
+                    self.changes.add(path + ("multicast",), False, True, lambda where=where, link=link: self.netlink(
+                        where).set_flags(link["index"], IFF_MULTICAST, IFF_MULTICAST))
             ends = ((self.netlink(namespace), name), (self.netlink(self.switch), want["port"]))
             if any(netlink.offloads_checksums(end) for netlink, end in ends):
                 self.changes.add(path + ("checksum_offload",), True, False, lambda: self._finish_checksums(ends))

@@ -16,8 +16,9 @@ _SETTINGS = {"state": "up", "multicast": True}
 
 
 def of_host(host: str, known: Mapping[str, Any], running: list[dict[str, Any]], streams: list[dict[str, Any]],
-            scenario: Plan) -> dict[str, Any]:
-    """known: the variables of the host. running: settled streams that run by themselves; streams: all of them.
+            scenario: Plan, is_made: bool = False) -> dict[str, Any]:
+    """known: the variables of the host. running: settled streams that run by themselves; streams: all of them. is_made:
+    whether the host is made with its interfaces as _SETTINGS has them, and is one of a lab.
 
     Returns ``{"interfaces": {name: settings}, "steps": {step: {part: ...}}, "started": [names of programs], "undo":
     [commands], "firewall": options}``: the parts "capture", "act" and "send" hold options of the module `act`,
@@ -31,7 +32,8 @@ def of_host(host: str, known: Mapping[str, Any], running: list[dict[str, Any]], 
         steps = {**steps, scenario.names[0]: replace(steps.get(scenario.names[0], Acts()), firewall=firewall)}
     interfaces = known.get("mcast_host_interfaces")
     names = whole["interfaces"] if interfaces is None else interfaces
-    return {"interfaces": dict.fromkeys(names, known.get("mcast_host_settings") or _SETTINGS),
+    settings = known.get("mcast_host_settings")
+    return {"interfaces": {} if is_made and not settings else dict.fromkeys(names, settings or _SETTINGS),
             "steps": {name: _parts(acts) for name, acts in steps.items()},
             "started": list(dict.fromkeys(name for acts in steps.values()
                                           for part in (acts.captures, acts.started, acts.sent) for name in part)),
