@@ -14,10 +14,13 @@ from ansible.plugins.action import ActionBase
 from ..module_utils import expect
 from ..module_utils.error import McastError
 from ..plugin_utils import judge, neutral, on_host
-from ..plugin_utils.bundle import Bundle, timestamp
+from ..plugin_utils.bundle import Bundle, bundle_of_run, timestamp
 from ..plugin_utils.captures import Captures
 from ..plugin_utils.checks.base import Check
 from ..plugin_utils.gather import gather
+
+# How long a check may take to come true, and an absence must hold, where neither task nor inventory says it.
+_DURATIONS = {"within": "5s", "window": "500ms"}
 
 
 class ActionModule(ActionBase):
@@ -31,30 +34,35 @@ class ActionModule(ActionBase):
                 "since": {"type": "dict"},
                 "bundle": {"type": "str"},
                 "phase": {"type": "str"},
-                "within": {"type": "str", "default": "5s"},
-                "window": {"type": "str", "default": "500ms"},
+                "within": {"type": "str"},
+                "window": {"type": "str"},
             },
-            mutually_exclusive=[("checks", "bundle")],
-            required_one_of=[("checks", "bundle")],
-            required_together=[("bundle", "phase")],
+            mutually_exclusive=[("checks", "phase")],
+            required_one_of=[("checks", "phase")],
+            required_by={"bundle": "phase"},
         )
         self._task_vars = task_vars
         self._host = task_vars["inventory_hostname"]
         self._failures: list[str] = []  # of tasks before, where there is a bundle
         try:
-            within, window = (expect.duration(name, args[name]) for name in ("within", "window"))
-            run = self._planned if args["bundle"] else self._given
+            within, window = (self._duration(name, args[name], default) for name, default in _DURATIONS.items())
+            run = self._planned if args["phase"] else self._given
             results = run(args, within, window, result)
         except McastError as error:
             result.update(self._failure(error))
             return result
         failed = [each for each in results if each["verdict"] == "fail"]
         result.update(changed=False, checks=results, passed=not failed)
-        if failed and not args["bundle"]:
+        if failed and not args["phase"]:
             result.update(failed=True, msg="%s: %d of %d checks failed: %s" % (self._host, len(failed), len(results), (
                 "; ".join("%s: expected %s, actual %s" % (
                     each["description"], each["expected"], each["actual"]) for each in failed))))
         return result
+
+    def _duration(self, name: str, given: str | None, default: str) -> float:
+        """In seconds: what the task says, or else the inventory."""
+        stated = self._task_vars.get(f"mcast_evidence_{name}", default)
+        return expect.duration(name, self._templar.template(stated) if given is None else given)
 
     def _failure(self, error: McastError) -> dict[str, Any]:
         return {"failed": True, "msg": f"{self._host}: {error}", "thing": str(error.thing)}
@@ -75,7 +83,10 @@ class ActionModule(ActionBase):
     def _planned(self, args, within, window, outcome: dict[str, Any]) -> list[dict[str, Any]]:
         """The bundle's planned checks of this host and phase; each result is written as it is decided. What is judged
         is returned though it can't be written, and `outcome` then gets what the task fails by."""
-        bundle, phase = Bundle(args["bundle"]), args["phase"]
+        path, phase = args["bundle"] or bundle_of_run(self._task_vars), args["phase"]
+        if not path:
+            raise McastError("bundle", "is not given, and the playbook has begun no run; see mcast.lab.begin")
+        bundle = Bundle(path)
         self._failures = bundle.failures(self._host)
         # What was there before anything ran is what both later phases are compared with.
         known = bundle.facts(self._host)

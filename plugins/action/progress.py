@@ -9,7 +9,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
 from ..plugin_utils import task_result
-from ..plugin_utils.bundle import Bundle
+from ..plugin_utils.bundle import Bundle, bundle_of_run
 
 
 class ActionModule(ActionBase):
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
             },
             required_if=[("event", "changed", ("registered",))],
         )
-        bundle, event = args["bundle"] or _bundle_of_the_run(task_vars), args["event"]
+        bundle, event = args["bundle"] or bundle_of_run(task_vars), args["event"]
         task, messages = "", dict.fromkeys(args["hosts"], "")
         if event == "failed":
             task = str(task_vars["ansible_failed_task"]["name"])
@@ -50,10 +50,6 @@ def _changes_on(hosts: list[str], registered: list[str], hostvars: Any) -> dict[
     words = {host: "; ".join(_changes_of([hostvars[host][name] for name in registered if name in hostvars[host]]))
              for host in hosts}
     return {host: text for host, text in words.items() if text}
-
-
-def _bundle_of_the_run(task_vars: dict[str, Any]) -> str | None:
-    return (task_vars["hostvars"]["localhost"].get("mcast_plan") or {}).get("bundle")
 
 
 def _changes_of(results: list[dict[str, Any]]) -> Iterator[str]:

@@ -82,6 +82,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.plugins.loader import connection_loader, shell_loader
 from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 
@@ -121,6 +122,9 @@ class InventoryModule(BaseInventoryPlugin):
             inventory.set_variable("all", "mcast_topology_error", message)
             return
         self._fill(document, settled)
+        # Here Ansible reads their documentation once; else each task of each host would.
+        connection_loader.get("mcast.lab.netns", class_only=True)
+        shell_loader.get("ansible.builtin.sh", class_only=True)
 
     def _read(self, path: str) -> Any:
         """The file as Ansible reads YAML: each value knows its place."""

@@ -12,7 +12,7 @@ description:
     of earlier tasks play no part.
   - Looks again until O(within) at what has not passed yet. That something is absent is never judged by the first look,
     it must hold over the whole O(window).
-  - Fails if a check fails; with O(bundle) it doesn't, because M(mcast.lab.verdict) judges the whole run.
+  - Fails if a check fails; with O(phase) it doesn't, because M(mcast.lab.verdict) judges the whole run.
 author:
   - The mcast.lab authors (!UNKNOWN)
 options:
@@ -114,21 +114,20 @@ options:
     description: An earlier gathering to compare with, that is, C(ansible_facts.mcast) as registered from
       M(mcast.lab.host_facts).
     type: dict
-  bundle:
-    description: Judge the planned checks of this host from this bundle, and write results and facts to it.
-    type: str
   phase:
-    description: Which planned checks, V(before), V(during), V(after), V(ended) or a step of C(mcast_steps). Required
-      with O(bundle).
+    description: Judge the planned checks of this host in this phase, V(before), V(during), V(after), V(ended) or a step
+      of C(mcast_steps), and write results and facts to the bundle.
+    type: str
+  bundle:
+    description: Folder of the bundle. Default is that of the run that the playbook C(mcast.lab.begin) has begun.
     type: str
   within:
-    description: How long a check may take to come true, such as V(5s), V(500ms) or V(2m).
+    description: How long a check may take to come true, such as V(5s), V(500ms) or V(2m). Default is the variable
+      C(mcast_evidence_within), or else 5s.
     type: str
-    default: 5s
   window:
-    description: How long an absence must hold.
+    description: How long an absence must hold. Default is the variable C(mcast_evidence_window), or else 500ms.
     type: str
-    default: 500ms
 attributes:
   check_mode:
     support: full

@@ -224,6 +224,11 @@ class Bundle:
         return os.path.join(self.path, name)
 
 
+def bundle_of_run(task_vars: dict[str, Any]) -> str | None:
+    """The folder of the bundle that the playbook mcast.lab.begin has made in this run, None where it has not."""
+    return (task_vars["hostvars"]["localhost"].get("mcast_plan") or {}).get("bundle")
+
+
 def timestamp() -> str:
     """Now, in UTC, as ``2026-01-31T12:00:00Z``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

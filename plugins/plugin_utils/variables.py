@@ -21,7 +21,7 @@ _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 _PREFIX = "mcast_"
 # Those that the inventory plugin and our playbooks set, which hold no templates of a user.
 _MADE = {"mcast_settled", "mcast_topology_error", "mcast_interfaces", "mcast_netns", "mcast_plan", "mcast_duties",
-         "mcast_lab_up", "mcast_labs", "mcast_move", "mcast_part", "mcast_command", "mcast_fleet"}
+         "mcast_lab_up", "mcast_labs", "mcast_move", "mcast_command", "mcast_fleet"}
 # Those of no role, as argument specs.
 _OTHERS: dict[str, dict[str, Any]] = {
     "mcast_streams": {"type": "raw", "description": "The streams that shall flow, by name."},
