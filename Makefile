@@ -7,14 +7,15 @@ scenario lab down: export SCENARIO = $(NAME)
 scenarios: export SCENARIO = all
 bench-fleet: export SCENARIO = fleet
 
-.PHONY: help setup schema tested verify scenario scenarios lab down unit lint check test
+.PHONY: help setup generated release tested verify scenario scenarios lab down unit lint check test
 help:
 	@echo 'make verify              build the lab two_hosts, run its streams, judge them'
 	@echo 'make scenario NAME=...   the same for inventories/NAME'
 	@echo 'make scenarios           all of them, a verdict line each'
 	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
 	@echo 'make mcast.pyz           sender, receiver and querier as one file, to run by hand on any host'
-	@echo 'make schema              write the JSON Schemas for editors, schemas/*.json'
+	@echo 'make generated           write what is made of the code: schemas/, the READMEs of roles'
+	@echo 'make release             build the archive for Galaxy, and prove it'
 	@echo 'make bench-NAME          run benchmarks/NAME.py (its options in ARGS)'
 	@echo 'make unit                the unit tests, in seconds'
 	@echo 'make lint                the linters'
@@ -47,11 +48,15 @@ bench-%:
 	@.venv/bin/python benchmarks/$*.py $(ARGS)
 
 mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/packet/*.py plugins/module_utils/traffic/*.py)
-	@$(PYTHON) -m plugins.module_utils.traffic zipapp $@
+	@$(PYTHON) -m plugins.module_utils.traffic.cli zipapp $@
 	@echo "Try: python3 $@ receiver --help"
 
-schema: setup
+generated: setup
 	@.venv/bin/python scripts/schema.py
+	@.venv/bin/python scripts/docs.py
+
+release: generated
+	@scripts/release.sh $(PYTHON)
 
 tested:
 	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt requirements/test.txt

@@ -16,8 +16,6 @@ name=$(basename "$inventory")
     exit 1
 }
 [ -z "$known" ] || exit 0
-play=mcast.lab.verify
-[ -e "playbooks/$name.yml" ] && play=mcast.lab.$name
 bundle=results/$name/$(date -u +%Y%m%dT%H%M%SZ)-$$
 
 # The run has a session of its own, so that Ctrl-C reaches it by this script alone: while Ansible still loads, it would
@@ -26,7 +24,8 @@ interrupted=
 trap 'interrupted=yes
       if [ -e "$bundle/plan.json" ]; then kill -INT -- "-$run"; else kill -TERM -- "-$run"; fi 2>/dev/null' INT TERM HUP
 # A shell without job control has its background jobs ignore Ctrl-C.
-setsid env --default-signal=INT,QUIT "$venv/bin/ansible-playbook" -i "$inventory" "$play" -e "mcast_bundle=$bundle" &
+setsid env --default-signal=INT,QUIT "$venv/bin/ansible-playbook" -i "$inventory" mcast.lab.verify \
+    -e "mcast_bundle=$bundle" &
 run=$!
 while :; do # wait returns early when a signal comes
     wait "$run"

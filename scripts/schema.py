@@ -3,7 +3,7 @@
 """Write schemas/topology.json and schemas/variables.json: JSON Schemas by which editors complete and check topology
 files and group_vars. They are made of what the readers themselves go by, and of the documentation of the modules.
 
-    make schema
+    make generated
 """
 from __future__ import annotations
 
