@@ -95,10 +95,10 @@ def control_frames():
     """A hundred different control messages."""
     frames = []
     for index in range(100):
-        group, group6 = "239.1.0.%d" % index, "ff15::%x" % index
-        sources = ["10.0.1.%d" % number for number in range(1 + index % 3)]
+        group, group6 = f"239.1.0.{index}", f"ff15::{index:x}"
+        sources = [f"10.0.1.{number}" for number in range(1 + index % 3)]
         frames.append((
-            build.igmp_frame(build.igmpv3_report([(4, group, [], b""), (5, "232.0.0.%d" % index, sources, b"")])),
+            build.igmp_frame(build.igmpv3_report([(4, group, [], b""), (5, f"232.0.0.{index}", sources, b"")])),
             build.mld_frame(build.mldv2_report([(4, group6, [], b"")])),
             build.igmp_frame(build.igmp(0x16, 0, group), group),
             build.igmp_frame(build.igmp(0x11, 100, "0.0.0.0", build.query_tail(2, 125, [])), "224.0.0.1"),
@@ -113,9 +113,10 @@ def write(path, packets, flows, payload):
     for index in range(flows):
         high, low = divmod(index, 256)
         if index % 5 == 4:
-            ends = "fd00::%x:%x" % (high, low), "ff15::%x:%x" % (high, low)
+            ends = f"fd00::{high:x}:{low:x}", f"ff15::{high:x}:{low:x}"
         else:
-            ends = "10.1.%d.%d" % divmod(high, 256), "239.%d.%d.%d" % (divmod(high, 256) + (low,))
+            upper, lower = divmod(high, 256)
+            ends = f"10.1.{upper}.{lower}", f"239.{upper}.{lower}.{low}"
         data.append(build.datagram(b"x" * payload, *ends))
     header = struct.Struct("<IIII").pack
     with open(path, "wb") as stream:
@@ -178,19 +179,19 @@ def main():
 def measure(options, folder):
     path = os.path.join(folder, "mixed.pcap")
     write(path, options.packets, 1000, 200)
-    print("%-18s %10s %9s %9s %12s" % ("reader", "packets", "processor", "wall", "packets/s"))
+    print(f"{'reader':18} {'packets':>10} {'processor':>9} {'wall':>9} {'packets/s':>12}")
     ratios, rates, walls = {}, {}, {}
     for name, argv, packets, repeats in peers(path, options):
         if argv is None:
-            print("%-18s left out: %s" % (name, packets))
+            print(f"{name:18} left out: {packets}")
             continue
         spent, wall, _words = timed(argv, repeats)
         rates[name.split()[0]], walls[name.split()[0]] = packets / spent, packets / wall
-        print("%-18s %10d %9.2f %9.2f %12.0f" % (name, packets, spent, wall, packets / spent), flush=True)
+        print(f"{name:18} {packets:10d} {spent:9.2f} {wall:9.2f} {packets / spent:12.0f}", flush=True)
     ours, wall = rates.pop("mcast.lab"), walls.pop("mcast.lab")
     for name, rate in rates.items():
-        ratios["vs_%s" % name] = round(ours / rate, 2)
-        ratios["wall_vs_%s" % name] = round(wall / walls[name], 2)
+        ratios[f"vs_{name}"] = round(ours / rate, 2)
+        ratios[f"wall_vs_{name}"] = round(wall / walls[name], 2)
     os.unlink(path)
     ratios.update(memory(options, folder))
     print(json.dumps(ratios))
@@ -205,8 +206,8 @@ def memory(options, folder):
         spent, wall, words = timed([sys.executable, "-c", OURS, path], 1)
         cost.append(spent / packets)
         peak = int(words[3]) / 1024
-        print("%-18s %10d %9.2f %9.2f %12.0f   %d flows, %d messages, peak %.1f MiB" % (
-            "mcast.lab", packets, spent, wall, packets / spent, int(words[2]), int(words[1]), peak), flush=True)
+        print(f"{'mcast.lab':18} {packets:10d} {spent:9.2f} {wall:9.2f} {packets / spent:12.0f}   "
+              f"{int(words[2])} flows, {int(words[1])} messages, peak {peak:.1f} MiB", flush=True)
     return {"peak_mib": round(peak, 1), "cost_per_packet_large_vs_quarter": round(cost[1] / cost[0], 2)}
 
 

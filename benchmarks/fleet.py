@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-LAB = "mcb%d" % os.getpid()
+LAB = f"mcb{os.getpid()}"
 SSH = Path("/run/mcast-ssh", LAB)
 FORKS = 16
 GOALS = {"ansible": 8, "xargs": 2, "loop": 1.5, "netns": 3, "memory": 300}
@@ -46,14 +46,14 @@ def run(command, output=subprocess.PIPE, **more):
         text = file.read()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit("%s failed:\n%s" % (shlex.join(map(str, command)), text[-3000:]))
+        sys.exit(f"{shlex.join(map(str, command))} failed:\n{text[-3000:]}")
     return wall, usage.ru_maxrss / 1024, text
 
 
 @contextlib.contextmanager
 def lab(folder, connection, size):
     """Yields the inventory, while the lab stands."""
-    inventory = Path(folder, "%s%d.topology.yml" % (connection, size))
+    inventory = Path(folder, f"{connection}{size}.topology.yml")
     inventory.write_text(json.dumps({
         "plugin": "mcast.lab.topology", "name": LAB, "connection": connection,
         "segments": {"lan": {"ipv4": "10.20.0.0/16"}},
@@ -61,7 +61,7 @@ def lab(folder, connection, size):
     begin = time.monotonic()
     try:
         run([BIN / "ansible-playbook", "-i", inventory, "mcast.lab.lab_up"])
-        print("  (lab of %d up in %.1f s)" % (size, time.monotonic() - begin), flush=True)
+        print(f"  (lab of {size} up in {time.monotonic() - begin:.1f} s)", flush=True)
         if connection == "ssh":
             config = SSH / "sshd_config"
             config.write_text(config.read_text().replace("UsePAM yes", "UsePAM no"))
@@ -81,16 +81,16 @@ def fleet(inventory, folder, size, subset=("memberships",), forks=FORKS):
     result = max(Path(folder, "fleet").glob("*/fleet.json"), key=os.path.getmtime)
     told = json.loads(result.read_text())
     if len(told["hosts"]) != size:
-        sys.exit("only %d of %d hosts answered: %s" % (len(told["hosts"]), size, list(told["failures"].items())[:3]))
+        sys.exit(f"only {len(told['hosts'])} of {size} hosts answered: {list(told['failures'].items())[:3]}")
     return wall, told["elapsed"], memory
 
 
 def ad_hoc(inventory, size):
     """Returns (seconds, MB) of the one command."""
     wall, memory, text = run([BIN / "ansible", "-i", inventory, "all", "-m", "mcast.lab.fleet_info", "-a",
-                              "gather_subset=memberships forks=%d timeout=120" % FORKS])
+                              f"gather_subset=memberships forks={FORKS} timeout=120"])
     if text.count('": "paramiko"') != size:
-        sys.exit("not all were asked:\n%s" % text[-2000:])
+        sys.exit(f"not all were asked:\n{text[-2000:]}")
     return wall, memory
 
 
@@ -101,20 +101,21 @@ def ansible(inventory, folder, size):
         ANSIBLE_SSH_CONTROL_PATH_DIR=tempfile.mkdtemp(dir=folder),
         ANSIBLE_SSH_ARGS="-C -o ControlMaster=auto -o ControlPersist=3s")
     if text.count(" | CHANGED | rc=0 ") != size:
-        sys.exit("not all were asked:\n%s" % text[-2000:])
+        sys.exit(f"not all were asked:\n{text[-2000:]}")
     return wall
 
 
 def names(size):
-    return ["%s.m%0*d" % (LAB, len(str(size)), number) for number in range(1, size + 1)]
+    digits = len(str(size))
+    return [f"{LAB}.m{number:0{digits}d}" for number in range(1, size + 1)]
 
 
 def xargs(size):
-    command = "printf '%%s\\n' %s | xargs -P%d -I{} ssh -F %s/config {} cat /proc/net/igmp /proc/net/igmp6" % (
-        " ".join(names(size)), FORKS, SSH)
+    command = (f"printf '%s\\n' {' '.join(names(size))} | "
+               f"xargs -P{FORKS} -I{{}} ssh -F {SSH}/config {{}} cat /proc/net/igmp /proc/net/igmp6")
     wall, unused, text = run(["/bin/sh", "-c", command])
     if text.count("Idx") != size:
-        sys.exit("not all were asked:\n%s" % text[-2000:])
+        sys.exit(f"not all were asked:\n{text[-2000:]}")
     return wall
 
 
@@ -126,13 +127,13 @@ def loop(size):
 
 def bare_loop(lab_name, size):
     import paramiko
-    key = paramiko.Ed25519Key.from_private_key_file("/run/mcast-ssh/%s/id" % lab_name)
-    config = paramiko.SSHConfig.from_path("/run/mcast-ssh/%s/config" % lab_name)
+    key = paramiko.Ed25519Key.from_private_key_file(f"/run/mcast-ssh/{lab_name}/id")
+    config = paramiko.SSHConfig.from_path(f"/run/mcast-ssh/{lab_name}/config")
 
     def ask(name):
         command = config.lookup(name)["proxycommand"].replace("%n", name)
         client = paramiko.SSHClient()
-        client.load_host_keys("/run/mcast-ssh/%s/known_hosts" % lab_name)
+        client.load_host_keys(f"/run/mcast-ssh/{lab_name}/known_hosts")
         client.connect(name, username="root", pkey=key, sock=paramiko.ProxyCommand(command), allow_agent=False,
                        look_for_keys=False)
         text = client.exec_command("cat /proc/net/igmp /proc/net/igmp6")[1].read()
@@ -163,13 +164,13 @@ def over_ssh(folder, size, rounds):
 
 
 def show(size, load, found):
-    print("%d hosts over SSH (load %.1f, %d processors)" % (size, load, os.cpu_count()))
+    print(f"{size} hosts over SSH (load {load:.1f}, {os.cpu_count()} processors)")
     for name, text in (("fleet_info", "playbook with fleet_info, whole"), ("ad hoc", "ansible -m fleet_info, whole"),
-                       ("elapsed", "its `elapsed`"), ("loop", "bare paramiko loop, %d wide" % FORKS),
-                       ("xargs", "xargs -P%d ssh ... cat, whole" % FORKS),
+                       ("elapsed", "its `elapsed`"), ("loop", f"bare paramiko loop, {FORKS} wide"),
+                       ("xargs", f"xargs -P{FORKS} ssh ... cat, whole"),
                        ("ansible", "ansible -f 20 -m command, whole")):
-        print("  %-36s %7.2f s" % (text, found[name]))
-    print("  %-36s %7.0f MB" % ("memory", found["memory"]), flush=True)
+        print(f"  {text:36} {found[name]:7.2f} s")
+    print(f"  {'memory':36} {found['memory']:7.0f} MB", flush=True)
 
 
 def main():
@@ -199,11 +200,11 @@ def main():
                 load = os.getloadavg()[0]
                 rows = [fleet(inventory, folder, options.netns) for unused in range(options.rounds)]
             wall, elapsed, memory = (statistics.median(column) for column in zip(*rows))
-            print("%d hosts in namespaces (load %.1f): whole %.2f s, `elapsed` %.2f s, %.0f MB" % (
-                options.netns, load, wall, elapsed, memory))
+            print(f"{options.netns} hosts in namespaces (load {load:.1f}): whole {wall:.2f} s, "
+                  f"`elapsed` {elapsed:.2f} s, {memory:.0f} MB")
             figures["netns"] = {"elapsed": round(elapsed, 2), "memory_mb": round(memory)}
-    print("goals: ansible >= %(ansible)s, xargs >= %(xargs)s, loop <= %(loop)s, netns <= %(netns)s s, memory <= "
-          "%(memory)s MB" % GOALS)
+    print(f"goals: ansible >= {GOALS['ansible']}, xargs >= {GOALS['xargs']}, loop <= {GOALS['loop']}, "
+          f"netns <= {GOALS['netns']} s, memory <= {GOALS['memory']} MB")
     print(json.dumps(figures))
 
 

@@ -34,13 +34,13 @@ def ip_batch(lines):
 
 
 def make(names):
-    ip_batch("netns add %s" % name for name in names)
+    ip_batch(f"netns add {name}" for name in names)
     for number, name in enumerate(names, 1):
-        ip_batch(["link add eth0 netns %s type veth peer name eth1 netns %s" % (name, name)])
+        ip_batch([f"link add eth0 netns {name} type veth peer name eth1 netns {name}"])
         subprocess.run(["ip", "-n", name, "-batch", "-"], text=True, check=True, input="\n".join([
-            "link set lo up", "link set eth0 up", "link set eth1 up", "addr add 10.9.0.%d/24 dev eth0" % number,
-            "addr add fd00::%x/64 dev eth0" % number,
-            *("addr add 239.0.0.%d/32 dev eth0 autojoin" % group for group in range(1, 6))]) + "\n")
+            "link set lo up", "link set eth0 up", "link set eth1 up", f"addr add 10.9.0.{number}/24 dev eth0",
+            f"addr add fd00::{number:x}/64 dev eth0",
+            *(f"addr add 239.0.0.{group}/32 dev eth0 autojoin" for group in range(1, 6))]) + "\n")
 
 
 def run(inventory, names, task):
@@ -55,7 +55,7 @@ def run(inventory, names, task):
     wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     succeeded = ran.stdout.count(" | SUCCESS => ") + ran.stdout.count(" | CHANGED | rc=0 ")
     if ran.returncode or succeeded != len(names):
-        sys.exit("%s failed:\n%s%s" % (" ".join(command), ran.stdout[-2000:], ran.stderr[-2000:]))
+        sys.exit(f"{' '.join(command)} failed:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
     return wall, after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
 
 
@@ -78,7 +78,7 @@ def main():
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("namespaces take root: run as root")
-    names = ["mct-%d-b%d" % (os.getpid(), number) for number in range(options.hosts)]
+    names = [f"mct-{os.getpid()}-b{number}" for number in range(options.hosts)]
     try:
         make(names)
         with tempfile.TemporaryDirectory() as folder:
@@ -90,11 +90,12 @@ def main():
     finally:
         for name in names:
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-    print("%-32s %14s %13s" % ("%d hosts, per host" % options.hosts, "time", "CPU"))
+    heading = f"{options.hosts} hosts, per host"
+    print(f"{heading:32} {'time':>14} {'CPU':>13}")
     for title, (wall, cpu) in costs.items():
-        print("%-32s %11.1f ms %10.1f ms" % (title, wall * 1e3, cpu * 1e3))
+        print(f"{title:32} {wall * 1e3:11.1f} ms {cpu * 1e3:10.1f} ms")
     ratio = costs["host_facts"][0] / costs["command: ip -j maddr"][0]
-    print("goal: host_facts takes at most %.2f of the command's time" % GOAL)
+    print(f"goal: host_facts takes at most {GOAL:.2f} of the command's time")
     print(json.dumps({"host_facts_vs_command": round(ratio, 3)}))
 
 

@@ -24,11 +24,11 @@ from ansible_collections.mcast.lab.plugins.module_utils import lab, topology
 
 HOSTS = 100
 RUNS = 5
-LAB = "bench%d" % os.getpid()
+LAB = f"bench{os.getpid()}"
 DOCUMENT = {
     "name": LAB,
     "segments": {"lan": {"ipv4": "10.0.0.0/16", "ipv6": "fd00::/64"}},
-    "hosts": {"h%d" % number: {"interfaces": {"eth0": {"segment": "lan"}}} for number in range(HOSTS)},
+    "hosts": {f"h{number}": {"interfaces": {"eth0": {"segment": "lan"}}} for number in range(HOSTS)},
 }
 MODULE = "ansible_collections.mcast.lab.plugins.modules.topology"
 
@@ -65,19 +65,20 @@ class IpBatch:
 
     def __init__(self, folder):
         switch = LAB + "sw"
-        names = ["%sh%d" % (LAB, number) for number in range(HOSTS)]
-        first = ["netns add %s" % name for name in [switch] + names]
-        first += ["link add p%d netns %s type veth peer name eth0 netns %s" % (number, switch, name)
+        names = [f"{LAB}h{number}" for number in range(HOSTS)]
+        first = [f"netns add {name}" for name in [switch] + names]
+        first += [f"link add p{number} netns {switch} type veth peer name eth0 netns {name}"
                   for number, name in enumerate(names)]
         inside = ["link add lan type bridge", "link set lan up", "link set lo up"]
-        inside += ["link set p%d master lan up" % number for number in range(HOSTS)]
+        inside += [f"link set p{number} master lan up" for number in range(HOSTS)]
         self.up = [self._batch(folder / "all", first), self._batch(folder / "switch", inside, switch)]
-        for number, name in enumerate(names):
+        for number, name in enumerate(names, 1):
+            upper, lower = divmod(number, 256)
             self.up.append(self._batch(folder / name, [
                 "link set lo up", "link set eth0 up",
-                "address add 10.0.%d.%d/16 broadcast + dev eth0" % divmod(number + 1, 256),
-                "address add fd00::%x/64 dev eth0 nodad" % (number + 1)], name))
-        self.down = [self._batch(folder / "down", ["netns delete %s" % name for name in [switch] + names])]
+                f"address add 10.0.{upper}.{lower}/16 broadcast + dev eth0",
+                f"address add fd00::{number:x}/64 dev eth0 nodad"], name))
+        self.down = [self._batch(folder / "down", [f"netns delete {name}" for name in [switch] + names])]
 
     def time(self):
         return timed(self.up), timed(self.down)
@@ -92,18 +93,18 @@ class Mininet:
     """Runs in one process that is timed from inside: its `stop` needs the objects of its `start`."""
 
     name = "mininet"
-    program = """
+    program = f"""
 import sys, time
 from mininet.net import Mininet
 from mininet.nodelib import LinuxBridge
 from mininet.topo import SingleSwitchTopo
 begin = time.monotonic()
-net = Mininet(topo=SingleSwitchTopo(%d), switch=LinuxBridge, controller=None, waitConnected=False)
+net = Mininet(topo=SingleSwitchTopo({HOSTS}), switch=LinuxBridge, controller=None, waitConnected=False)
 net.start()
 up = time.monotonic()
 net.stop()
 print(up - begin, time.monotonic() - up)
-""" % HOSTS
+"""
 
     def time(self):
         ran = subprocess.run(["/usr/bin/python3", "-c", self.program], capture_output=True, text=True, check=True)
@@ -133,18 +134,18 @@ def main():
         for _run in range(RUNS):
             for peer in peers:
                 figures[peer.name].append(peer.time())
-    print("%-24s %8s %8s   (s, median of %d, %d hosts)" % ("", "up", "down", RUNS, HOSTS))
+    print(f"{'':24} {'up':>8} {'down':>8}   (s, median of {RUNS}, {HOSTS} hosts)")
     medians = {}
     for name, runs in figures.items():
-        medians[name] = [statistics.median(run[which] for run in runs) for which in (0, 1)]
-        print("%-24s %8.3f %8.3f" % (name, *medians[name]))
+        up, down = medians[name] = [statistics.median(run[which] for run in runs) for which in (0, 1)]
+        print(f"{name:24} {up:8.3f} {down:8.3f}")
     ratios = {}
     for ours, prefix in ((Work, ""), (Module, "process_")):
         for peer, short in ((IpBatch, "ip_batch"), (Mininet, "mininet")):
             for which, word in enumerate(("up", "down")):
                 if peer.name in medians:
                     ratio = medians[ours.name][which] / medians[peer.name][which]
-                    ratios["%s%s_vs_%s" % (prefix, word, short)] = round(ratio, 2)
+                    ratios[f"{prefix}{word}_vs_{short}"] = round(ratio, 2)
     print(json.dumps(ratios))
 
 

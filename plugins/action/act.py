@@ -21,7 +21,8 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(
             argument_spec=act.SPEC, mutually_exclusive=[("duties", name) for name in act.SPEC if name != "duties"])
         try:

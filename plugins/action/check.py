@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -17,17 +17,27 @@ from ..plugin_utils import judge, neutral, on_host
 from ..plugin_utils.bundle import Bundle, bundle_of_run, timestamp
 from ..plugin_utils.captures import Captures
 from ..plugin_utils.checks.base import Check
+from ..plugin_utils.evidence_file import Folder
 from ..plugin_utils.gather import gather
 
 # How long a check may take to come true, and an absence must hold, where neither task nor inventory says it.
 _DURATIONS = {"within": "5s", "window": "500ms"}
 
 
+class _Kept(NamedTuple):
+    """Where captures are kept, and what is there of them already; see Captures."""
+
+    folder: Folder | None = None
+    file_of: Callable[[str], str] | None = None
+    known: Mapping[str, Any] | None = None
+
+
 class ActionModule(ActionBase):
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(
             argument_spec={
                 "checks": {"type": "list", "elements": "dict"},
@@ -54,9 +64,9 @@ class ActionModule(ActionBase):
         failed = [each for each in results if each["verdict"] == "fail"]
         result.update(changed=False, checks=results, passed=not failed)
         if failed and not args["phase"]:
-            result.update(failed=True, msg="%s: %d of %d checks failed: %s" % (self._host, len(failed), len(results), (
-                "; ".join("%s: expected %s, actual %s" % (
-                    each["description"], each["expected"], each["actual"]) for each in failed))))
+            told = "; ".join(f"{each['description']}: expected {each['expected']}, actual {each['actual']}"
+                             for each in failed)
+            result.update(failed=True, msg=f"{self._host}: {len(failed)} of {len(results)} checks failed: {told}")
         return result
 
     def _duration(self, name: str, given: str | None, default: str) -> float:
@@ -73,14 +83,15 @@ class ActionModule(ActionBase):
         planned = []
         for number, given in enumerate(args["checks"]):
             params = dict(given)
-            name = expect.text("checks[%d].check" % number, params.pop("check", None))
+            name = expect.text(f"checks[{number}].check", params.pop("check", None))
             severity = expect.choice("severity", params.pop("severity", "failure"), ("failure", "warning"))
-            planned.append({"id": "%s/%d" % (self._host, number), "host": self._host, "phase": None, "check": name,
+            planned.append({"id": f"{self._host}/{number}", "host": self._host, "phase": None, "check": name,
                             "description": judge.make(name, params).describe(), "severity": severity,
                             "params": params})
         return list(self._judge(planned, args["since"], within, window))
 
-    def _planned(self, args, within, window, outcome: dict[str, Any]) -> list[dict[str, Any]]:
+    def _planned(self, args: dict[str, Any], within: float, window: float, outcome: dict[str, Any]
+                 ) -> list[dict[str, Any]]:
         """The bundle's planned checks of this host and phase; each result is written as it is decided. What is judged
         is returned though it can't be written, and `outcome` then gets what the task fails by."""
         path, phase = args["bundle"] or bundle_of_run(self._task_vars), args["phase"]
@@ -93,9 +104,9 @@ class ActionModule(ActionBase):
         since = known.get("before")
         results = []
         planned = bundle.planned(self._host, phase)
-        kept_in = bundle.folder, lambda name: bundle.capture_file(self._host, name), _programs(known.values())
+        kept = _Kept(bundle.folder, lambda name: bundle.capture_file(self._host, name), _programs(known.values()))
         try:
-            for result in self._judge(planned, since, within, window, kept_in):
+            for result in self._judge(planned, since, within, window, kept):
                 results.append(result)
                 bundle.add_result(result)
             bundle.add_facts(self._host, phase, gather(self, task_vars=self._task_vars))
@@ -105,18 +116,19 @@ class ActionModule(ActionBase):
         return results
 
     def _judge(self, planned: list[dict[str, Any]], since: dict[str, Any] | None, within: float, window: float,
-               kept_in: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
+               kept: _Kept | None = None) -> Iterator[dict[str, Any]]:
         checks = {each["id"]: judge.make(each["check"], each["params"], since) for each in planned}
         about = {each["id"]: each for each in planned}
-        captures = Captures(self, {check.capture for check in checks.values() if "captures" in check.NEEDS}, *kept_in)
+        names = {check.params["capture"] for check in checks.values() if "captures" in check.NEEDS}
+        captures = Captures(self, names, *(kept or _Kept()))
         longer = {each["id"]: each.get("wait", 0) for each in planned}
         judged = judge.judge(checks, lambda subsets: self._gather(subsets, captures), within, window, longer,
                              self._waiting)
         with contextlib.closing(captures):
-            for key, passed, expected, actual, evidence, elapsed in judged:
+            for key, said, elapsed in judged:
                 bad = "fail" if about[key]["severity"] == "failure" else "warning"
-                yield dict(about[key], verdict="pass" if passed else bad, expected=expected, actual=actual,
-                           evidence=evidence, elapsed=round(elapsed, 3), time=timestamp())
+                yield dict(about[key], verdict="pass" if said.passed else bad, expected=said.expected,
+                           actual=said.actual, evidence=said.evidence, elapsed=round(elapsed, 3), time=timestamp())
 
     def _waiting(self, elapsed: float, checks: list[Check]) -> None:
         """Say what is waited for: the callback hears of a check once it is decided, which may take as long as a stream.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -21,9 +22,10 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         begun = time.monotonic()
-        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={
             "gather_subset": {"type": "list", "elements": "str", "choices": list(SUBSETS), "default": DEFAULT_SUBSETS},
             "forks": {"type": "int", "default": 16},
@@ -37,9 +39,9 @@ class ActionModule(ActionBase):
         try:
             for name in ("forks", "timeout"):
                 if args[name] is not None and args[name] <= 0:
-                    raise McastError(name, "expected a number above 0, not %s" % args[name])
+                    raise McastError(name, f"expected a number above 0, not {args[name]}")
             if args["listen"] < 0:
-                raise McastError("listen", "expected seconds, or 0, not %s" % args["listen"])
+                raise McastError("listen", f"expected seconds, or 0, not {args['listen']}")
             result.update(changed=False, **self._ask(args, task_vars))
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
@@ -47,10 +49,10 @@ class ActionModule(ActionBase):
             display.verbosity = verbosity
         return dict(result, elapsed=round(time.monotonic() - begun, 3))
 
-    def _ask(self, args, task_vars):
+    def _ask(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Returns {hosts, failures, how, groups}."""
         names = task_vars["ansible_play_batch"]
-        found = {"hosts": {}, "failures": {}, "how": {}}
+        found: dict[str, dict[str, Any]] = {"hosts": {}, "failures": {}, "how": {}}
         begun = time.monotonic()
         # Each host has its turn although all before it keep silent.
         whole = args["timeout"] or fleet.PER_HOST + fleet.PATIENCE * -(-len(names) // args["forks"])

@@ -26,7 +26,8 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={
             "fleet": {"type": "dict", "required": True}, "results_dir": {"type": "path", "default": "results"},
             "strict": {"type": "bool", "default": False}, "mode": {"type": "raw", "default": "0600"}})
@@ -39,7 +40,7 @@ class ActionModule(ActionBase):
     def _report(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         missing = [part for part in _PARTS if part not in args["fleet"]]
         if missing:
-            raise McastError("fleet", "has no %s; give what mcast.lab.fleet_info returned" % ", ".join(missing))
+            raise McastError("fleet", f"has no {', '.join(missing)}; give what mcast.lab.fleet_info returned")
         mode = mode_option(args["mode"])
         parent = _folder(os.path.join(args["results_dir"], "fleet"), task_vars.get("ansible_inventory_sources") or [])
         fleet = {part: args["fleet"][part] for part in _PARTS}
@@ -52,8 +53,8 @@ class ActionModule(ActionBase):
             path = folder.path
             for name, text in (("memberships.csv", fleet_report.csv_text(fleet)),
                                ("memberships.prom", fleet_report.metrics(fleet)),
-                               ("changes.json", json.dumps(changed, indent=1) + "\n"),
-                               ("fleet.json", json.dumps(fleet) + "\n")):
+                               ("changes.json", f"{json.dumps(changed, indent=1)}\n"),
+                               ("fleet.json", f"{json.dumps(fleet)}\n")):
                 folder.write(name, text.encode(errors="surrogateescape"))
         lines = fleet_report.table(fleet, changed)
         reason = _failed(fleet, args["strict"])
@@ -77,7 +78,7 @@ def _folder(parent: str, sources: list[str]) -> str:
     bases = [os.path.basename(path.rstrip("/")).partition(".")[0].strip(",") for path in paths]
     names = [quote(base or "hosts", safe="") for base in bases]
     name = os.path.join(os.path.abspath(parent), ("+".join(names) or "hosts")[:100])
-    text = "".join(path + "\n" for path in paths).encode(errors="surrogateescape")
+    text = "".join(f"{path}\n" for path in paths).encode(errors="surrogateescape")
     for tried in (name, f"{name}-{hashlib.sha256(text).hexdigest()[:8]}"):
         folder = Folder(tried)
         if not os.path.lexists(tried):

@@ -25,8 +25,9 @@ _MANIFEST = os.path.join(os.path.dirname(__file__), "..", "..", "MANIFEST.json")
 class ActionModule(ActionBase):
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={
             "hosts": {"type": "list", "elements": "str"},
             "results_dir": {"type": "path"},
@@ -66,6 +67,7 @@ class ActionModule(ActionBase):
         running.check(running_streams, hosts, inventory)
         if topology:
             routing.check_streams(topology, running_streams)
+
         def is_device(host: str) -> bool:
             return not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(hostvars[host])
 
@@ -82,10 +84,11 @@ class ActionModule(ActionBase):
         own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario, settled.is_ours(
             topology, host)) for host in hosts}
         devices = [host for host in hosts if is_device(host)]
-        result = {"changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own, "groups": {
-            "mcast_devices": devices, "mcast_setup": [
-                host for host in hosts if own[host]["interfaces"] or host in devices or not (
-                    settled.is_ours(topology, host) and topology["connection"] == "netns")]}}
+        set_up = [host for host in hosts if own[host]["interfaces"] or host in devices or not (
+            topology and settled.is_ours(topology, host) and topology["connection"] == "netns")]
+        result: dict[str, Any] = {
+            "changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own,
+            "groups": {"mcast_devices": devices, "mcast_setup": set_up}}
         if not (args["results_dir"] or args["bundle"]):
             result["checks"] = planned
         else:
@@ -128,7 +131,7 @@ def _place(thing: str, task_vars: dict[str, Any]) -> str:
     return origin.place_of(task_vars.get(variable), path) if thing.startswith(("streams", "mcast_steps")) else ""
 
 
-def _version():
+def _version() -> str | None:
     """The collection's own version: an installed one has a manifest, a checkout the file it is built from."""
     for path in (_MANIFEST, _GALAXY):
         try:

@@ -16,7 +16,8 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(
             argument_spec={
                 "bundle": {"type": "path"},
@@ -38,8 +39,9 @@ class ActionModule(ActionBase):
             messages = _changes_on(args["hosts"], args["registered"], task_vars["hostvars"])
             result["warnings"] = [f"{host}: changed, and stays so: {message}" for host, message in messages.items()]
         try:
-            for host, message in messages.items() if bundle else ():
-                Bundle(bundle).add_progress(event, host, args["phase"], task, message)
+            if bundle:
+                for host, message in messages.items():
+                    Bundle(bundle).add_progress(event, host, args["phase"], task, message)
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))
         return dict(result, changed=False)

@@ -19,7 +19,8 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(**lab_state.SPEC)
         # A lab that is removed is of an unknown size.
         longer = _EACH * len((args["settled"] or args)["hosts"] or range(2000))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 
@@ -13,14 +14,15 @@ from ..plugin_utils.bundle import Bundle, line, unreadable
 
 
 class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         unused, args = self.validate_argument_spec(argument_spec={"bundle": {"type": "path", "required": True}})
         bundle = Bundle(args["bundle"])
         try:
             summary = bundle.verdict()
-            if bundle.lab():
-                lab_lock.release(bundle.lab(), os.getppid())
+            lab = bundle.lab()
+            if lab:
+                lab_lock.release(lab, os.getppid())
         except McastError as error:
             summary = unreadable(error)
         open_ends = [each for each in summary.pop("results") if each["verdict"] in ("fail", "missing", "warning")]

@@ -31,12 +31,17 @@ options:
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 
 from ..plugin_utils import neutral, task_result
+
+if TYPE_CHECKING:
+    from ansible.executor.stats import AggregateStats
+    from ansible.executor.task_result import CallbackTaskResult
+    from ansible.playbook.task import Task
 
 _COLOURS = {"pass": C.COLOR_OK, "warning": C.COLOR_WARN, "fail": C.COLOR_ERROR, "missing": C.COLOR_ERROR}
 
@@ -58,38 +63,38 @@ class CallbackModule(CallbackBase):
 
     # what happens
 
-    def v2_playbook_on_task_start(self, task, is_conditional):
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
         if self._display.verbosity:
-            self._say("task: %s" % task.get_name(), C.COLOR_VERBOSE)
+            self._say(f"task: {task.get_name()}", C.COLOR_VERBOSE)
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         self._handle_warnings(result.result)
         if not self._told(result) or self._display.verbosity:
             self._shown(result)
 
-    def v2_runner_item_on_ok(self, result):
+    def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
         self._handle_warnings(result.result)
         self._shown(result)
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         self._handle_warnings(result.result)
         if not self._told(result):
             self._trouble("error", result)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         self._handle_warnings(result.result)
         self._trouble("unreachable", result)
 
-    def v2_runner_item_on_failed(self, result):
+    def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
         self._handle_warnings(result.result)
         self._trouble("error", result)
 
-    def v2_on_file_diff(self, result):
+    def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         if result.result.get("changed") and result.result.get("diff"):
-            self._say("diff    %s: %s\n%s" % (result.host.get_name(), result.task.get_name(),
-                                              self._get_diff(result.result["diff"]).rstrip()))
+            diff = self._get_diff(result.result["diff"]).rstrip()
+            self._say(f"diff    {result.host.get_name()}: {result.task.get_name()}\n{diff}")
 
-    def v2_playbook_on_stats(self, stats: Any) -> None:
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         for text in self._incomplete:
             self._say(text, C.COLOR_ERROR)
         for text, colour in self._summary():
@@ -116,7 +121,7 @@ class CallbackModule(CallbackBase):
             # The reader has gone, as with "| head". The run goes on all the same, to its evidence and its verdict.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _shown(self, result):
+    def _shown(self, result: CallbackTaskResult) -> None:
         """The message of a debug task; with -v, the result of every task."""
         if not self._run_is_verbose(result):
             return
@@ -126,7 +131,7 @@ class CallbackModule(CallbackBase):
         for text in shown if isinstance(shown, list) else [shown]:
             self._say(f"ok      {result.host.get_name()}: {text}")
 
-    def _told(self, result):
+    def _told(self, result: CallbackTaskResult) -> bool:
         """Show the results of a check or verdict. Returns whether this was one."""
         content, action = result.result, result.task.action
         if action == "mcast.lab.check" and "checks" in content:
@@ -171,7 +176,7 @@ class CallbackModule(CallbackBase):
             yield f"stream  {len(rest)} more, {bad} of them with checks that did not pass", C.COLOR_ERROR if bad else (
                 C.COLOR_OK)
 
-    def _check(self, check):
+    def _check(self, check: dict[str, Any]) -> None:
         if check["params"].get("stream"):
             self._streams.setdefault(check["params"]["stream"], []).append(check["verdict"] in ("pass", "warning"))
         colour = _COLOURS[check["verdict"]]
@@ -183,15 +188,15 @@ class CallbackModule(CallbackBase):
         self._say(text, colour)
 
     @staticmethod
-    def _headline(check):
+    def _headline(check: dict[str, Any]) -> str:
         shown = check["verdict"] if check["verdict"] == "pass" else check["verdict"].upper()
         return f"{shown:7} {check['host']}: {neutral.line(check['description'])}"
 
     @staticmethod
-    def _difference(check):
+    def _difference(check: dict[str, Any]) -> str:
         return f"        expected: {neutral.line(check['expected'])}\n        actual:   {neutral.line(check['actual'])}"
 
-    def _trouble(self, kind, result):
+    def _trouble(self, kind: str, result: CallbackTaskResult) -> None:
         if task_result.is_loop(result.result) or result.result.get("again"):
             return  # each item, or the task that failed first, has been shown
         message = neutral.lines(task_result.failure(result.result))

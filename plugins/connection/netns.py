@@ -56,19 +56,19 @@ class Connection(LocalConnection):
     transport = "mcast.lab.netns"
     mounts = True  # whether commands see the /sys and /etc of the namespace; see netns.enter()
 
-    def _connect(self):
+    def _connect(self) -> Connection:
         name = self.get_option("namespace")
         if os.geteuid() != 0:
-            raise AnsibleConnectionFailure("entering network namespace %s takes root: run Ansible as root" % name)
+            raise AnsibleConnectionFailure(f"entering network namespace {name} takes root: run Ansible as root")
         if not os.path.exists(netns.path(name)):
-            raise AnsibleConnectionFailure("there is no network namespace %s on this machine; "
-                                           "mcast.lab.lab_up makes those of a lab" % name)
+            raise AnsibleConnectionFailure(f"there is no network namespace {name} on this machine; mcast.lab.lab_up "
+                                           "makes those of a lab")
         return super()._connect()
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """In a thread that is in the namespace, and ends then: one process less than `ip netns exec`."""
         self._connect()
-        result = Future()
+        result: Future[tuple[int, bytes, bytes]] = Future()
 
         def run() -> None:
             try:
@@ -88,4 +88,4 @@ class Connection(LocalConnection):
         try:
             netns.enter(name, self.mounts)
         except OSError as error:
-            raise AnsibleConnectionFailure("network namespace %s can't be entered: %s" % (name, error)) from None
+            raise AnsibleConnectionFailure(f"network namespace {name} can't be entered: {error}") from None

@@ -13,6 +13,10 @@ attributes:
     description: Can run in check mode and say what would change without changing it.
   diff_mode:
     description: Shows in diff mode what changed or would change.
+  platform:
+    description: Where it acts.
+    support: full
+    platforms: linux
 """
 
     # Of modules that change a host.
@@ -25,6 +29,10 @@ attributes:
   diff_mode:
     support: full
     description: Shows what changed or would change, before and after.
+  platform:
+    description: Where it acts.
+    support: full
+    platforms: linux
 """
 
     # Of those that only read.
@@ -37,4 +45,8 @@ attributes:
   diff_mode:
     support: none
     description: There is nothing to differ.
+  platform:
+    description: Where it acts.
+    support: full
+    platforms: linux
 """

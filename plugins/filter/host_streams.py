@@ -32,6 +32,9 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils import stream
@@ -39,7 +42,8 @@ from ..module_utils.error import McastError
 from ..plugin_utils import settled
 
 
-def host_streams(streams, host, groups, hostvars):
+def host_streams(streams: Any, host: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]
+                 ) -> dict[str, Any]:
     try:
         return stream.of_host(settled.streams_of(streams, groups, hostvars), host)
     except McastError as error:
@@ -47,5 +51,5 @@ def host_streams(streams, host, groups, hostvars):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"host_streams": host_streams}

@@ -65,6 +65,9 @@ _value:
   elements: dict
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
@@ -72,7 +75,9 @@ from ..module_utils.error import McastError
 from ..module_utils.packet.told import messages_of
 
 
-def messages(value, kinds=None, group=None, interface=None, since=None, until=None, limit=5000, payload=False):
+def messages(value: Any, kinds: list[str] | None = None, group: str | None = None, interface: str | None = None,
+             since: str | float | None = None, until: str | float | None = None, limit: int = 5000,
+             payload: bool = False) -> list[dict[str, Any]]:
     try:
         return messages_of(value, Display().warning, kinds=kinds, group=group, interface=interface, since=since,
                            until=until, limit=limit, payload=payload)
@@ -81,5 +86,5 @@ def messages(value, kinds=None, group=None, interface=None, since=None, until=No
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"messages": messages}

@@ -46,6 +46,9 @@ _value:
     - "    2     0.612003 10.0.0.3 > 224.0.0.22 igmpv3_report to_ex 239.0.0.100 {}"
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
@@ -54,7 +57,7 @@ from ..module_utils.packet import sequence as packet_sequence
 from ..module_utils.packet.told import messages_of
 
 
-def sequence(value):
+def sequence(value: Any) -> list[str]:
     try:
         return packet_sequence.lines(messages_of(value, Display().warning))
     except McastError as error:
@@ -62,5 +65,5 @@ def sequence(value):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"sequence": sequence}

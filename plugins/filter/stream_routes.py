@@ -34,6 +34,9 @@ _value:
   elements: dict
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils import routing
@@ -41,7 +44,8 @@ from ..module_utils.error import McastError
 from ..plugin_utils import settled
 
 
-def stream_routes(streams, host, groups, hostvars):
+def stream_routes(streams: Any, host: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]
+                  ) -> list[dict[str, Any]]:
     try:
         topology = hostvars[host].get("mcast_settled")
         if topology is None:
@@ -52,5 +56,5 @@ def stream_routes(streams, host, groups, hostvars):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"stream_routes": stream_routes}

@@ -81,6 +81,8 @@ import os
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.plugins.loader import connection_loader, shell_loader
 from ansible.template import trust_as_template
@@ -97,12 +99,12 @@ INTERPRETER = "/usr/bin/python3"
 class InventoryModule(BaseInventoryPlugin):
     NAME = "mcast.lab.topology"
 
-    def verify_file(self, path):
+    def verify_file(self, path: str) -> bool:
         name = os.path.basename(path)
         return super().verify_file(path) and (
             name in ("topology.yml", "topology.yaml") or name.endswith((".topology.yml", ".topology.yaml")))
 
-    def parse(self, inventory, loader, path, cache=True):
+    def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         document = None
         try:
@@ -130,10 +132,10 @@ class InventoryModule(BaseInventoryPlugin):
         """The file as Ansible reads YAML: each value knows its place."""
         document = self.loader.load_from_file(path, cache="none")
         if isinstance(document, dict) and document.get("plugin") != InventoryModule.NAME:
-            raise McastError("plugin", "expected %s, not %r" % (InventoryModule.NAME, document.get("plugin")))
+            raise McastError("plugin", f"expected {InventoryModule.NAME}, not {document.get('plugin')!r}")
         return document
 
-    def _number(self, document):
+    def _number(self, document: Any) -> None:
         """Replace hosts with a count by as many hosts. How many, a variable of the command line may say."""
         if not isinstance(document, dict) or not isinstance(document.get("hosts"), dict):
             return
@@ -143,10 +145,10 @@ class InventoryModule(BaseInventoryPlugin):
                 try:
                     body["count"] = int(self.templar.template(trust_as_template(body["count"])))
                 except (AnsibleError, ValueError, TypeError) as error:
-                    raise McastError("hosts.%s.count" % name, "expected a number: %s" % error) from None
+                    raise McastError(f"hosts.{name}.count", f"expected a number: {error}") from None
         document["hosts"] = topology.numbered(document["hosts"])
 
-    def _fill(self, document, settled):
+    def _fill(self, document: dict[str, Any], settled: dict[str, Any]) -> None:
         inventory = self.inventory
         inventory.set_variable("all", "mcast_settled", settled)
         for key in ("streams", "steps"):
@@ -161,13 +163,13 @@ class InventoryModule(BaseInventoryPlugin):
                                  ansible_ssh_common_args=ssh.client_arguments(settled["name"]))
             for role in topology.ROLES:
                 if host[role] is not None:
-                    variables["mcast_" + role] = host[role]
-                    inventory.add_child(inventory.add_group(role + "s"), name)
+                    variables[f"mcast_{role}"] = host[role]
+                    inventory.add_child(inventory.add_group(f"{role}s"), name)
             for key, value in variables.items():
                 inventory.set_variable(name, key, value)
         self._add_switch(settled)
 
-    def _add_switch(self, settled):
+    def _add_switch(self, settled: dict[str, Any]) -> None:
         """One more host where bridges have settings: the namespace that holds them all."""
         bridges = {body["bridge"]: body["switch"] for body in settled["segments"].values()
                    if body["switch"] is not None}

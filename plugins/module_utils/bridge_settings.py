@@ -3,6 +3,7 @@
 """What a bridge shall do with multicast, as users write it: read, checked, and completed. Nothing is changed here."""
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from typing import Any, NamedTuple
 
@@ -46,12 +47,20 @@ CODES = (
 _RFC = {"igmp_version": 9776, "mld_version": 9777}
 
 
-def check(path, options):
+class WantedEntry(NamedTuple):
+    """A permanent entry of a multicast database. port: its name; source: None where it is for any."""
+
+    port: str
+    group: str
+    source: str | None
+
+
+def check(path: str, options: Any) -> dict[str, Any]:
     """What the options say, complete: with the intervals that follow from `query_interval` (RFC 9776 section 8).
 
     path: put before the names of keys in messages, such as ``"segments.lan.switch."``, or empty. options: those of the
     module `bridge` but for its name, None where one is not given. Returns ``{settings: {option: value}, ports: {name:
-    settings}, entries: None or [(port, group, source or None)]}``; McastError names the key that is wrong or
+    settings}, entries: [WantedEntry]}``; McastError names the key that is wrong or
     contradicts another."""
     known = SETTINGS + ("ports", "entries", "purge_entries")
     given = {key: value for key, value in expect.mapping(path[:-1], options, known).items() if value is not None}
@@ -59,14 +68,14 @@ def check(path, options):
     for option, value in _derived(settings).items():
         settings.setdefault(option, value)
     contradictions(path, settings)
-    ports = expect.mapping(path + "ports", given.get("ports", {}))
-    entries = [entry for number, row in enumerate(_list(path + "entries", given.get("entries", [])))
-               for entry in _entries("%sentries[%d]" % (path, number), row)]
+    ports = expect.mapping(f"{path}ports", given.get("ports", {}))
+    entries = [entry for number, row in enumerate(_list(f"{path}entries", given.get("entries", [])))
+               for entry in _entries(f"{path}entries[{number}]", row)]
     return {"settings": settings, "entries": entries,
-            "ports": {name: _port("%sports.%s" % (path, name), row) for name, row in ports.items()}}
+            "ports": {name: _port(f"{path}ports.{name}", row) for name, row in ports.items()}}
 
 
-def _value(path, option, value):
+def _value(path: str, option: str, value: Any) -> Any:
     path += option
     if option in FLAGS:
         return expect.choice(path, value, (True, False))
@@ -96,48 +105,46 @@ def _sendable(path: str, code: Code, settings: dict[str, Any]) -> None:
                                              "s, or use mcast.lab.querier")
 
 
-def _list(path, value):
+def _list(path: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise McastError(path, "expected a list, not %r" % (value,))
+        raise McastError(path, f"expected a list, not {value!r}")
     return value
 
 
-def _port(path, row):
+def _port(path: str, row: Any) -> dict[str, Any]:
     row = expect.mapping(path, row or {}, PORT_FLAGS + ("router",))
-    return {key: expect.choice("%s.%s" % (path, key), value, ROUTERS if key == "router" else (True, False))
+    return {key: expect.choice(f"{path}.{key}", value, ROUTERS if key == "router" else (True, False))
             for key, value in row.items() if value is not None}
 
 
-def _entries(path, row):
+def _entries(path: str, row: Any) -> list[WantedEntry]:
     """One entry for each source, or one for any."""
     expect.mapping(path, row, ("group", "port", "sources"), required=("group", "port"))
-    address = _group(path + ".group", row["group"])
+    address = _group(f"{path}.group", row["group"])
     if not group.is_reported(str(address)):
-        raise McastError(path + ".group", "%s goes to every port anyway" % address)
-    sources = expect.texts(path + ".sources", row.get("sources") or [])
-    return [(expect.text(path + ".port", row["port"]), str(address), source) for source in [
-        _source(path + ".sources", text, address.version) for text in sources] or [None]]
+        raise McastError(f"{path}.group", f"{address} goes to every port anyway")
+    texts = expect.texts(f"{path}.sources", row.get("sources") or [])
+    sources: list[str | None] = [_source(f"{path}.sources", text, address.version) for text in texts]
+    return [WantedEntry(expect.text(f"{path}.port", row["port"]), str(address), source) for source in sources or [None]]
 
 
-def _group(path, text):
+def _group(path: str, text: Any) -> group.Address:
     try:
         return group.parse(expect.text(path, text))
     except McastError as error:
-        raise McastError(path, error.reason if error.thing == path else "%s %s" % (
-            error.thing, error.reason)) from None
+        raise McastError(path, error.reason if error.thing == path else f"{error.thing} {error.reason}") from None
 
 
-def _source(path, text, version):
-    try:
+def _source(path: str, text: str, version: int) -> str:
+    source: group.Address | None = None
+    with contextlib.suppress(ValueError):
         source = ipaddress.ip_address(text)
-    except ValueError:
-        source = None
     if source is None or source.version != version or source.is_multicast:
-        raise McastError(path, "expected the IPv%d address of a host, not %r" % (version, text))
+        raise McastError(path, f"expected the IPv{version} address of a host, not {text!r}")
     return str(source)
 
 
-def _derived(settings):
+def _derived(settings: dict[str, Any]) -> dict[str, float]:
     """The intervals that follow from a query interval, in seconds, where they are not given."""
     query = settings.get("query_interval")
     if query is None:
@@ -148,7 +155,7 @@ def _derived(settings):
             "querier_interval": ROBUSTNESS * query + response / 2}
 
 
-def contradictions(path, settings):
+def contradictions(path: str, settings: dict[str, Any]) -> None:
     """McastError where settings contradict each other, or make the bridge send queries that say something else; those
     that are not there are not looked at."""
     if settings.get("querier"):
@@ -158,10 +165,10 @@ def contradictions(path, settings):
     if query is None or response is None:
         return
     if response >= query:
-        raise McastError(path + "query_response_interval", "%g s is not less than the query interval of %g s; members "
-                         "would answer after the next query (RFC 9776 section 8.3)" % (response, query))
+        raise McastError(f"{path}query_response_interval", f"{response:g} s is not less than the query interval of "
+                         f"{query:g} s; members would answer after the next query (RFC 9776 section 8.3)")
     for option, least in (("membership_interval", query + response), ("querier_interval", query + response / 2)):
         if settings.get(option, least) < least:
-            raise McastError(path + option, "%g s is shorter than the %g s from a query to the last answer to the next "
-                             "one; %s" % (settings[option], least, "members would be dropped meanwhile" if option[0] ==
-                                          "m" else "a living querier would count as gone"))
+            then = "members would be dropped meanwhile" if option[0] == "m" else "a living querier would count as gone"
+            raise McastError(path + option, f"{settings[option]:g} s is shorter than the {least:g} s from a query to "
+                                            f"the last answer to the next one; {then}")

@@ -3,7 +3,7 @@
 """have → want → changes → apply → result: `changed` and `diff` come from the one list of changes."""
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, NoReturn, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, NamedTuple, NoReturn, Protocol, Sequence, Tuple, TypeVar
 
 from .error import McastError, reason
 
@@ -80,10 +80,26 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     tree[path[-1]] = value
 
 
-# The changes, and a function that returns the further result, a dict.
-Planned = Tuple[Changes, Callable[[], Any]]
+# The changes, and a function that returns the further result.
+Planned = Tuple[Changes, Callable[[], Dict[str, Any]]]
 # What a module plans, by its options.
-Plan = Callable[[Any], Planned]
+Plan = Callable[[Dict[str, Any]], Planned]
+
+
+class Module(Protocol):
+    """What is needed of an AnsibleModule."""
+    _name: str
+    params: dict[str, Any]
+    check_mode: bool
+
+    def warn(self, warning: str) -> None:
+        ...
+
+    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
+        ...
+
+    def exit_json(self, **kwargs: Any) -> NoReturn:
+        ...
 
 
 def outcome(name: str, plan: Plan, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -102,7 +118,7 @@ def outcome(name: str, plan: Plan, params: dict[str, Any], check_mode: bool) -> 
         return {"failed": True, "msg": f"{error.filename or name}: {reason(error)}", **known}
 
 
-def run(module: Any, plan: Plan) -> NoReturn:
+def run(module: Module, plan: Plan) -> NoReturn:
     """The edge of a module that changes state. module: an AnsibleModule; what the plan reports as `warnings`, it warns
     of. Never returns."""
     result = outcome(module._name, plan, module.params, module.check_mode)

@@ -10,6 +10,7 @@ import glob
 import os
 import subprocess
 import time
+from typing import Any, Callable
 
 from . import systemd, unit
 from .error import McastError
@@ -28,28 +29,28 @@ exec "$@"
 """
 
 
-def find(package, program, places, unpacked):
+def find(package: str, program: str, places: list[str], unpacked: str | None) -> str:
     """The path of a program. package: as it is installed; places: folders of the distribution; unpacked: the folder
     below which packages are unpacked, or None. McastError names the package."""
     for place in places + [os.path.join(unpacked, package) + place for place in places if unpacked]:
         path = os.path.join(place, program)
         if os.access(path, os.X_OK):
             return path
-    raise McastError("backend %s" % package, "%s is not installed; install the package %s%s" % (
-        program, package, " (it is not unpacked below %s either)" % unpacked if unpacked else ""))
+    below = f" (it is not unpacked below {unpacked} either)" if unpacked else ""
+    raise McastError(f"backend {package}", f"{program} is not installed; install the package {package}{below}")
 
 
-def environment(package, unpacked, path):
+def environment(package: str, unpacked: str | None, path: str) -> dict[str, str]:
     """The environment for a program of an unpacked package; that of an installed one is as it is."""
     root = os.path.join(unpacked or "", package)
-    if not unpacked or not path.startswith(root + "/"):
+    if not unpacked or not path.startswith(f"{root}/"):
         return dict(os.environ)
-    folders = glob.glob(root + "/usr/lib/*-linux-gnu*") + glob.glob(root + "/lib/*-linux-gnu*")
-    folders += [folder + "/" + package for folder in folders]
+    folders = glob.glob(f"{root}/usr/lib/*-linux-gnu*") + glob.glob(f"{root}/lib/*-linux-gnu*")
+    folders += [f"{folder}/{package}" for folder in folders]
     return dict(os.environ, LD_LIBRARY_PATH=":".join(folder for folder in folders if os.path.isdir(folder)))
 
 
-def run(argv, env=None):
+def run(argv: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
     """Run a program to its end. Returns (status, all that it printed)."""
     # Shared with programs that are no modules, so there is no module whose run_command could be taken.
     done = subprocess.run(  # pylint: disable=ansible-bad-function
@@ -61,53 +62,57 @@ def run(argv, env=None):
 class Daemons:
     """The daemons of one unit. name: of the unit."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
         self.folder = unit.folder(name)
         self._log = os.devnull
 
-    def record(self):
+    def record(self) -> dict[str, Any] | None:
         """What was noted at the start, or None where there is no such unit."""
         noted = unit.record(self.folder)
         return noted if noted["processes"] else None
 
-    def running(self):
+    def running(self) -> bool:
         """Whether it was started and all of its processes live."""
         record = self.record()
-        return bool(record) and unit.living(record["processes"]) == record["processes"]
+        return record is not None and unit.living(record["processes"]) == record["processes"]
 
-    def living(self):
+    def processes(self) -> list[list[int]]:
+        """Its processes as noted, none where there is no such unit."""
+        return unit.record(self.folder)["processes"]
+
+    def living(self) -> list[list[int]]:
         """Its processes that live."""
-        return unit.living(unit.record(self.folder)["processes"])
+        return unit.living(self.processes())
 
-    def make(self):
+    def make(self) -> None:
         """A folder for it, empty."""
         unit.remove(self.folder)
         unit.make(self.folder)
 
-    def write(self, name, text):
+    def write(self, name: str, text: str) -> None:
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def note(self, **record):
-        write_json(self.folder + "/unit.json", record)
+    def note(self, **record: Any) -> None:
+        write_json(f"{self.folder}/unit.json", record)
 
-    def start(self, argv, env, private=False):
+    def start(self, argv: list[str], env: dict[str, str], private: bool = False) -> list[int]:
         """Start a program in a session of its own, as a service where systemd is used; what it prints goes to a log in
         the unit's folder. private: it sees the unit's folder as /run. Returns what identifies the process."""
         program = os.path.basename(argv[0])
-        self._log = os.path.join(self.folder, program + ".log")
+        self._log = os.path.join(self.folder, f"{program}.log")
         if private:
             argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _PRIVATE, "sh", self.folder] + argv
         if systemd.used():
-            return self._start_service("%s-%s" % (self.name, program), argv, env)
+            return self._start_service(f"{self.name}-{program}", argv, env)
         with open(self._log, "ab") as log:
             # run_command waits for whatever holds the output: this stays.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         return identity(process.pid) or [process.pid, 0]
 
-    def _start_service(self, service, argv, env):
+    def _start_service(self, service: str, argv: list[str], env: dict[str, str]) -> list[int]:
         status, said = run(systemd.command(service, argv, self._log, "exec", env))
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(said)  # why systemd did not start it
@@ -115,22 +120,21 @@ class Daemons:
         pid = 0 if status else int(run(systemd.main_process(service))[1])
         return identity(pid) or [pid, 0]
 
-    def wait(self, ready, processes, what, deadline=10.0):
+    def wait(self, ready: Callable[[], bool], processes: list[list[int]], what: str, deadline: float = 10.0) -> None:
         """Until ready() is true; McastError with the log's last lines once a process has ended, or too late."""
         end = time.monotonic() + deadline
         while not ready():
             if unit.living(processes) != processes:
-                raise McastError(self.name, "ended before %s: %s" % (what, self.log()))
+                raise McastError(self.name, f"ended before {what}: {self.log()}")
             if time.monotonic() >= end:
-                raise McastError(self.name, "has not come so far within %g s that %s: %s" % (
-                    deadline, what, self.log()))
+                raise McastError(self.name, f"has not come so far within {deadline:g} s that {what}: {self.log()}")
             time.sleep(_POLL)
 
-    def log(self):
+    def log(self) -> str:
         """The last lines that the program printed which was started last."""
         return unit.last_words(self._log)
 
-    def stop(self, processes=None, deadline=5.0):
+    def stop(self, processes: list[list[int]] | None = None, deadline: float = 5.0) -> None:
         """End its processes, or those given, all at once, and remove what it had."""
-        unit.end([[process] for process in processes or unit.record(self.folder)["processes"]], deadline)
+        unit.end([[process] for process in processes or self.processes()], deadline)
         unit.remove(self.folder)

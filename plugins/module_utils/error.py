@@ -20,8 +20,8 @@ class McastError(Exception):
     reason: what is wrong with it, and what was expected or what to do.
     """
 
-    def __init__(self, thing, reason):
-        super().__init__("%s: %s" % (thing, reason))
+    def __init__(self, thing: str, reason: str) -> None:
+        super().__init__(f"{thing}: {reason}")
         self.thing = thing
         self.reason = reason
 

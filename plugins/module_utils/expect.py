@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Iterable
+from typing import Any, Collection, Iterable, TypeVar, overload
 
 from .error import McastError
+
+_Value = TypeVar("_Value")
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
 
 
@@ -23,59 +25,67 @@ def _nearest(word: Any, known: Iterable[Any]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def mapping(path, value, keys=None, required=()):
+def mapping(path: str, value: Any, keys: Collection[str] | None = None, required: Iterable[str] = ()) -> dict[str, Any]:
     """A mapping; with `keys`, of these keys only; `required` must be among them."""
     if not isinstance(value, dict):
-        raise McastError(path, "expected a mapping, not %s" % _shown(value))
+        raise McastError(path, f"expected a mapping, not {_shown(value)}")
     for key in value:
         if not isinstance(key, str):
-            raise McastError("%s.%s" % (path, key), "expected a text as key; put it in quotes")
+            raise McastError(f"{path}.{key}", "expected a text as key; put it in quotes")
         if keys is not None and key not in keys:
             raise McastError(f"{path}.{key}", f"is not known; expected one of {', '.join(keys)}{_nearest(key, keys)}")
     for key in required:
         if value.get(key) is None:
-            raise McastError("%s.%s" % (path, key), "is missing")
+            raise McastError(f"{path}.{key}", "is missing")
     return value
 
 
-def texts(path, value):
+def texts(path: str, value: Any) -> list[str]:
     """A list of texts; a single text stands for a list of one."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
-        raise McastError(path, "expected a text or a list of texts, not %s" % _shown(value))
+        raise McastError(path, f"expected a text or a list of texts, not {_shown(value)}")
     return list(items)
 
 
-def text(path, value):
+def text(path: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise McastError(path, "expected a text, not %s; put it in quotes if it is meant as one" % _shown(value))
+        raise McastError(path, f"expected a text, not {_shown(value)}; put it in quotes if it is meant as one")
     return value
 
 
-def choice(path, value, choices):
+def choice(path: str, value: Any, choices: Collection[_Value]) -> _Value:
     if value not in choices:
         shown = ", ".join(str(each) for each in choices) or "(there are none)"
         raise McastError(path, f"expected one of {shown}, not {_shown(value)}{_nearest(value, choices)}")
     return value
 
 
-def number(path, value, low, high, kind=int):
+@overload
+def number(path: str, value: Any, low: float, high: float, kind: type[int] = ...) -> int: ...
+
+
+@overload
+def number(path: str, value: Any, low: float, high: float, kind: type[float]) -> float: ...
+
+
+def number(path: str, value: Any, low: float, high: float, kind: type[float] = int) -> float:
     """A number from `low` to `high`; kind int or float. Digits in quotes are taken too: templates make them."""
     try:
         if isinstance(value, bool) or (kind is int and isinstance(value, float)):
             raise ValueError
-        result = kind(value)
+        result: float | None = kind(value)
     except (TypeError, ValueError, OverflowError):
         result = None
     if result is None or not low <= result <= high:
         what = "a whole number" if kind is int else "a number"
-        raise McastError(path, "expected %s from %s to %s, not %s" % (what, low, high, _shown(value)))
+        raise McastError(path, f"expected {what} from {low} to {high}, not {_shown(value)}")
     return result
 
 
-def duration(path, value):
+def duration(path: str, value: Any) -> float:
     """A duration as people write it: `0.5`, ``"5s"``, ``"500ms"``, ``"5m"``, ``"1h"``. Returns seconds."""
     match = re.match(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|)\s*\Z", str(value))
     if not match:
-        raise McastError(path, "expected a duration such as 5s, 500ms or 2m, not %r" % value)
+        raise McastError(path, f"expected a duration such as 5s, 500ms or 2m, not {value!r}")
     return float(match.group(1)) * _UNITS[match.group(2)]

@@ -13,6 +13,7 @@ from typing import Union
 from .error import McastError
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Group = Union[str, Address]
 
 # RFC 5771 and the IANA registry of IPv4 multicast addresses; first match wins, so the narrow come first.
 _SCOPES_IPV4 = [(ipaddress.ip_network(net), name) for net, name in (
@@ -65,35 +66,36 @@ _SSM_IPV4 = ipaddress.ip_network("232.0.0.0/8")
 
 
 @lru_cache(maxsize=4096)
-def parse(group):
+def parse(group: Group) -> Address:
     """group: ``"239.0.0.100"`` or ``"FF15::64"``. Returns the ipaddress object; McastError if it is no group."""
     try:
         address = ipaddress.ip_address(group)
     except ValueError:
-        raise McastError(group, "is not an IPv4 or IPv6 address; a group is one of 224.0.0.0/4 or ff00::/8") from None
+        raise McastError(str(group), "is not an IPv4 or IPv6 address; a group is one of 224.0.0.0/4 or "
+                                     "ff00::/8") from None
     if not address.is_multicast or getattr(address, "scope_id", None):
-        raise McastError(group, "is not a multicast group; expected an address of 224.0.0.0/4 or ff00::/8")
+        raise McastError(str(group), "is not a multicast group; expected an address of 224.0.0.0/4 or ff00::/8")
     return address
 
 
 @lru_cache(maxsize=4096)
-def family(group):
+def family(group: Group) -> str:
     """Returns ``"ipv4"`` or ``"ipv6"``."""
-    return "ipv%d" % parse(group).version
+    return f"ipv{parse(group).version}"
 
 
 @lru_cache(maxsize=4096)
-def mac(group):
+def mac(group: Group) -> str:
     """The link-layer group: the low 23 bits of an IPv4 group (RFC 1112 section 6.4), the low 32 of an IPv6 one
     (RFC 2464 section 7). Returns ``"01:00:5e:00:00:64"``."""
     address = parse(group)
     number = int(address)
     value = 0x01005e000000 | number & 0x7fffff if address.version == 4 else 0x333300000000 | number & 0xffffffff
-    text = "%012x" % value
+    text = f"{value:012x}"
     return ":".join(text[i:i + 2] for i in range(0, 12, 2))
 
 
-def groups_of_mac(link_group):
+def groups_of_mac(link_group: str) -> list[str]:
     """The 32 IPv4 groups that share ``"01:00:5e:00:00:64"``, in order. McastError for any other kind of MAC
     (2^80 IPv6 groups share each 33:33 address: those are not listed)."""
     try:
@@ -107,7 +109,7 @@ def groups_of_mac(link_group):
 
 
 @lru_cache(maxsize=4096)
-def scope(group):
+def scope(group: Group) -> str:
     """The range that the group lies in: IPv4 by RFC 5771, IPv6 by its scope nibble (RFC 7346).
 
     Returns a word such as ``"link-local"``, ``"administratively-scoped"``, ``"ssm"``, ``"global"``; an IPv6 scope
@@ -119,7 +121,7 @@ def scope(group):
     return _SCOPES_IPV6.get(nibble, "reserved" if nibble in (0, 15) else "unassigned")
 
 
-def is_ssm(group):
+def is_ssm(group: Group) -> bool:
     """True for source-specific groups: 232.0.0.0/8 and ff3x::/32 (RFC 4607 section 1)."""
     address = parse(group)
     if address.version == 4:
@@ -127,13 +129,13 @@ def is_ssm(group):
     return address.packed[1] >> 4 == 3 and address.packed[2:4] == b"\0\0"
 
 
-def is_link_local(group):
+def is_link_local(group: Group) -> bool:
     """True where routers never forward: 224.0.0.0/24, and IPv6 scopes 0, 1 and 2."""
     address = parse(group)
     return scope(address) == "link-local" if address.version == 4 else address.packed[1] & 0xf <= 2
 
 
-def is_reported(group):
+def is_reported(group: Group) -> bool:
     """True where hosts report membership: IGMP leaves out 224.0.0.1 (RFC 9776 section 6; Linux leaves out all of
     224.0.0.0/24 where net.ipv4.igmp_link_local_mcast_reports is 0), MLD ff02::1 and scopes 0 and 1 (RFC 9777
     section 6)."""
@@ -143,7 +145,7 @@ def is_reported(group):
     return address.packed[1] & 0xf > 1 and address != ipaddress.ip_address("ff02::1")
 
 
-def is_kernel_own(group):
+def is_kernel_own(group: Group) -> bool:
     """True for what a Linux kernel joins for itself on every interface that is up: all-systems, all-nodes and
     the solicited-node groups of its addresses (net/ipv4/igmp.c ip_mc_up, net/ipv6/mcast.c ipv6_mc_up,
     net/ipv6/addrconf.c addrconf_join_solict); the IPv6 router groups once it forwards (addrconf.c dev_forward_change);
@@ -153,7 +155,7 @@ def is_kernel_own(group):
 
 
 @lru_cache(maxsize=4096)
-def iana_name(group):
+def iana_name(group: Group) -> str | None:
     """The group's registered name where it is well known, else None: ``"ntp"`` for 224.0.1.1 and ff05::101."""
     address = parse(group)
     known = _NAMES.get(str(address))

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any, Iterable, Union
 
 from . import expect, sysctl
-from .change import Changes
+from .change import Changes, Planned
 from .error import McastError
 from .netlink import IFF_ALLMULTI, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_UP, Netlink
 
@@ -27,18 +28,19 @@ SPEC = {
 }
 RP_FILTER = ("off", "strict", "loose")  # by the kernel's number
 _FLAGS = {"multicast": IFF_MULTICAST, "allmulti": IFF_ALLMULTI, "promisc": IFF_PROMISC}
-_VERSIONS = {"igmp_version": "ipv4/conf/%s/force_igmp_version", "mld_version": "ipv6/conf/%s/force_mld_version"}
+_VERSIONS = {"igmp_version": "ipv4/conf/{}/force_igmp_version", "mld_version": "ipv6/conf/{}/force_mld_version"}
+_Address = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 
-def find(netlink, name):
+def find(netlink: Netlink, name: str) -> dict[str, Any]:
     """The link `name` as Netlink.links() gives it; McastError names those there are."""
     links = netlink.links()
     if name not in links:
-        raise McastError("interface %s" % name, "is not there; there are %s" % ", ".join(sorted(links)))
+        raise McastError(f"interface {name}", f"is not there; there are {', '.join(sorted(links))}")
     return links[name]
 
 
-def plan(params):
+def plan(params: dict[str, Any]) -> Planned:
     """params: the options of the module `interface`. Returns (Changes, function for the further result)."""
     netlink, changes, name = Netlink(), Changes(), params["name"]
     link = find(netlink, name)
@@ -51,58 +53,62 @@ def plan(params):
     _flags(changes, netlink, link, params)
     changes.compare((name, "mtu"), link["mtu"], params["mtu"], lambda mtu: netlink.set_mtu(link["index"], mtu))
     for option, path in _VERSIONS.items():
-        _setting(changes, name, option, path % name, params[option])
+        _setting(changes, name, option, path.format(name), params[option])
     if params["rp_filter"]:
-        _setting(changes, name, "rp_filter", "ipv4/conf/%s/rp_filter" % name, RP_FILTER.index(params["rp_filter"]))
+        _setting(changes, name, "rp_filter", f"ipv4/conf/{name}/rp_filter", RP_FILTER.index(params["rp_filter"]))
     # Last: an interface that goes down loses its IPv6 addresses, one that comes up gets its own.
     if wanted is not None:
         _compare_addresses(changes, netlink, link["index"], name, have, wanted, params["purge_addresses"])
     return changes, lambda: {"effective": {"rp_filter": _effective_rp_filter(name)}}
 
 
-def _addresses(texts):
+def _addresses(texts: Iterable[str] | None) -> list[_Address] | None:
     if texts is None:
         return None
     wanted = []
     for number, text in enumerate(texts):
         try:
-            address = ipaddress.ip_interface(text)
+            address: _Address | None = ipaddress.ip_interface(text)
         except ValueError:
             address = None
         if address is not None and address.is_multicast:
-            raise McastError("addresses[%d]" % number, "%s is a group, not the address of a host" % text)
+            raise McastError(f"addresses[{number}]", f"{text} is a group, not the address of a host")
         if address is None or "/" not in text:
-            raise McastError("addresses[%d]" % number, "expected an address with prefix such as 10.0.0.2/8, "
-                                                       "not %r" % text)
+            raise McastError(f"addresses[{number}]", "expected an address with prefix such as 10.0.0.2/8, not "
+                                                     f"{text!r}")
         wanted.append(address)
     return wanted
 
 
-def _flags(changes, netlink, link, params):
-    want = {option: params[option] for option in _FLAGS}
-    want["arp"] = params["arp"]
-    for option, value in want.items():
-        bit = _FLAGS.get(option, IFF_NOARP)
-        have = bool(link["flags"] & bit) != (option == "arp")  # the kernel's flag is NOARP
-        changes.compare((params["name"], option), have, value, lambda value, bit=bit, option=option: netlink.set_flags(
-            link["index"], bit if value != (option == "arp") else 0, bit))
+def _flags(changes: Changes, netlink: Netlink, link: dict[str, Any], params: dict[str, Any]) -> None:
+    for option in (*_FLAGS, "arp"):
+        _flag(changes, netlink, link, (params["name"], option), params[option])
     changes.compare((params["name"], "state"), "up" if link["flags"] & IFF_UP else "down", params["state"],
                     lambda state: netlink.set_flags(link["index"], IFF_UP if state == "up" else 0, IFF_UP))
 
 
-def _setting(changes, name, option, path, want):
+def _flag(changes: Changes, netlink: Netlink, link: dict[str, Any], path: tuple[str, str], want: bool | None) -> None:
+    option = path[1]
+    bit = _FLAGS.get(option, IFF_NOARP)
+    have = bool(link["flags"] & bit) != (option == "arp")  # the kernel's flag is NOARP
+    changes.compare(path, have, want, lambda value: netlink.set_flags(
+        link["index"], bit if value != (option == "arp") else 0, bit))
+
+
+def _setting(changes: Changes, name: str, option: str, path: str, want: int | None) -> None:
     if want is not None:
         changes.compare((name, option), sysctl.read(path), want, lambda value: sysctl.write(path, value))
 
 
-def _compare_addresses(changes, netlink, index, name, have, wanted, purge):
+def _compare_addresses(changes: Changes, netlink: Netlink, index: int, name: str, have: list[_Address],
+                       wanted: list[_Address], purge: bool) -> None:
     surplus = [address for address in have if address not in wanted and not (
         address.version == 6 and address.is_link_local)] if purge else []
     missing = [address for address in wanted if address not in have]
     if not surplus and not missing:
         return
 
-    def apply():
+    def apply() -> None:
         for address in surplus:
             netlink.delete_address(index, address)
         for address in missing:
@@ -113,5 +119,5 @@ def _compare_addresses(changes, netlink, index, name, have, wanted, purge):
                 [str(address) for address in kept + missing], apply)
 
 
-def _effective_rp_filter(name):
-    return RP_FILTER[max(sysctl.read("ipv4/conf/%s/rp_filter" % each) for each in ("all", name))]
+def _effective_rp_filter(name: str) -> str:
+    return RP_FILTER[max(sysctl.read(f"ipv4/conf/{each}/rp_filter") for each in ("all", name))]

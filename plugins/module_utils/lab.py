@@ -11,21 +11,22 @@ import errno
 import ipaddress
 import os
 import resource
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 from . import netns, routing, sysctl, unit
 from . import topology as topologies
 from .change import Changes
 from .error import McastError, reason
 from .lab_lock import Left
-from .netlink import IFF_MULTICAST, IFF_UP, Netlink
+from .netlink import IFF_MULTICAST, IFF_UP, Interface, Netlink
 
 # The number under which a route of ours stands (include/uapi/linux/rtnetlink.h leaves those above 4 to programs).
 _PROTOCOL = 77
 
 
-def mark(lab):
-    return "mcast.lab:%s" % lab
+def mark(lab: str) -> str:
+    return f"mcast.lab:{lab}"
 
 
 def building(topology: dict[str, Any], left: Left | None = None) -> Changes:
@@ -84,33 +85,34 @@ def _empty(name: str) -> _Lab:
     return _Lab({"name": name, "segments": {}, "hosts": {}})
 
 
-def _hop(route):
-    return "%s on %s" % (route["gateway"], route["interface"])
+def _hop(route: dict[str, Any]) -> str:
+    return f"{route['gateway']} on {route['interface']}"
 
 
-def _allow_many_descriptors():
+def _allow_many_descriptors() -> None:
     """Two stay open for each namespace; the usual soft limit of 1,024 would end at 500 hosts."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _Lab:
-    def __init__(self, topology):
+    def __init__(self, topology: dict[str, Any]) -> None:
         _allow_many_descriptors()
         self.topology = topology
         self.changes = Changes()
         self.mark = mark(topology["name"])
         self.switch = topology["name"]  # the namespace of all switches; hosts are LAB.HOST, so it is free
         self.wanted = [self.switch] + [body["namespace"] for body in topology["hosts"].values()]
-        self.open = {}
-        self.links = {}
-        self.ours, self.foreign = [], []
+        self.open: dict[str, tuple[int, Netlink]] = {}
+        self.links: dict[str, dict[str, dict[str, Any]]] = {}  # of each namespace, as Netlink.links() returns them
+        self.ours: list[str] = []
+        self.foreign: list[str] = []
         self.stood = False  # whether there was anything of it before this run built it
         for name in netns.names():
-            if name == self.switch or name.startswith(self.switch + "."):
+            if name == self.switch or name.startswith(f"{self.switch}."):
                 (self.ours if self._is_ours(name) else self.foreign).append(name)
 
-    def _is_ours(self, name):
+    def _is_ours(self, name: str) -> bool:
         try:
             descriptor = os.open(netns.path(name), os.O_RDONLY | os.O_CLOEXEC)
             self.open[name] = (descriptor, Netlink(descriptor))
@@ -120,7 +122,7 @@ class _Lab:
                 raise
             return False  # gone in this moment, or a file that is no namespace: nothing of ours
 
-    def netlink(self, name):
+    def netlink(self, name: str) -> Netlink:
         return self.open[name][1]
 
     # left by a run that was killed
@@ -136,22 +138,22 @@ class _Lab:
             inode = os.fstat(self.open[name][0]).st_ino
             units = unit.names(inode, left.since)
             if units:
-                self.changes.add(("programs", name), units, None,
-                                 lambda inode=inode, units=units: unit.clean(inode, units))
+                self.changes.add(("programs", name), units, None, partial(unit.clean, inode, units))
 
     # present
 
-    def build(self):
+    def build(self) -> None:
         for name in self.wanted:
             if name in self.foreign:
-                raise McastError("network namespace %s" % name, "is there already and was not made by lab %s; rename "
-                                 "the lab, or remove it: ip netns delete %s" % (self.switch, name))
+                raise McastError(f"network namespace {name}", (
+                    f"is there already and was not made by lab {self.switch}; rename the lab, or remove it: ip netns "
+                    f"delete {name}"))
         self.stood = bool(self.ours)
         self._remove_namespaces([name for name in self.ours if name not in self.wanted])
         self.links = {name: self.netlink(name).links() for name in self.ours if name in self.wanted}
         for name in self.wanted:
             if name not in self.links:
-                self.changes.add(("namespaces", name), None, "present", lambda name=name: self._create(name))
+                self.changes.add(("namespaces", name), None, "present", partial(self._create, name))
         for segment in self.topology["segments"].values():
             self._bridge(segment["bridge"])
             if topologies.queries_ipv6(segment):
@@ -166,22 +168,22 @@ class _Lab:
             if host["router"] is not None:
                 self._forwarding(host["namespace"], bool(have))
 
-    def _create(self, name):
+    def _create(self, name: str) -> None:
         descriptor = netns.create(name, lambda: self._prepare(name))
         self.open[name] = (descriptor, Netlink(descriptor))
         self.changes.known["made"] = self.changes.known.get("made") or not self.stood
 
-    def _prepare(self, name):
+    def _prepare(self, name: str) -> None:
         """Runs in a new namespace before it gets its name: however a run ends, none is left without the mark."""
         # Hosts: the topology keeps addresses unique, so detection would only delay every report by seconds.
         # Switches: a bridge is no host of its segment, and must not send reports and solicitations into it.
         setting = "disable_ipv6" if name == self.switch else "accept_dad"
         with contextlib.suppress(McastError):  # a kernel without IPv6 needs neither
-            sysctl.write("ipv6/conf/default/%s" % setting, int(name == self.switch))
+            sysctl.write(f"ipv6/conf/default/{setting}", int(name == self.switch))
         with Netlink() as netlink:
             netlink.set_up(1, alias=self.mark)
 
-    def _bridge(self, name):
+    def _bridge(self, name: str) -> None:
         have = self.links.get(self.switch, {}).get(name)
         if not have:
             self.changes.add(("switches", name), None, "present",
@@ -189,21 +191,21 @@ class _Lab:
         elif not have["flags"] & IFF_UP:
             self.changes.add(("switches", name), "down", "up", lambda: self.netlink(self.switch).set_up(have["index"]))
 
-    def _link_local(self, name):
+    def _link_local(self, name: str) -> None:
         """The address from which a bridge sends MLD queries. No solicitations: it is no host of its segment all the
         same."""
-        path = "ipv6/conf/%s/" % name
+        path = f"ipv6/conf/{name}/"
         stands = name in self.links.get(self.switch, {})
-        if stands and self._inside(self.switch, sysctl.read, path + "disable_ipv6") in (0, None):
+        if stands and self._inside(self.switch, sysctl.read, f"{path}disable_ipv6") in (0, None):
             return
 
-        def apply():
+        def apply() -> None:
             for setting in ("accept_dad", "accept_ra", "disable_ipv6"):
                 self._inside(self.switch, sysctl.write, path + setting, 0)
 
-        self.changes.add(("switches", "%s link-local" % name), None, "present", apply)
+        self.changes.add(("switches", f"{name} link-local"), None, "present", apply)
 
-    def _surplus(self):
+    def _surplus(self) -> None:
         """Bridges and cables in the switches' namespace that the topology doesn't name (any more)."""
         wanted = {segment["bridge"] for segment in self.topology["segments"].values()}
         wanted.update(interface["port"] for host in self.topology["hosts"].values()
@@ -211,15 +213,16 @@ class _Lab:
         for name, link in self.links.get(self.switch, {}).items():
             if link["kind"] in ("bridge", "veth") and name not in wanted:
                 self.changes.add(("switches", name), "present", None,
-                                 lambda index=link["index"]: self.netlink(self.switch).delete_link(index))
+                                 partial(self.netlink(self.switch).delete_link, link["index"]))
 
-    def _interface(self, namespace, name, want, have, addresses):
+    def _interface(self, namespace: str, name: str, want: dict[str, Any], have: dict[str, Any] | None,
+                   addresses: dict[int, list[Interface]]) -> bool:
         """Returns whether its routes go, if they are there, by what has to change."""
         ports = self.links.get(self.switch, {})
         bridge = self.topology["segments"][want["segment"]]["bridge"]
         port = ports.get(want["port"])
         leftover = port or have
-        path = ("interfaces", "%s %s" % (namespace, name))
+        path = ("interfaces", f"{namespace} {name}")
         down = not (have and port and have["flags"] & IFF_UP)
         if not (have and port):
             self.changes.add(path + ("segment",), None, want["segment"],
@@ -231,17 +234,18 @@ class _Lab:
                     self.switch).set_master(port["index"], self.netlink(self.switch).index(bridge)))
             for where, link in ((namespace, have), (self.switch, port)):
                 if not link["flags"] & IFF_UP:
-                    self.changes.add(path + ("state",), "down", "up", lambda where=where, link=link: self.netlink(
-                        where).set_up(link["index"]))
+                    self.changes.add(path + ("state",), "down", "up", partial(
+                        self.netlink(where).set_up, link["index"]))
                 if not link["flags"] & IFF_MULTICAST:
-                    self.changes.add(path + ("multicast",), False, True, lambda where=where, link=link: self.netlink(
-                        where).set_flags(link["index"], IFF_MULTICAST, IFF_MULTICAST))
+                    self.changes.add(path + ("multicast",), False, True, partial(
+                        self.netlink(where).set_flags, link["index"], IFF_MULTICAST, IFF_MULTICAST))
             ends = ((self.netlink(namespace), name), (self.netlink(self.switch), want["port"]))
             if any(netlink.offloads_checksums(end) for netlink, end in ends):
                 self.changes.add(path + ("checksum_offload",), True, False, lambda: self._finish_checksums(ends))
         return self._addresses(path, namespace, name, want, addresses.get(have["index"], []) if have else []) or down
 
-    def _cable(self, namespace, name, want, bridge, leftover):
+    def _cable(self, namespace: str, name: str, want: dict[str, Any], bridge: str,
+               leftover: dict[str, Any] | None) -> None:
         switch, host = self.netlink(self.switch), self.netlink(namespace)
         if leftover:  # one end without its other: somebody moved or renamed that
             for netlink, end in ((switch, want["port"]), (host, name)):
@@ -249,7 +253,7 @@ class _Lab:
                 if end in links:
                     netlink.delete_link(links[end]["index"])
         # Not the host's own: a bridge keeps what is addressed to one of its ports.
-        port_mac = topologies.mac(self.switch, "port " + want["port"])
+        port_mac = topologies.mac(self.switch, f"port {want['port']}")
         switch.add_veth(want["port"], port_mac, switch.index(bridge), name, want["mac"], self.open[namespace][0])
         self._finish_checksums(((host, name), (switch, want["port"])))
         host.set_up(host.index(name))
@@ -260,13 +264,14 @@ class _Lab:
         for netlink, name in ends:
             netlink.offload_checksums(name, False)
 
-    def _addresses(self, path, namespace, name, want, have):
+    def _addresses(self, path: tuple[str, ...], namespace: str, name: str, want: dict[str, Any],
+                   have: list[Interface]) -> bool:
         wanted = [ipaddress.ip_interface(want[family]) for family in ("ipv4", "ipv6") if want[family]]
         have = [address for address in have if not address.is_link_local]
         if have == wanted:
             return False
 
-        def apply():
+        def apply() -> None:
             netlink = self.netlink(namespace)
             index = netlink.index(name)
             for address in have:
@@ -280,10 +285,11 @@ class _Lab:
                          [str(address) for address in wanted] or None, apply)
         return True
 
-    def _routes(self, host, links, kept):
+    def _routes(self, host: dict[str, Any], links: dict[str, dict[str, Any]], kept: dict[int, str]) -> None:
         """Those that follow from routers, told from others by the number of who added them. kept: ``{index: name}`` of
         the interfaces whose routes stay as they are."""
-        namespace, have = host["namespace"], {}
+        namespace: str = host["namespace"]
+        have: dict[str, dict[str, Any]] = {}
         if links:
             netlink = self.netlink(namespace)
             for route in netlink.routes(4, _PROTOCOL) + netlink.routes(6, _PROTOCOL):
@@ -294,47 +300,48 @@ class _Lab:
                                 "interface": kept.get(before["index"])}
             if shown != want:
                 self.changes.add(("routes", namespace, want["destination"]), shown and _hop(shown), _hop(want),
-                                 lambda want=want: self._set_route(namespace, want))
+                                 partial(self._set_route, namespace, want))
         for destination, route in have.items():
             self.changes.add(("routes", namespace, destination), str(route["gateway"]), None,
-                             lambda route=route: self._delete_route(namespace, route))
+                             partial(self._delete_route, namespace, route))
 
-    def _set_route(self, namespace, want):
+    def _set_route(self, namespace: str, want: dict[str, Any]) -> None:
         netlink = self.netlink(namespace)
         netlink.set_route({
             "destination": ipaddress.ip_network(want["destination"]), "index": netlink.index(want["interface"]),
             "gateway": ipaddress.ip_address(want["gateway"]), "metric": 0}, _PROTOCOL)
 
-    def _delete_route(self, namespace, route):
+    def _delete_route(self, namespace: str, route: dict[str, Any]) -> None:
         try:
             self.netlink(namespace).delete_route(route, _PROTOCOL)
         except OSError as error:
             if error.errno != errno.ESRCH:  # it went with its interface or address, earlier in this run
                 raise
 
-    def _forwarding(self, namespace, stands):
+    def _forwarding(self, namespace: str, stands: bool) -> None:
         for family in routing.FAMILIES:
-            path = "%s/conf/all/forwarding" % family
+            path = f"{family}/conf/all/forwarding"
             if not stands or self._inside(namespace, sysctl.read, path) == 0:
                 self.changes.add(("forwarding", namespace, family), False if stands else None, True,
-                                 lambda path=path: self._inside(namespace, sysctl.write, path, 1))
+                                 partial(self._inside, namespace, sysctl.write, path, 1))
 
-    def _inside(self, namespace, work, *arguments):
+    def _inside(self, namespace: str, work: Callable[..., int | None], *arguments: str | int) -> int | None:
         """None on a kernel without IPv6, which has no such setting."""
         with netns.inside(self.open[namespace][0]), contextlib.suppress(McastError):
             return work(*arguments)
+        return None
 
     # absent
 
-    def remove(self):
+    def remove(self) -> None:
         self._remove_namespaces(self.ours)
 
-    def _remove_namespaces(self, names):
+    def _remove_namespaces(self, names: list[str]) -> None:
         for name in names:
             # Processes are ended for all namespaces at once, before the first of them goes.
-            self.changes.add(("namespaces", name), "present", None, lambda name=name: self._delete(names, name))
+            self.changes.add(("namespaces", name), "present", None, partial(self._delete, names, name))
 
-    def _delete(self, names, name):
+    def _delete(self, names: list[str], name: str) -> None:
         if name == names[0]:
             inodes = [os.fstat(self.open[each][0]).st_ino for each in names]
             netns.end_processes(inodes)

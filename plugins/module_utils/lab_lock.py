@@ -44,7 +44,7 @@ def acquire(lab: str, pid: int, stands: bool) -> None:
             if before.process[0] != pid:
                 raise _held(lab, before)
             return
-        _write(file, _Lock(identity(pid), not stands, _merged(before)))
+        _write(file, _Lock(identity(pid) or [pid, 0], not stands, _merged(before)))
 
 
 def release(lab: str, pid: int) -> None:

@@ -29,8 +29,9 @@ class Sources:
             return None
         path = below.replace(".", "/")
         package = path in self._packages
-        if not package and path + ".py" not in self._texts:
+        if not package and f"{path}.py" not in self._texts:
             return None
+        # A loader by what it does: the class of that name would cost every host the import of importlib.abc.
         spec = ModuleSpec(name, self, origin=f"{_ROOT}/{path}.py", is_package=package)  # type: ignore[arg-type]
         spec.has_location = True
         return spec
@@ -52,7 +53,7 @@ def main(stream: BinaryIO) -> None:
     """stream: a line of JSON, ``{"module": name, "params": {...}, "check": bool}``, and behind it the modules as
     compressed JSON. Prints MARK and the result of the module's plan() as JSON, on a line."""
     request = json.loads(stream.readline())
-    sys.meta_path.insert(0, Sources(json.loads(zlib.decompress(stream.read()))))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Sources(json.loads(zlib.decompress(stream.read()))))
     change = importlib.import_module(f"{_ROOT}.change")
     plan = importlib.import_module(f"{_ROOT}.{request['module']}").plan
     result = change.outcome(request["module"], plan, request["params"], request["check"])

@@ -12,8 +12,11 @@ import ipaddress
 import os
 import socket
 import struct
+from typing import Any, Iterator, Union
 
 from . import netns
+
+Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 IFF_UP, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI, IFF_MULTICAST = 0x1, 0x80, 0x100, 0x200, 0x1000
 
@@ -34,7 +37,7 @@ _SIOCETHTOOL, _GTXCSUM, _STXCSUM = 0x8946, 0x16, 0x17  # linux/sockios.h, linux/
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-def pack(kind, value):
+def pack(kind: int, value: bytes | str | int) -> bytes:
     """One attribute of a message; value: bytes, a text, or a number of 32 bits."""
     if isinstance(value, str):
         value = value.encode() + b"\0"
@@ -44,7 +47,7 @@ def pack(kind, value):
     return struct.pack("=HH", size, kind) + value + b"\0" * (-size % 4)
 
 
-def walk(data, offset):
+def walk(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
     """Yields (kind, bytes) of each attribute behind the fixed part of a message; the kernel's own: taken on trust."""
     while offset + 4 <= len(data):
         size, kind = struct.unpack_from("=HH", data, offset)
@@ -54,12 +57,12 @@ def walk(data, offset):
         offset += size + 3 & ~3
 
 
-def unpack(data, offset):
+def unpack(data: bytes, offset: int) -> dict[int, bytes]:
     """The attributes of a message: ``{kind: bytes}``."""
     return dict(walk(data, offset))
 
 
-def _link_header(index=0, flags=0, change=0):
+def _link_header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
     return struct.pack("=BBHiII", socket.AF_UNSPEC, 0, 0, index, flags, change)
 
 
@@ -68,7 +71,7 @@ class Netlink:
 
     Every method raises OSError with the kernel's error number and the thing it is about."""
 
-    def __init__(self, descriptor=None):
+    def __init__(self, descriptor: int | None = None) -> None:
         if descriptor is None:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         else:
@@ -76,21 +79,21 @@ class Netlink:
                 self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._sequence = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Netlink:
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         self._socket.close()
 
-    def _request(self, kind, flags, body, about):
+    def _request(self, kind: int, flags: int, body: bytes, about: str) -> list[bytes]:
         """Send one request; returns the bodies of a dump, or [] once the kernel has acknowledged a change."""
         self._sequence += 1
         header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, self._sequence, 0)
         self._socket.send(header + body)
-        bodies = []
+        bodies: list[bytes] = []
         while True:
             data = self._socket.recv(1 << 17)
             offset = 0
@@ -109,7 +112,7 @@ class Netlink:
 
     # links
 
-    def links(self):
+    def links(self) -> dict[str, dict[str, Any]]:
         """All links: ``{name: {index, flags, mtu, mac, master, kind, alias}}``; flags as the IFF_ bits that a user
         set, master an index or None, kind such as ``"veth"`` or None."""
         found = {}
@@ -118,7 +121,7 @@ class Netlink:
             attributes = unpack(body, 16)
             info = unpack(attributes.get(_IFLA_LINKINFO, b""), 0)
             master = attributes.get(_IFLA_MASTER)
-            found[_text(attributes[_IFLA_IFNAME])] = {
+            found[_decode(attributes[_IFLA_IFNAME])] = {
                 "index": index, "flags": flags,
                 "mtu": struct.unpack("=I", attributes[_IFLA_MTU])[0],
                 "mac": attributes.get(_IFLA_ADDRESS, b"").hex(":") or None,
@@ -127,17 +130,17 @@ class Netlink:
             }
         return found
 
-    def alias(self, index):
+    def alias(self, index: int) -> str | None:
         """The alias of the link with that index, or None."""
-        body = self._request(_GETLINK, _ACK, _link_header(index), "link %d" % index)[0]
+        body = self._request(_GETLINK, _ACK, _link_header(index), f"link {index}")[0]
         return _text(unpack(body, 16).get(_IFLA_IFALIAS))
 
-    def index(self, name):
+    def index(self, name: str) -> int:
         """The index of the link `name`."""
         body = self._request(_GETLINK, _ACK, _link_header() + pack(_IFLA_IFNAME, name), name)[0]
         return struct.unpack_from("=4xi", body)[0]
 
-    def add_veth(self, name, mac, master, peer_name, peer_mac, peer_descriptor):
+    def add_veth(self, name: str, mac: str, master: int, peer_name: str, peer_mac: str, peer_descriptor: int) -> None:
         """A veth pair: `name` here, up, as a port of the bridge with index `master`; its peer in the namespace of
         `peer_descriptor`, still down (drivers/net/veth.c refuses to open an end that has no other yet)."""
         up = _link_header(0, IFF_UP, IFF_UP)
@@ -148,25 +151,25 @@ class Netlink:
         body += pack(_IFLA_MASTER, master) + pack(_IFLA_LINKINFO, info)
         self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
 
-    def add_bridge(self, name, mac):
+    def add_bridge(self, name: str, mac: str) -> None:
         """A bridge that is up. Its MAC is fixed, else it would change with its ports."""
         body = _link_header(0, IFF_UP, IFF_UP) + pack(_IFLA_IFNAME, name) + pack(_IFLA_ADDRESS, _mac(mac))
         body += pack(_IFLA_LINKINFO, pack(_INFO_KIND, b"bridge"))
         self._request(_NEWLINK, _ACK | _CREATE | _EXCL, body, name)
 
-    def set_flags(self, index, flags, change):
+    def set_flags(self, index: int, flags: int, change: int) -> None:
         """Set those IFF_ bits of a link that `change` names to what they are in `flags`."""
-        self._request(_NEWLINK, _ACK, _link_header(index, flags, change), "link %d" % index)
+        self._request(_NEWLINK, _ACK, _link_header(index, flags, change), f"link {index}")
 
-    def set_up(self, index, alias=None):
+    def set_up(self, index: int, alias: str | None = None) -> None:
         """Take a link up, and in the same step give it an alias (a free text that `ip link` shows)."""
         body = _link_header(index, IFF_UP, IFF_UP)
         if alias is not None:
             body += pack(_IFLA_IFALIAS, alias.encode())
-        self._request(_NEWLINK, _ACK, body, "link %d" % index)
+        self._request(_NEWLINK, _ACK, body, f"link {index}")
 
-    def set_mtu(self, index, mtu):
-        self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MTU, mtu), "mtu %d" % mtu)
+    def set_mtu(self, index: int, mtu: int) -> None:
+        self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MTU, mtu), f"mtu {mtu}")
 
     def offloads_checksums(self, name: str) -> bool:
         """Whether the link `name` is to fill in the checksums of what it sends (ethtool's tx-checksumming). False for
@@ -189,27 +192,27 @@ class Netlink:
         try:
             fcntl.ioctl(self._socket, _SIOCETHTOOL, struct.pack("16sP16x", os.fsencode(name), data.buffer_info()[0]))
         except OSError as error:
-            raise OSError(error.errno, os.strerror(error.errno), name) from None
+            raise OSError(error.errno, error.strerror, name) from None
         return data[1]
 
-    def set_master(self, index, master):
+    def set_master(self, index: int, master: int) -> None:
         """Make a link a port of the bridge with index `master`."""
-        self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MASTER, master), "link %d" % index)
+        self._request(_NEWLINK, _ACK, _link_header(index) + pack(_IFLA_MASTER, master), f"link {index}")
 
-    def delete_link(self, index):
+    def delete_link(self, index: int) -> None:
         """Remove a link; of a veth pair both ends go. One that is gone by now (the kernel takes its time to clear a
         namespace) is as good as removed."""
         try:
-            self._request(_DELLINK, _ACK, _link_header(index), "link %d" % index)
+            self._request(_DELLINK, _ACK, _link_header(index), f"link {index}")
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
 
     # addresses
 
-    def addresses(self):
+    def addresses(self) -> dict[int, list[Interface]]:
         """All addresses: ``{index: [ip_interface, ...]}``, link-local ones too, in the kernel's order."""
-        found = {}
+        found: dict[int, list[Interface]] = {}
         for body in self._request(_GETADDR, _DUMP, struct.pack("=BBBBI", 0, 0, 0, 0, 0), "addresses"):
             prefix, index = struct.unpack_from("=xB2xI", body)
             attributes = unpack(body, 8)
@@ -217,25 +220,25 @@ class Netlink:
             found.setdefault(index, []).append(ipaddress.ip_interface((packed, prefix)))
         return found
 
-    def _address(self, kind, flags, index, interface, further=b""):
+    def _address(self, kind: int, flags: int, index: int, interface: Interface, further: bytes = b"") -> None:
         packed = interface.ip.packed
         body = struct.pack("=BBBBI", _FAMILIES[interface.version], interface.network.prefixlen, 0, 0, index)
         body += pack(_IFA_LOCAL, packed) + pack(_IFA_ADDRESS, packed) + further
         self._request(kind, _ACK | flags, body, str(interface))
 
-    def add_address(self, index, interface):
-        """interface: an ip_interface; an IPv4 one gets its broadcast address where its prefix has one."""
+    def add_address(self, index: int, interface: Interface) -> None:
+        """An IPv4 one gets its broadcast address where its prefix has one."""
         further = b""
         if interface.version == 4 and interface.network.prefixlen < 31:
             further = pack(_IFA_BROADCAST, interface.network.broadcast_address.packed)
         self._address(_NEWADDR, _CREATE | _EXCL, index, interface, further)
 
-    def delete_address(self, index, interface):
+    def delete_address(self, index: int, interface: Interface) -> None:
         self._address(_DELADDR, 0, index, interface)
 
     # routes
 
-    def routes(self, version, protocol=None):
+    def routes(self, version: int, protocol: int | None = None) -> list[dict[str, Any]]:
         """The unicast routes of the main table: ``[{destination: ip_network, index, gateway: ip_address or None,
         metric}]``; version 4 or 6; protocol: only those that were added under this number (0 to 255). (A prefix of
         groups such as 224.0.0.0/4 is an ordinary route too.)"""
@@ -259,7 +262,7 @@ class Netlink:
             })
         return found
 
-    def _route(self, kind, flags, route, protocol=_RTPROT_STATIC):
+    def _route(self, kind: int, flags: int, route: dict[str, Any], protocol: int = _RTPROT_STATIC) -> None:
         destination, gateway = route["destination"], route["gateway"]
         scope = _SCOPE_UNIVERSE if gateway or destination.version == 6 else _SCOPE_LINK
         body = struct.pack("=BBBBBBBBI", _FAMILIES[destination.version], destination.prefixlen, 0, 0,
@@ -269,23 +272,27 @@ class Netlink:
             body += pack(_RTA_GATEWAY, gateway.packed)
         if route["metric"]:
             body += pack(_RTA_PRIORITY, route["metric"])
-        self._request(kind, _ACK | flags, body, "route %s" % destination)
+        self._request(kind, _ACK | flags, body, f"route {destination}")
 
-    def add_route(self, route):
+    def add_route(self, route: dict[str, Any]) -> None:
         """route: as `routes` returns them."""
         self._route(_NEWROUTE, _CREATE | _EXCL, route)
 
-    def set_route(self, route, protocol):
+    def set_route(self, route: dict[str, Any], protocol: int) -> None:
         """Add a route under a protocol's number, in place of one to the same destination with the same metric."""
         self._route(_NEWROUTE, _CREATE | _REPLACE, route, protocol)
 
-    def delete_route(self, route, protocol=_RTPROT_STATIC):
+    def delete_route(self, route: dict[str, Any], protocol: int = _RTPROT_STATIC) -> None:
         self._route(_DELROUTE, 0, route, protocol)
 
 
-def _text(value):
-    return value.rstrip(b"\0").decode("utf-8", "replace") if value else None
+def _decode(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "replace")
 
 
-def _mac(text):
+def _text(value: bytes | None) -> str | None:
+    return _decode(value) if value else None
+
+
+def _mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))

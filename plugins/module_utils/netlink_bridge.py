@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import struct
+from typing import Any, NamedTuple
 
 from .kernel.bridges import querier_state
 from .netlink import Netlink, pack, unpack, walk
@@ -33,7 +34,16 @@ BRIDGE = {
 PORT = {"fast_leave": (7, "=B"), "router": (25, "=B"), "flood": (27, "=B"), "to_unicast": (28, "=B")}
 
 
-def _read(table, attributes):
+class Entry(NamedTuple):
+    """A permanent entry of a multicast database. port: its index; group, source: addresses as text; source: None where
+    it is for any."""
+
+    port: int
+    group: str
+    source: str | None
+
+
+def _read(table: dict[str, tuple[int, str]], attributes: dict[int, bytes]) -> dict[str, Any]:
     found = {}
     for option, (number, form) in table.items():
         value = struct.unpack(form, attributes[number])[0] if number in attributes else None
@@ -41,7 +51,7 @@ def _read(table, attributes):
     return found
 
 
-def _write(table, settings):
+def _write(table: dict[str, tuple[int, str]], settings: dict[str, Any]) -> bytes:
     body = b""
     for option, value in settings.items():
         number, form = table[option]
@@ -52,11 +62,14 @@ def _write(table, settings):
 class BridgeNetlink(Netlink):
     """Like Netlink: every method raises OSError with the kernel's error number and the thing it is about."""
 
-    def bridges(self):
+    def bridges(self) -> dict[str, dict[str, Any]]:
         """All bridges: ``{name: {index, settings, ports: {name: {index, settings}}, queriers}}``; settings as BRIDGE
         and PORT name them, numbers and seconds, None where this kernel has none; queriers as querier_state() has
         them, None where the kernel doesn't tell."""
-        found, ports, states, names = {}, [], {}, {}
+        found: dict[int, dict[str, Any]] = {}
+        ports: list[tuple[int, str, int, dict[str, Any]]] = []
+        states: dict[int, dict[int, bytes] | None] = {}
+        names: dict[int, str] = {}
         for body in self._request(_GETLINK, _DUMP, struct.pack("=BBHiII", 0, 0, 0, 0, 0, 0), "links"):
             attributes, index = unpack(body, 16), struct.unpack_from("=4xi", body)[0]
             name = names[index] = attributes[_IFLA_IFNAME].rstrip(b"\0").decode("utf-8", "replace")
@@ -75,24 +88,23 @@ class BridgeNetlink(Netlink):
             found[index]["queriers"] = querier_state(state, names, os.uname().release) if snoops else None
         return {bridge.pop("name"): bridge for bridge in found.values()}
 
-    def set_bridge(self, index, settings):
+    def set_bridge(self, index: int, settings: dict[str, Any]) -> None:
         """settings: ``{option of BRIDGE: number, bool or seconds}``, all in one message."""
         info = pack(_INFO_KIND, b"bridge") + pack(_INFO_DATA, _write(BRIDGE, settings))
         self._set_link(index, pack(_IFLA_LINKINFO, info), ", ".join(settings))
 
-    def set_port(self, index, settings):
+    def set_port(self, index: int, settings: dict[str, Any]) -> None:
         """settings: ``{option of PORT: number or bool}``."""
         info = pack(_INFO_SLAVE_KIND, b"bridge") + pack(_INFO_SLAVE_DATA, _write(PORT, settings))
         self._set_link(index, pack(_IFLA_LINKINFO, info), ", ".join(settings))
 
-    def _set_link(self, index, body, about):
+    def _set_link(self, index: int, body: bytes, about: str) -> None:
         self._request(_NEWLINK, _ACK, struct.pack("=BBHiII", 0, 0, 0, index, 0, 0) + body, about)
 
     # the multicast database
 
-    def permanent_entries(self, index):
-        """The permanent entries of the bridge with that index: a set of (index of the port, group, source or None),
-        addresses as text."""
+    def permanent_entries(self, index: int) -> set[Entry]:
+        """The permanent entries of the bridge with that index."""
         found = set()
         for body in self._request(_GETMDB, _DUMP, struct.pack("=BxxxI", _AF_BRIDGE, 0), "multicast database"):
             if struct.unpack_from("=4xI", body)[0] != index:
@@ -105,22 +117,21 @@ class BridgeNetlink(Netlink):
                 source = unpack(entry, 28).get(_EATTR_SOURCE)
                 size = 4 if protocol == _PROTOCOLS[4] else 16
                 group = str(ipaddress.ip_address(entry[8:8 + size]))
-                found.add((port, group, str(ipaddress.ip_address(source)) if source else None))
+                found.add(Entry(port, group, str(ipaddress.ip_address(source)) if source else None))
         return found
 
-    def _entry(self, kind, flags, index, entry):
-        port, group, source = entry
-        group = ipaddress.ip_address(group)
+    def _entry(self, kind: int, flags: int, index: int, entry: Entry) -> None:
+        port, group, source = entry.port, ipaddress.ip_address(entry.group), entry.source
         body = struct.pack("=BxxxI", _AF_BRIDGE, index)
         body += pack(_SET_ENTRY, struct.pack("=IBBH16s", port, _MDB_PERMANENT, 0, 0, group.packed) + struct.pack(
             "!Hxx", _PROTOCOLS[group.version]))
         if source:
             body += pack(_SET_ENTRY_ATTRS, pack(_MDBE_ATTR_SOURCE, ipaddress.ip_address(source).packed))
-        self._request(kind, _ACK | flags, body, "entry of %s" % group)
+        self._request(kind, _ACK | flags, body, f"entry of {group}")
 
-    def add_entry(self, index, entry):
-        """index: of the bridge; entry: as permanent_entries() has them."""
+    def add_entry(self, index: int, entry: Entry) -> None:
+        """index: of the bridge."""
         self._entry(_NEWMDB, _CREATE | _EXCL, index, entry)
 
-    def delete_entry(self, index, entry):
+    def delete_entry(self, index: int, entry: Entry) -> None:
         self._entry(_DELMDB, 0, index, entry)

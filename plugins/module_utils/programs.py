@@ -41,7 +41,7 @@ def _command(name: str, program: str, given: dict[str, Any], path: str) -> list[
     wanted = expect.mapping(path.rstrip("."), given, (*known, "streams") if program == "capture" else tuple(known))
     wanted = {"timeout": _TIMEOUT, **{option: value for option, value in wanted.items() if value is not None}}
     if program == "capture":
-        wanted.setdefault("file", unit.folder(name) + "/capture.pcap")
+        wanted.setdefault("file", f"{unit.folder(name)}/capture.pcap")
         wanted.setdefault("filter", capture.default_filter(wanted.get("streams", [])))
     return arguments(program, wanted, path)
 
@@ -97,7 +97,7 @@ def plan_one(program: str, params: dict[str, Any]) -> Planned:
         changes, reports = _plan({name: _command(name, program, given, "")})
     else:
         keep = program == "capture" and state == "stopped"
-        changes, reports = _plan({}, *([], [name]) if keep else ([name],), program=program)
+        changes, reports = _plan({}, [] if keep else [name], [name] if keep else [], program=program)
     return changes, lambda: {"name": name, "state": state, "report": reports()["reports"][name]}
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import tempfile
+from functools import partial
+from typing import Any
 
 from . import netns, router_config, sysctl
-from .change import Changes
+from .change import Changes, Planned
 from .daemon import Daemons, environment, find, run
 from .error import McastError
-from .netlink import Netlink
+from .netlink import Interface, Netlink
 
 NAME = "router"
 _SBIN = ["/usr/sbin", "/usr/local/sbin", "/sbin"]
@@ -21,7 +23,7 @@ _FRR = ["/usr/lib/frr", "/usr/libexec/frr"]
 _KNOWN = ("pimd", "pim6d", "smcrouted", "mrouted", "pim6sd", "igmpproxy", "mrd6")
 
 
-def plan(params):
+def plan(params: dict[str, Any]) -> Planned:
     """params: the options of the module `router`. Returns (Changes, function for the further result)."""
     changes, daemons = Changes(), Daemons(NAME)
     record, running = daemons.record(), daemons.running()
@@ -39,12 +41,12 @@ def plan(params):
     backend.check(text)
     after = {"backend": settings["backend"], "running": True, "config": text}
     if before != after:
-        reload_from = before["config"] if running and before["backend"] == after["backend"] else None
+        reload_from = before["config"] if before and running and before["backend"] == after["backend"] else None
         changes.add((NAME,), before, after, lambda: backend.bring(text, reload_from))
     return changes, lambda: {"router": {"backend": settings["backend"], "interfaces": settings["interfaces"]}}
 
 
-def _links():
+def _links() -> dict[str, list[Interface]]:
     netlink = Netlink()
     addresses = netlink.addresses()
     # pimreg and the like are the kernel's own, and come with a daemon.
@@ -52,44 +54,44 @@ def _links():
             if name != "lo" and not name.startswith(("pimreg", "pim6reg"))}
 
 
-def _check_reach(settings):
+def _check_reach(settings: dict[str, Any]) -> None:
     """A rendezvous point that no route leads to would leave every group without data, and no daemon fails for it."""
     networks = [route["destination"] for route in Netlink().routes(4)] if settings["rp"] else []
     for address in settings["rp"]:
         if not any(ipaddress.ip_address(address) in network for network in networks):
-            raise McastError("rp.%s" % address, "no route of this host leads there; expected an address of this router "
+            raise McastError(f"rp.{address}", "no route of this host leads there; expected an address of this router "
                                                 "or of one that it reaches")
 
 
-def _refuse_second(settings):
+def _refuse_second(settings: dict[str, Any]) -> None:
     """Told by the kernel: all/mc_forwarding counts the daemons."""
     for family in ("ipv4", "ipv6") if settings["backend"] == "smcroute" else ("ipv4",):
         try:
-            taken = sysctl.read("%s/conf/all/mc_forwarding" % family)
+            taken = sysctl.read(f"{family}/conf/all/mc_forwarding")
         except McastError:
             continue  # no IPv6 here
         if taken:
-            raise McastError("router", "another multicast routing daemon runs on this host%s, and the kernel takes "
-                                       "one; stop it first" % _who())
+            raise McastError("router", f"another multicast routing daemon runs on this host{_who()}, and the kernel "
+                                       "takes one; stop it first")
 
 
-def _who():
+def _who() -> str:
     found = []
     for pid in netns.processes([os.stat("/proc/self/ns/net").st_ino]):
         try:
-            with open("/proc/%d/comm" % pid, encoding="utf-8") as file:
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
                 name = file.read().strip()
         except OSError:
             continue
         if name in _KNOWN:
-            found.append("%s (pid %d)" % (name, pid))
-    return ", " + " and ".join(found) if found else ""
+            found.append(f"{name} (pid {pid})")
+    return f", {' and '.join(found)}" if found else ""
 
 
-def _vifs(family="ip"):
+def _vifs(family: str = "ip") -> set[str]:
     """The interfaces that the kernel forwards groups on."""
     try:
-        with open("/proc/net/%s_mr_vif" % family, encoding="ascii") as file:
+        with open(f"/proc/net/{family}_mr_vif", encoding="ascii") as file:
             return {line.split()[1] for line in file if not line.startswith("Interface")}
     except FileNotFoundError:
         return set()
@@ -100,51 +102,52 @@ class _Backend:
     at once, so that what is missing is told before anything is changed."""
 
     PACKAGE = ""
-    PROGRAMS = {}
+    PROGRAMS: dict[str, list[str]] = {}
 
-    def __init__(self, daemons, settings, unpacked):
+    def __init__(self, daemons: Daemons, settings: dict[str, Any], unpacked: str | None) -> None:
         self.daemons, self.settings = daemons, settings
         self.paths = {name: find(self.PACKAGE, name, places, unpacked) for name, places in self.PROGRAMS.items()}
         self.env = environment(self.PACKAGE, unpacked, next(iter(self.paths.values())))
 
-    def check(self, text):
+    def check(self, text: str) -> None:
         """McastError with the daemon's own words where it refuses a configuration. Changes nothing."""
 
-    def bring(self, text, reload_from):
+    def bring(self, text: str, reload_from: str | None) -> None:
         """Have the daemons run with a configuration; reload_from: that of those which run, or None for a start."""
         if reload_from is None or not self.reload(reload_from, text):
             self.daemons.stop()
             self.daemons.make()
-            processes = []
+            processes: list[list[int]] = []
             try:
                 self.start(text, processes)
             except BaseException:
                 self.daemons.stop(processes)
                 raise
-        self._note(text, self.daemons.record()["processes"])
+        self._note(text, self.daemons.processes())
 
-    def _note(self, text, processes):
+    def _note(self, text: str, processes: list[list[int]]) -> None:
         self.daemons.note(argv=["router", self.settings["backend"]], backend=self.settings["backend"], config=text,
                           processes=processes)
 
-    def start(self, text, processes):
+    def start(self, text: str, processes: list[list[int]]) -> None:
+        """Start all daemons; each is put on the list of `processes` as soon as it runs."""
         raise NotImplementedError
 
-    def reload(self, before, after):
+    def reload(self, before: str, after: str) -> bool:
         """Returns False where a start anew is needed."""
         return False
 
-    def begin(self, text, processes, argv, private=False):
+    def begin(self, text: str, processes: list[list[int]], argv: list[str], private: bool = False) -> None:
         """Start one daemon, on record at once: however this ends, what runs is known."""
         processes.append(self.daemons.start(argv, self.env, private))
         self._note(text, processes)
 
-    def wait_forwarding(self, processes, deadline=10.0):
+    def wait_forwarding(self, processes: list[list[int]], deadline: float = 10.0) -> None:
         wanted = set(self.settings["interfaces"])
         self.daemons.wait(lambda: wanted <= _vifs() | _vifs("ip6"), processes,
-                          "it forwards on %s" % ", ".join(sorted(wanted)), deadline)
+                          f"it forwards on {', '.join(sorted(wanted))}", deadline)
 
-    def checked(self, argv, text, what):
+    def checked(self, argv: list[str], text: str, what: str) -> None:
         """Have a program look at a configuration; the name of its file is put behind `argv`."""
         with tempfile.NamedTemporaryFile("w", prefix="mcast-router-") as file:
             file.write(text)
@@ -152,17 +155,17 @@ class _Backend:
             status, said = run(argv + [file.name], self.env)
         if status:
             lines = [line.strip() for line in said.splitlines() if line.strip()]
-            raise McastError(what, "refuses its configuration: %s" % " / ".join(lines[-5:]))
+            raise McastError(what, f"refuses its configuration: {' / '.join(lines[-5:])}")
 
 
 class _Frr(_Backend):
     PACKAGE = "frr"
     PROGRAMS = {"zebra": _FRR, "pimd": _FRR, "vtysh": ["/usr/bin"]}
 
-    def check(self, text):
+    def check(self, text: str) -> None:
         self.checked([self.paths["vtysh"], "-C", "-f"], text, "FRR")
 
-    def start(self, text, processes):
+    def start(self, text: str, processes: list[list[int]]) -> None:
         daemons, folder = self.daemons, self.daemons.folder
         daemons.write("group", _group())
         daemons.write("vtysh.conf", "username root nopassword\n")
@@ -172,73 +175,73 @@ class _Frr(_Backend):
         self._write_vtysh(folder)
         for name, ready in (("zebra", "zserv"), ("pimd", "pimd.vty")):
             self.begin(text, processes, [
-                self.paths[name], "-u", "root", "-g", "root", "-f", "/run/%s.conf" % name, "-P", "0", "-i",
-                "/run/%s.pid" % name, "-z", "/run/zserv", "--vty_socket", "/run", "--log", "stdout"], private=True)
-            for socket in (ready, name + ".vty"):
-                daemons.wait(lambda socket=socket: os.path.exists(os.path.join(folder, socket)), processes,
-                             "%s listens" % name)
+                self.paths[name], "-u", "root", "-g", "root", "-f", f"/run/{name}.conf", "-P", "0", "-i",
+                f"/run/{name}.pid", "-z", "/run/zserv", "--vty_socket", "/run", "--log", "stdout"], private=True)
+            for socket in (ready, f"{name}.vty"):
+                daemons.wait(partial(os.path.exists, os.path.join(folder, socket)), processes, f"{name} listens")
         # Once more: vtysh says what is refused, the daemon's own log holds much else.
         said = self._tell(router_config.frr_commands("", text))
         if said:
-            raise McastError("FRR", "refuses its configuration: %s" % said)
+            raise McastError("FRR", f"refuses its configuration: {said}")
         self.wait_forwarding(processes)
 
-    def reload(self, before, after):
+    def reload(self, before: str, after: str) -> bool:
         changed = router_config.frr_hellos(before) != router_config.frr_hellos(after)
         if changed or self._tell(router_config.frr_commands(before, after)):
             return False  # what it does not take while it runs, or only up to 30 s later
-        self.wait_forwarding(self.daemons.record()["processes"])
+        self.wait_forwarding(self.daemons.processes())
         return True
 
-    def _tell(self, text):
+    def _tell(self, text: str) -> str:
         """Returns what vtysh complained of; it knows no other status than 0."""
         self.daemons.write("frr.conf", text)
-        unused, said = run([self.daemons.folder + "/vtysh", "-f", self.daemons.folder + "/frr.conf"], self.env)
+        unused, said = run([f"{self.daemons.folder}/vtysh", "-f", f"{self.daemons.folder}/frr.conf"], self.env)
         return " / ".join(line.strip() for line in said.splitlines() if line.strip()) if "% " in said else ""
 
-    def _write_vtysh(self, folder):
+    def _write_vtysh(self, folder: str) -> None:
         """A way in for people and for host_facts: the shell of these very daemons."""
         library = self.env.get("LD_LIBRARY_PATH", "")
-        self.daemons.write("vtysh", "#!/bin/sh\n%sexec '%s' --vty_socket '%s' --config_dir '%s' \"$@\"\n" % (
-            "LD_LIBRARY_PATH='%s' " % library if library else "", self.paths["vtysh"], folder, folder))
-        os.chmod(folder + "/vtysh", 0o755)
+        setting = f"LD_LIBRARY_PATH='{library}' " if library else ""
+        self.daemons.write("vtysh", f"#!/bin/sh\n{setting}exec '{self.paths['vtysh']}' --vty_socket '{folder}' "
+                                    f"--config_dir '{folder}' \"$@\"\n")
+        os.chmod(f"{folder}/vtysh", 0o755)
 
 
-def _group():
+def _group() -> str:
     """/etc/group with root in FRR's group, which is the compiled-in owner of its sockets."""
     with open("/etc/group", encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in file]
     found = [number for number, line in enumerate(lines) if line.startswith("frrvty:")]
     if found:
-        lines[found[0]] += ("" if lines[found[0]].endswith(":") else ",") + "root"
+        lines[found[0]] += f"{'' if lines[found[0]].endswith(':') else ','}root"
     else:
         lines.append("frrvty:x:64999:root")
-    return "".join(line + "\n" for line in lines)
+    return "".join(f"{line}\n" for line in lines)
 
 
 class _Smcroute(_Backend):
     PACKAGE = "smcroute"
     PROGRAMS = {"smcrouted": _SBIN, "smcroutectl": _SBIN}
 
-    def check(self, text):
+    def check(self, text: str) -> None:
         self.checked([self.paths["smcrouted"], "-n", "-N", "-l", "info", "-F"], text, "smcrouted")
 
-    def _argv(self):
+    def _argv(self) -> list[str]:
         folder = self.daemons.folder
-        return [self.paths["smcrouted"], "-n", "-N", "-f", folder + "/smcroute.conf", "-P", folder + "/pid", "-u",
-                folder + "/socket"]
+        return [self.paths["smcrouted"], "-n", "-N", "-f", f"{folder}/smcroute.conf", "-P", f"{folder}/pid", "-u",
+                f"{folder}/socket"]
 
-    def start(self, text, processes):
+    def start(self, text: str, processes: list[list[int]]) -> None:
         self.daemons.write("smcroute.conf", text)
         self.begin(text, processes, self._argv())
-        self.daemons.wait(lambda: os.path.exists(self.daemons.folder + "/socket"), processes, "smcrouted listens")
+        self.daemons.wait(lambda: os.path.exists(f"{self.daemons.folder}/socket"), processes, "smcrouted listens")
         self.wait_forwarding(processes)
 
-    def reload(self, before, after):
+    def reload(self, before: str, after: str) -> bool:
         self.daemons.write("smcroute.conf", after)
-        status, unused = run([self.paths["smcroutectl"], "-u", self.daemons.folder + "/socket", "reload"], self.env)
+        status, unused = run([self.paths["smcroutectl"], "-u", f"{self.daemons.folder}/socket", "reload"], self.env)
         if status == 0:
-            self.wait_forwarding(self.daemons.record()["processes"])
+            self.wait_forwarding(self.daemons.processes())
         return status == 0
 
 
@@ -246,11 +249,11 @@ class _Pimd(_Backend):
     PACKAGE = "pimd"
     PROGRAMS = {"pimd": _SBIN}
 
-    def start(self, text, processes):
+    def start(self, text: str, processes: list[list[int]]) -> None:
         self.daemons.write("pimd.conf", text)
         self.begin(text, processes, [
             self.paths["pimd"], "-f", "-N", "-c", "/run/pimd.conf", "-s", "info"], private=True)
         self.wait_forwarding(processes, 20.0)
 
 
-_BACKENDS = {"frr": _Frr, "smcroute": _Smcroute, "pimd": _Pimd}
+_BACKENDS: dict[str, type[_Backend]] = {"frr": _Frr, "smcroute": _Smcroute, "pimd": _Pimd}

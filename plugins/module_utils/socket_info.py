@@ -17,7 +17,7 @@ import pwd
 import re
 import socket
 import struct
-from typing import Any
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from . import group as groups
 from .change import Changes, Planned
@@ -45,7 +45,21 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def sockets(group=None):
+class _Borrowed(NamedTuple):
+    """A socket of a process. copy: None where what is told of it is known already."""
+    inode: int
+    descriptor: int  # the lowest
+    copy: socket.socket | None
+
+
+class Answer(NamedTuple):
+    """The source filter of one socket. sources: those that had room, sorted; total: how many there are."""
+    filter_mode: str
+    sources: list[str]
+    total: int
+
+
+def sockets(group: str | None = None) -> list[dict[str, Any]]:
     """Every UDP and raw socket of this network namespace, by process; with `group`, those that are members of it.
 
     Returns ``[{"pid", "process", "uid", "user", "descriptor", "inode", "protocol", "ip_protocol", "family", "address",
@@ -56,15 +70,17 @@ def sockets(group=None):
     wanted = None if group is None else str(groups.parse(group))
     namespace = os.stat("/proc/thread-self/ns/net").st_ino
     candidates = [row for row in _candidates() if wanted in (None, row["group"])]
-    asked, found = {}, []
+    asked: dict[int, dict[str, Any] | None] = {}
+    found: list[dict[str, Any]] = []
     for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
         if pid == os.getpid():
             continue
         for inode, descriptor, sock in _borrowed(pid, asked):
-            if inode not in asked:
+            if sock is not None:
                 asked[inode] = _ask(sock, namespace, candidates)
-            if asked[inode] and (wanted is None or asked[inode]["memberships"]):
-                found.append(dict(asked[inode], pid=pid, process=_name(pid), descriptor=descriptor, inode=inode))
+            told = asked[inode]
+            if told and (wanted is None or told["memberships"]):
+                found.append(dict(told, pid=pid, process=_name(pid), descriptor=descriptor, inode=inode))
     return found
 
 
@@ -73,21 +89,21 @@ def plan(params: dict[str, Any]) -> Planned:
     return Changes(), lambda: {"sockets": sockets(params["group"])}
 
 
-def _candidates():
+def _candidates() -> list[dict[str, Any]]:
     """What any socket here can be a member of: the memberships of all interfaces."""
     texts = []
     for name in ("igmp", "igmp6"):
         try:
-            with open("/proc/thread-self/net/" + name, encoding="utf-8", errors="replace") as file:
+            with open(f"/proc/thread-self/net/{name}", encoding="utf-8", errors="replace") as file:
                 texts.append(file.read())
         except FileNotFoundError:  # a kernel without this family
             texts.append("")
     return memberships.igmp(texts[0])[1] + memberships.igmp6(texts[1])
 
 
-def _borrowed(pid, asked):
-    """Yields (inode, lowest descriptor, copy of the socket) of each socket of a process; None in place of the copy
-    where `asked` has its answer already. Known to be no socket of ours: not yielded."""
+def _borrowed(pid: int, asked: dict[int, dict[str, Any] | None]) -> Iterator[_Borrowed]:
+    """Yields each socket of a process, without a copy where `asked` has its answer already. Known to be no socket of
+    ours: not yielded."""
     try:
         held = _held(pid)
         pidfd = _system_call(pid, _PIDFD_OPEN, pid, 0) if held else None
@@ -99,7 +115,7 @@ def _borrowed(pid, asked):
         for inode, descriptor in held.items():
             if inode in asked:
                 if asked[inode]:
-                    yield inode, descriptor, None
+                    yield _Borrowed(inode, descriptor, None)
                 continue
             try:
                 copy = _system_call(pid, _PIDFD_GETFD, pidfd, descriptor, 0)
@@ -110,46 +126,46 @@ def _borrowed(pid, asked):
                 os.close(copy)
                 continue
             with socket.socket(fileno=copy) as sock:
-                yield inode, descriptor, sock
+                yield _Borrowed(inode, descriptor, sock)
     finally:
         os.close(pidfd)
 
 
-def _held(pid):
+def _held(pid: int) -> dict[int, int]:
     """Returns ``{inode: lowest descriptor}`` of the sockets of a process."""
-    folder = "/proc/%d/fd" % pid
+    folder = f"/proc/{pid}/fd"
     try:
         descriptors = sorted(map(int, os.listdir(folder)))
     except PermissionError as error:
         raise _refused(pid, error) from None
-    held = {}
+    held: dict[int, int] = {}
     for descriptor in descriptors:
         with contextlib.suppress(OSError):
-            match = _SOCKET.match(os.readlink("%s/%d" % (folder, descriptor)))
+            match = _SOCKET.match(os.readlink(f"{folder}/{descriptor}"))
             if match:
                 held.setdefault(int(match.group(1)), descriptor)
     return held
 
 
-def _system_call(pid, number, *args):
-    result = _libc.syscall(number, *args)
+def _system_call(pid: int, number: int, *args: int) -> int:
+    result: int = _libc.syscall(number, *args)
     if result >= 0:
         return result
     error = OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     if error.errno in _GONE:
         raise ProcessLookupError(error.errno, error.strerror)
     if error.errno == errno.ENOSYS:
-        raise McastError("kernel %s" % os.uname().release, "hands out no sockets of processes; that takes Linux 5.6 or "
+        raise McastError(f"kernel {os.uname().release}", "hands out no sockets of processes; that takes Linux 5.6 or "
                          "newer. mcast.lab.host_facts tells memberships by interface on any kernel")
     raise _refused(pid, error)
 
 
-def _refused(pid, error):
-    return McastError("process %d (%s)" % (pid, _name(pid)), "doesn't let its sockets be asked (%s): root needs "
-                      "CAP_SYS_PTRACE, and kernel.yama.ptrace_scope must not be 3" % error.strerror)
+def _refused(pid: int, error: OSError) -> McastError:
+    return McastError(f"process {pid} ({_name(pid)})", f"doesn't let its sockets be asked ({error.strerror}): root "
+                      "needs CAP_SYS_PTRACE, and kernel.yama.ptrace_scope must not be 3")
 
 
-def _ask(sock, namespace, candidates):
+def _ask(sock: socket.socket, namespace: int, candidates: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """What is told of a socket, or None for one of another kind or of another network namespace."""
     if sock.family not in _FAMILIES or sock.type not in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         return None
@@ -167,7 +183,7 @@ def _ask(sock, namespace, candidates):
         "memberships": list(_memberships(sock, candidates))}
 
 
-def _memberships(sock, candidates):
+def _memberships(sock: socket.socket, candidates: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in candidates:
         address = groups.parse(row["group"])
         # An IPv6 socket can be a member of IPv4 groups, not the other way round.
@@ -175,11 +191,11 @@ def _memberships(sock, candidates):
             found = _filter(sock.fileno(), row["index"], address)
             if found:
                 yield {"interface": row["interface"], "index": row["index"], "group": row["group"],
-                       "filter_mode": found[0], "sources": found[1]}
+                       "filter_mode": found.filter_mode, "sources": found.sources}
 
 
-def _filter(descriptor, index, group):
-    """The filter mode and the sorted sources of one socket, or None where it is no member."""
+def _filter(descriptor: int, index: int, group: groups.Address) -> Answer | None:
+    """The source filter of one socket with all its sources, or None where it is no member."""
     room = _ROOM
     while True:
         data = question(index, group, room)
@@ -190,13 +206,13 @@ def _filter(descriptor, index, group):
             if number in _NO_MEMBER:
                 return None
             raise OSError(number, os.strerror(number))
-        mode, sources, count = answer(data, group.version)
-        if count <= room:
-            return mode, sources
-        room = count
+        found = answer(data, group.version)
+        if found.total <= room:
+            return found
+        room = found.total
 
 
-def question(index, group, room):
+def question(index: int, group: groups.Address, room: int) -> bytearray:
     """struct group_filter as bytes, with room for so many sources."""
     if group.version == 4:
         address = struct.pack("=HH4s", socket.AF_INET, 0, group.packed)
@@ -205,25 +221,25 @@ def question(index, group, room):
     return bytearray(_HEAD.pack(index, address, 0, room) + bytes(room * _SOURCE))
 
 
-def answer(data, version):
-    """What the kernel made of the bytes: (filter mode, the sources that had room, sorted; how many there are)."""
+def answer(data: bytes | bytearray, version: int) -> Answer:
+    """What the kernel made of the bytes."""
     mode, count = _HEAD.unpack_from(data)[2:]
     sources = []
     for start in range(_HEAD.size, min(len(data), _HEAD.size + count * _SOURCE), _SOURCE):
         begin, size = (start + 4, 4) if version == 4 else (start + 8, 16)
         sources.append(ipaddress.ip_address(bytes(data[begin:begin + size])))
-    return _MODES[mode], [str(source) for source in sorted(sources)], count
+    return Answer(_MODES[mode], [str(source) for source in sorted(sources, key=int)], count)
 
 
-def _name(pid):
+def _name(pid: int) -> str | None:
     try:
-        with open("/proc/%d/comm" % pid, encoding="utf-8", errors="replace") as file:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().rstrip("\n")
     except OSError:
         return None
 
 
-def _user(uid):
+def _user(uid: int) -> str | None:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

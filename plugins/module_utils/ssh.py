@@ -11,7 +11,9 @@ import concurrent.futures
 import os
 import shutil
 import subprocess
+from typing import Iterable
 
+from .change import Changes
 from .error import McastError
 
 ROOT = "/run/mcast-ssh"
@@ -50,7 +52,7 @@ SetEnv SHLVL=1
 """
 
 
-def folder(lab):
+def folder(lab: str) -> str:
     return os.path.join(ROOT, lab)
 
 
@@ -59,10 +61,10 @@ def client_arguments(lab: str) -> str:
     in the lab's folder and go with it, where their paths fit into a socket address (unix(7))."""
     sockets = f"{folder(lab)}/%C"
     room = _SOCKET_PATH - len(sockets) + len("%C") - _HASH - _TEMPORARY
-    return f"-F {folder(lab)}/config" + (f" -o ControlPath={sockets}" if room >= 0 else "")
+    return f"-F {folder(lab)}/config{(f' -o ControlPath={sockets}' if room >= 0 else '')}"
 
 
-def plan(changes, lab, namespaces):
+def plan(changes: Changes, lab: str, namespaces: Iterable[str]) -> None:
     """Add to `changes` what lacks so that the namespaces, and no others, can be logged in to; none: nothing is left.
 
     Keys are made once: a host that shows another key later is refused, until the lab is removed and made anew."""
@@ -78,16 +80,16 @@ def plan(changes, lab, namespaces):
     changes.add(("ssh",), have or None, want or None, lambda: _make(lab, want))
 
 
-def _known(lab):
+def _known(lab: str) -> list[str]:
     """The names whose keys are known, sorted; none where the folder was not finished."""
     try:
-        with open(folder(lab) + "/known_hosts", encoding="utf-8") as file:
+        with open(f"{folder(lab)}/known_hosts", encoding="utf-8") as file:
             return sorted(line.split(" ")[0] for line in file)
     except FileNotFoundError:
         return [] if not os.path.exists(folder(lab)) else ["unfinished"]
 
 
-def _make(lab, namespaces):
+def _make(lab: str, namespaces: list[str]) -> None:
     """The folder anew, known_hosts last: what a run leaves that was cut short is not taken for whole."""
     here = folder(lab)
     shutil.rmtree(here, ignore_errors=True)
@@ -100,29 +102,29 @@ def _make(lab, namespaces):
         os.makedirs(os.path.join(here, "hosts", name))
     for name, content in (("config", _CLIENT), ("sshd_config", _SERVER)):
         _write(os.path.join(here, name), content.format(folder=here, sshd=SSHD))
-    _key(here + "/id", lab)
+    _key(f"{here}/id", lab)
     # sshd looks for id.pub as the user who logs in. The keys themselves are readable for root alone.
-    for path, mode in ((ROOT, 0o755), (here, 0o755), (here + "/id.pub", 0o644)):
+    for path, mode in ((ROOT, 0o755), (here, 0o755), (f"{here}/id.pub", 0o644)):
         os.chmod(path, mode)
     # ssh-keygen waits more than it works; hundreds of keys are made side by side.
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         keys = pool.map(lambda name: _key(os.path.join(here, "hosts", name, "key"), name), namespaces)
-        known = ["%s %s\n" % each for each in zip(namespaces, keys)]
-    _write(here + "/known_hosts", "".join(known))
+        known = [f"{name} {key}\n" for name, key in zip(namespaces, keys)]
+    _write(f"{here}/known_hosts", "".join(known))
 
 
-def _write(path, content):
+def _write(path: str, content: str) -> None:
     with open(path, "w", encoding="utf-8") as file:
         file.write(content)
 
 
-def _key(path, comment):
+def _key(path: str, comment: str) -> str:
     """Make a pair of keys, `path` and `path`.pub. Returns the public one as text."""
     # run_command belongs to a module, and this is none.
     made = subprocess.run(  # pylint: disable=ansible-bad-function
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        raise McastError(path, "ssh-keygen could not make a key: %s" % made.stderr.strip())
-    with open(path + ".pub", encoding="utf-8") as file:
+        raise McastError(path, f"ssh-keygen could not make a key: {made.stderr.strip()}")
+    with open(f"{path}.pub", encoding="utf-8") as file:
         return file.read().strip()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from typing import Any, Collection
+from typing import Any, Callable, Collection, Iterable, Mapping
 from urllib.parse import quote
 
 from . import expect
@@ -44,7 +44,7 @@ def check(streams: Any) -> dict[str, dict[str, Any]]:
         if not NAME.match(name):
             raise McastError(path, "is not a usable name of a stream: expected letters, digits, _ . and -, at most 48")
         expect.mapping(path, body, KEYS, required=("group", "port", "to"))
-        for own, address in _groups(path + ".group", name, body["group"]).items():
+        for own, address in _groups(f"{path}.group", name, body["group"]).items():
             found[own] = _check_one(path, own, body, address)
     return found
 
@@ -71,29 +71,29 @@ def base_name(name: str) -> str:
 
 
 def _check_one(path: str, name: str, body: dict[str, Any], address: groups_of.Address) -> dict[str, Any]:
-    sources = expect.texts(path + ".sources", body.get("sources") or [])
+    sources = expect.texts(f"{path}.sources", body.get("sources") or [])
     if "/" in name:  # literal addresses of the other family belong to the other half
         sources, given = of_family(sources, str(address)), sources
         if given and not sources:
-            raise McastError(path + ".sources", f"leave none for {address}; name senders, or an IPv{address.version} "
+            raise McastError(f"{path}.sources", f"leave none for {address}; name senders, or an IPv{address.version} "
                                                 "address too")
     mode = body.get("filter_mode") or ("include" if sources else "exclude")
-    expect.choice(path + ".filter_mode", mode, FILTER_MODES)
+    expect.choice(f"{path}.filter_mode", mode, FILTER_MODES)
     if mode == "include" and not sources:
-        raise McastError(path + ".sources", "are missing: an INCLUDE filter without sources is no membership")
+        raise McastError(f"{path}.sources", "are missing: an INCLUDE filter without sources is no membership")
     if groups_of.is_ssm(address) and mode == "exclude":
-        raise McastError(path + ".sources", "are missing: %s is a source-specific group, and routers ignore a join "
-                                            "without sources there (RFC 4607)" % address)
-    interval = expect.number(path + ".interval", body.get("interval", DEFAULTS["interval"]), 0, 3600, float)
+        raise McastError(f"{path}.sources", f"are missing: {address} is a source-specific group, and routers ignore "
+                                            "a join without sources there (RFC 4607)")
+    interval = expect.number(f"{path}.interval", body.get("interval", DEFAULTS["interval"]), 0, 3600, float)
     soak, count = _length(path, body, interval)
     return {
         "name": name, "group": str(address), "filter_mode": mode, "sources": sources, "soak": soak,
-        "port": expect.number(path + ".port", body["port"], 1, 65535), "count": count, "interval": interval,
-        "ttl": expect.number(path + ".ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
-        "payload": _payload(path + ".payload", body.get("payload", DEFAULTS["payload"])),
-        "from": _ends(path + ".from", body["from"]) if body.get("from") is not None else {},
-        "to": _ends(path + ".to", body["to"]),
-        "foreign": expect.texts(path + ".foreign", body.get("foreign") or []),
+        "port": expect.number(f"{path}.port", body["port"], 1, 65535), "count": count, "interval": interval,
+        "ttl": expect.number(f"{path}.ttl", body.get("ttl", DEFAULTS["ttl"]), 0, 255),
+        "payload": _payload(f"{path}.payload", body.get("payload", DEFAULTS["payload"])),
+        "from": _ends(f"{path}.from", body["from"]) if body.get("from") is not None else {},
+        "to": _ends(f"{path}.to", body["to"]),
+        "foreign": expect.texts(f"{path}.foreign", body.get("foreign") or []),
         "counted": body.get("count") is not None,
     }
 
@@ -120,31 +120,32 @@ def of_family(sources: list[str], group: str) -> list[str]:
     return [each for each in sources if version(each) in (None, groups_of.parse(group).version)]
 
 
-def _length(path, body, interval):
+def _length(path: str, body: dict[str, Any], interval: float) -> tuple[float, int]:
     """How long a stream is. Returns (seconds that it is to last, 0 where nothing is said; datagrams of each sender)."""
     if body.get("soak") is None:
-        return 0.0, expect.number(path + ".count", body.get("count", DEFAULTS["count"]), 0, 10 ** 9)
-    soak = expect.duration(path + ".soak", body["soak"])
+        return 0.0, expect.number(f"{path}.count", body.get("count", DEFAULTS["count"]), 0, 10 ** 9)
+    soak = expect.duration(f"{path}.soak", body["soak"])
     if body.get("count") is not None:
-        raise McastError(path + ".soak", "and count both say how long the stream is; leave one out")
+        raise McastError(f"{path}.soak", "and count both say how long the stream is; leave one out")
     if not interval or not soak:
-        raise McastError(path + ".soak", "needs a duration and an interval above 0")
+        raise McastError(f"{path}.soak", "needs a duration and an interval above 0")
     return soak, math.ceil(soak / interval) + 1
 
 
-def _ends(path, value):
+def _ends(path: str, value: Any) -> dict[str, str | None]:
     """`client`, `[a, b]`, or `{a: eth0, b: eth1}` → ``{name: interface or None}``."""
     if not isinstance(value, dict):
         value = dict.fromkeys(expect.texts(path, value))
     for name, interface in expect.mapping(path, value).items():
         if interface is not None:
-            expect.text("%s.%s" % (path, name), interface)
+            expect.text(f"{path}.{name}", interface)
     if not value:
         raise McastError(path, "expected at least one host")
     return value
 
 
-def settle(streams, groups, hosts):
+def settle(streams: Any, groups: Mapping[str, Collection[str]], hosts: Callable[[str], Mapping[str, Mapping[str, Any]]]
+           ) -> list[dict[str, Any]]:
     """Settle all streams.
 
     streams: as a user wrote them. groups: ``{name: [host]}`` of the inventory, `all` among them. hosts: a function
@@ -154,12 +155,13 @@ def settle(streams, groups, hosts):
 
 
 class _Settler:
-    def __init__(self, stream, groups, hosts):
+    def __init__(self, stream: dict[str, Any], groups: Mapping[str, Collection[str]],
+                 hosts: Callable[[str], Mapping[str, Mapping[str, Any]]]) -> None:
         self.stream, self.groups, self.hosts = stream, groups, hosts
-        self.path = "streams.%s" % stream["name"]
+        self.path = f"streams.{stream['name']}"
         self.family = groups_of.family(stream["group"])
 
-    def settle(self):
+    def settle(self) -> dict[str, Any]:
         stream = {key: value for key, value in self.stream.items() if key not in ("from", "to", "counted")}
         senders, receivers = (self._named(key) for key in ("from", "to"))
         stream["senders"] = {
@@ -172,7 +174,7 @@ class _Settler:
             stream["count"] = 1  # how many another program sends is not for us to say
         # One source may be given twice, by name and by address; the kernel would refuse the second.
         stream["sources"] = list(dict.fromkeys(
-            source_address(self.path + ".sources", stream, source) for source in stream["sources"]))
+            source_address(f"{self.path}.sources", stream, source) for source in stream["sources"]))
         return stream
 
     def _foreign(self, ends: set[str]) -> list[str]:
@@ -181,42 +183,42 @@ class _Settler:
         for name in self.stream["foreign"]:
             hosts = [name] if name in ends else [host for host in self.groups.get(name, ()) if host in ends]
             if not hosts:
-                raise McastError(self.path + ".foreign", f"{name!r} is neither a sender nor a receiver of this stream")
+                raise McastError(f"{self.path}.foreign", f"{name!r} is neither a sender nor a receiver of this stream")
             found += hosts
         return sorted(set(found))
 
-    def _named(self, key):
+    def _named(self, key: str) -> dict[str, str | None]:
         """Names of hosts and of groups → ``{host: interface or None}``. A host's name goes before a group's,
         and what is said of the host itself before what is said of its group."""
         given, known = self.stream[key], self.groups.get("all", ())
-        named = {}
+        named: dict[str, str | None] = {}
         for name, interface in given.items():
             if name in known:
                 named[name] = interface
             elif name in self.groups:
                 named.update((host, interface) for host in self.groups[name] if host not in given)
             else:
-                raise McastError("%s.%s" % (self.path, key), "%r is neither a host nor a group of the inventory" % name)
+                raise McastError(f"{self.path}.{key}", f"{name!r} is neither a host nor a group of the inventory")
         if given and not named:
-            raise McastError("%s.%s" % (self.path, key), "names only groups without hosts")
+            raise McastError(f"{self.path}.{key}", "names only groups without hosts")
         return named
 
-    def _end(self, key, host, interface, others):
+    def _end(self, key: str, host: str, interface: str | None, others: Iterable[str]) -> dict[str, str | None]:
         """The interface that one end uses, and its address of the group's family."""
         known = self.hosts(host)
-        path = "%s.%s" % (self.path, key)
+        path = f"{self.path}.{key}"
         if interface is None:
             candidates = list(known)
             if len(candidates) > 1:
                 far = {body.get("segment") for other in others for body in self.hosts(other).values()}
                 candidates = [name for name in known if known[name].get("segment") in far - {None}]
             if len(candidates) != 1:
-                raise McastError(path, "the interface of %s is not clear; %s" % (host, (
-                    "say which of %s: {%s: %s}" % (", ".join(known), host, list(known)[0]) if known else
-                    "set mcast_interface for this host in the inventory, or write {%s: eth0} here" % host)))
+                remedy = f"say which of {', '.join(known)}: {{{host}: {list(known)[0]}}}" if known else (
+                    f"set mcast_interface for this host in the inventory, or write {{{host}: eth0}} here")
+                raise McastError(path, f"the interface of {host} is not clear; {remedy}")
             interface = candidates[0]
         elif known and interface not in known:
-            raise McastError(path, "%s has no interface %s; it has %s" % (host, interface, ", ".join(known)))
+            raise McastError(path, f"{host} has no interface {interface}; it has {', '.join(known)}")
         here = known.get(interface, {})
         address = here.get(self.family)
         if key == "from" and self.family == "ipv4" and here.get("segment") and not address:
@@ -243,7 +245,7 @@ def source_address(path: str, stream: dict[str, Any], source: str) -> str:
     return str(address)
 
 
-def of_host(streams, host):
+def of_host(streams: Collection[dict[str, Any]], host: str) -> dict[str, Any]:
     """What one host is to do. streams: settled. Returns ``{"send": [...], "receive": [...], "open": [...],
     "interfaces": [...]}``: for each stream the host takes part in, the stream's own settings and the `interface` it
     uses; the groups and ports that its firewall must let in; and the names of all interfaces used."""
@@ -286,12 +288,12 @@ def captures(duties: list[dict[str, Any]], interfaces: list[str], max_size: int 
     return {program_name("capture", each): {"capture": {"interface": each, **options}} for each in interfaces}
 
 
-def memberships(streams, host):
+def memberships(streams: Iterable[dict[str, Any]], host: str) -> dict[tuple[str, str], dict[str, Any]]:
     """What one host must be a member of: the union over all streams by interface and group; the port plays no part.
 
     Returns ``{(interface, group): {filter_mode, sources}}``: any EXCLUDE makes the union EXCLUDE, with the sources
     that every excluder excludes and nobody includes (RFC 9776 section 3.2)."""
-    wanted = {}
+    wanted: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for stream in streams:
         if host in stream["receivers"]:
             key = (stream["receivers"][host]["interface"], stream["group"])
@@ -299,7 +301,7 @@ def memberships(streams, host):
     return {key: _union(parts) for key, parts in wanted.items()}
 
 
-def _union(parts):
+def _union(parts: Collection[dict[str, Any]]) -> dict[str, Any]:
     included = {source for part in parts if part["filter_mode"] == "include" for source in part["sources"]}
     excluding = [set(part["sources"]) for part in parts if part["filter_mode"] == "exclude"]
     sources = set.intersection(*excluding) - included if excluding else included

@@ -8,7 +8,7 @@ from .error import McastError, reason
 ROOT = "/proc/sys/net/"
 
 
-def read(name):
+def read(name: str) -> int:
     """name: ``"ipv4/conf/eth0/rp_filter"``. McastError where this kernel has no such setting."""
     try:
         with open(ROOT + name, encoding="ascii") as file:
@@ -17,10 +17,10 @@ def read(name):
         raise McastError(ROOT + name, "this kernel has no such setting (is IPv6 switched off?)") from None
 
 
-def write(name, value):
+def write(name: str, value: int) -> None:
     """value: a whole number. McastError names the setting and the remedy."""
     try:
         with open(ROOT + name, "w", encoding="ascii") as file:
-            file.write("%d\n" % value)
+            file.write(f"{value:d}\n")
     except OSError as error:
         raise McastError(ROOT + name, reason(error)) from None

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Iterable, Iterator, NamedTuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple
 
 from . import systemd
 from .change import Changes
@@ -38,17 +38,21 @@ _TOGETHER = 50  # programs that have one supervisor
 _BEGUN = ("joined", "sending", "capturing", "querying", "ended")
 
 
+# start, adapt, stop, halt or kill: takes ``{name: argv}`` and a deadline in seconds, returns the reports by name.
+Act = Callable[[Dict[str, List[str]], float], Dict[str, Any]]
+
+
 class Step(NamedTuple):
     """What one unit needs: `act` is done with its name and `argv`. before and after are as in a diff."""
     name: str
     argv: list[str]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
-    act: Callable[[dict[str, list[str]], float], dict[str, Any]]  # start, adapt, stop, halt or kill
+    act: Act
 
 
 def step(name: str, argv: list[str] | None, have: dict[str, Any] | None, program: str | None = None,
-         end: Callable[..., dict[str, Any]] | None = None, adapts: tuple[str, ...] = ()) -> Step | None:
+         end: Act | None = None, adapts: tuple[str, ...] = ()) -> Step | None:
     """What has to change so that the unit runs with these arguments, or is gone; None where nothing has.
 
     argv: ``["receiver", "--group", ...]``, checked here; None: ended by `end`, which is stop() by default. have: its
@@ -76,7 +80,7 @@ class Steps(Changes):
         super().__init__()
         self.reports: dict[str, Any] = {}
         self._deadline = deadline
-        self._by_act: dict[Any, dict[str, list[str]]] = {}
+        self._by_act: dict[Act, dict[str, list[str]]] = {}
         for each in steps:
             self._by_act.setdefault(each.act, {})[each.name] = each.argv
             self.add((each.name,), each.before, each.after, lambda: None)
@@ -124,13 +128,13 @@ def _launch(units: dict[str, list[str]]) -> dict[str, McastError]:
 
 
 def _launch_service(directory: str, argv: list[str]) -> None:
-    zipapp.build(directory + "/mcast.pyz")
-    words = [sys.executable, "-IS", directory + "/mcast.pyz", "supervise", directory] + argv
-    with open(directory + "/log", "ab") as log:
+    zipapp.build(f"{directory}/mcast.pyz")
+    words = [sys.executable, "-IS", f"{directory}/mcast.pyz", "supervise", directory] + argv
+    with open(f"{directory}/log", "ab") as log:
         # run_command belongs to a module, and waits for whatever holds the output: this is no module, and what it
         # starts stays.
         subprocess.run(  # pylint: disable=ansible-bad-function
-            systemd.command(os.path.basename(directory), words, directory + "/log", "forking"), cwd="/",
+            systemd.command(os.path.basename(directory), words, f"{directory}/log", "forking"), cwd="/",
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
 
 
@@ -184,7 +188,7 @@ def _report(name: str, has_begun: Callable[[str, dict[str, Any]], bool]) -> dict
 
 
 def _said(name: str) -> str:
-    return last_words(folder(name) + "/log")
+    return last_words(f"{folder(name)}/log")
 
 
 def raise_all(errors: list[McastError]) -> None:
@@ -206,7 +210,7 @@ def adapt(units: dict[str, list[str]], deadline: float = DEADLINE) -> dict[str, 
         for name, argv in units.items():
             directory = folder(name)
             before[name] = (_json(directory, "report.json") or {}).get("changed")
-            write_json(directory + "/unit.json", dict(record(directory), argv=argv))
+            write_json(f"{directory}/unit.json", dict(record(directory), argv=argv))
             _signal(_programs(directory), signal.SIGHUP)
         return {}
 
@@ -359,7 +363,7 @@ def _programs(directory: str) -> list[list[int]]:
 
 def _is_over(directory: str) -> bool:
     """Whether its program has ended and its exit status is written, or no process is left that would write it."""
-    return os.path.exists(directory + "/exit.json") or not living(record(directory)["processes"])
+    return os.path.exists(f"{directory}/exit.json") or not living(record(directory)["processes"])
 
 
 def end(groups: list[list[Any]], deadline: float) -> None:
@@ -384,7 +388,7 @@ def _signal(processes: list[list[int]], number: int) -> None:
         except ProcessLookupError:
             pass
         except PermissionError:
-            raise McastError(f"process {process[0]}", "cannot be stopped: " + BECOME) from None
+            raise McastError(f"process {process[0]}", f"cannot be stopped: {BECOME}") from None
 
 
 def remove(directory: str) -> Any:
@@ -394,7 +398,7 @@ def remove(directory: str) -> Any:
         report["exit"] = _json(directory, "exit.json")
     shutil.rmtree(directory, ignore_errors=True)
     if os.path.isdir(directory):
-        raise McastError(directory, "cannot be removed: " + BECOME)
+        raise McastError(directory, f"cannot be removed: {BECOME}")
     for parent in (os.path.dirname(directory), ROOT):
         with contextlib.suppress(OSError):
             os.rmdir(parent)

@@ -165,7 +165,7 @@ SPEC.update(
 )
 
 
-def main():
+def main() -> None:
     change.run(AnsibleModule(argument_spec=SPEC, supports_check_mode=True), bridge.plan)
 
 

@@ -353,7 +353,7 @@ from ..module_utils.packet.choice import LIMIT
 from ..module_utils.packet.told import gaps
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

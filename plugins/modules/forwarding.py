@@ -40,6 +40,9 @@ forwarding:
   sample: {ipv4: true, ipv6: false}
 """
 
+from functools import partial
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import change, sysctl
@@ -48,12 +51,12 @@ from ..module_utils.error import McastError
 FAMILIES = ("ipv4", "ipv6")
 
 
-def path(family):
-    return "%s/conf/all/forwarding" % family
+def path(family: str) -> str:
+    return f"{family}/conf/all/forwarding"
 
 
-def in_force():
-    found = {}
+def in_force() -> dict[str, dict[str, bool | None]]:
+    found: dict[str, bool | None] = {}
     for family in FAMILIES:
         try:
             found[family] = bool(sysctl.read(path(family)))
@@ -62,16 +65,16 @@ def in_force():
     return {"forwarding": found}
 
 
-def plan(params):
+def plan(params: dict[str, Any]) -> change.Planned:
     changes = change.Changes()
     for family in FAMILIES:
         if params[family] is not None:
             changes.compare((family,), bool(sysctl.read(path(family))), params[family],
-                            lambda value, family=family: sysctl.write(path(family), value))
+                            partial(sysctl.write, path(family)))
     return changes, in_force
 
 
-def main():
+def main() -> None:
     change.run(AnsibleModule(
         argument_spec={family: {"type": "bool"} for family in FAMILIES},
         required_one_of=[FAMILIES],

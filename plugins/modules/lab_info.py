@@ -54,7 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import change, lab, lab_lock
 
 
-def plan(unused: dict[str, Any]) -> tuple[change.Changes, Any]:
+def plan(unused: dict[str, Any]) -> change.Planned:
     labs = {name: {"namespaces": namespaces, "run": lab_lock.holder(name)}
             for name, namespaces in lab.standing().items()}
     return change.Changes(), lambda: {"labs": labs, "lines": _lines(labs)}

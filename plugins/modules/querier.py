@@ -281,13 +281,13 @@ def query_arguments(params: dict[str, Any], running: dict[str, Any] | None) -> l
     given["family"] = params["family"] or (group.family(params["group"]) if params["group"] else "ipv4")
     own = (running or {}).get(given["family"])
     defaults = {"version": _VERSIONS[given["family"]]}
-    if own:
+    if running and own:
         defaults = dict(own["in_force"], version=own["version"], interface=running["interface"])
     for name in ("interface", "version", "robustness", "query_interval"):
         if given[name] is None:
             given[name] = defaults.get(name)
     if given["interface"] is None:
-        raise McastError("interface", "is missing, and no querier %s runs here that would tell" % params["name"])
+        raise McastError("interface", f"is missing, and no querier {params['name']} runs here that would tell")
     given["family"] = given["family"][-1]
     options = ("interface", "family", "version", "group", "max_response", "robustness", "query_interval", "sources",
                "suppress")

@@ -61,6 +61,7 @@ route:
 """
 
 import ipaddress
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -71,18 +72,18 @@ from ..module_utils.netlink import Netlink
 IPV6_METRIC = 1024  # net/ipv6/route.c: IP6_RT_PRIO_USER takes the place of 0
 
 
-def settle(params):
+def settle(params: dict[str, Any]) -> dict[str, Any]:
     """The wanted route, with ipaddress objects."""
     try:
         destination = ipaddress.ip_network(params["destination"])
     except ValueError as error:
-        raise McastError("destination", "expected a network such as 224.0.0.0/4: %s" % error) from None
+        raise McastError("destination", f"expected a network such as 224.0.0.0/4: {error}") from None
     gateway = None
     if params["gateway"]:
         try:
             gateway = ipaddress.ip_address(params["gateway"])
         except ValueError:
-            raise McastError("gateway", "expected an address, not %r" % params["gateway"]) from None
+            raise McastError("gateway", f"expected an address, not {params['gateway']!r}") from None
         if destination.is_multicast or gateway.version != destination.version:
             raise McastError("gateway", "a route for groups has none, and another route one of its own family")
     metric = expect.number("metric", params["metric"], 0, 2 ** 32 - 1)
@@ -90,7 +91,7 @@ def settle(params):
             "metric": metric or (IPV6_METRIC if destination.version == 6 else 0)}
 
 
-def plan(params):
+def plan(params: dict[str, Any]) -> change.Planned:
     want = settle(params)
     netlink, changes = Netlink(), change.Changes()
     want["index"] = interface.find(netlink, params["interface"])["index"]
@@ -105,7 +106,7 @@ def plan(params):
     return changes, lambda: {"route": shown}
 
 
-def main():
+def main() -> None:
     change.run(AnsibleModule(
         argument_spec={
             "destination": {"type": "str", "required": True},

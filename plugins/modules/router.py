@@ -144,7 +144,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import change, router, router_config
 
 
-def main():
+def main() -> None:
     change.run(AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},

@@ -63,7 +63,7 @@ def end_children() -> None:
     """Kill the processes that this one has started and not waited for: those of connections that hang."""
     try:
         for task in os.listdir("/proc/self/task"):
-            with open("/proc/self/task/%s/children" % task, encoding="ascii") as file:
+            with open(f"/proc/self/task/{task}/children", encoding="ascii") as file:
                 for pid in file.read().split():
                     os.kill(int(pid), signal.SIGKILL)
     except OSError:

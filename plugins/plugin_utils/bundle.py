@@ -118,7 +118,8 @@ class Bundle:
 
     def _sealed_verdict(self, manifest: dict[str, Any]) -> dict[str, Any]:
         problems = seal.differences(manifest["files"], *seal.checksums(self.folder))
-        summary, kept = manifest["verdict"], {"results": [], "events": []}
+        summary: dict[str, Any] = manifest["verdict"]
+        kept: dict[str, Any] = {"results": [], "events": []}
         if not problems:
             whole = bundle_read.judged(self._read("results.json", bundle_read.MAX_RESULTS), self._at("results.json"))
             kept = {key: whole.pop(key) for key in kept}

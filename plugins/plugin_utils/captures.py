@@ -61,8 +61,10 @@ class Captures:
                  file_of: Callable[[str], str] | None = None, known: Mapping[str, Any] | None = None) -> None:
         self._action = action
         self._names = names
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="mcast")
-        self._folder = folder or Folder(self._temporary.name)
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="mcast")  # lives as long as this object
+            folder = Folder(self._temporary.name)
+        self._folder = folder
         self._file_of = file_of or (lambda name: quote(name, safe=""))
         self._known = known or {}
         self._local: dict[str, _Local] = {}
@@ -123,11 +125,10 @@ class Captures:
         ``{name: the bytes beyond}``; a single round trip."""
         names = list(wanted)
         script = "".join(
-            "echo '%s' %d\ntail -c +%d %s | base64\n" % (
-                sources.MARK, number, self._local[name].length + 1, shlex.quote(path))
+            f"echo '{sources.MARK}' {number}\ntail -c +{self._local[name].length + 1} {shlex.quote(path)} | base64\n"
             for number, (name, path) in enumerate(wanted.items()))
-        texts = {name: [] for name in names}
-        current = []
+        texts: dict[str, list[str]] = {name: [] for name in names}
+        current: list[str] = []
         for line in bounded(self._action._host, lambda: run(self._action, script), 2 * more).splitlines():
             if line.startswith(sources.MARK):
                 current = texts[names[int(line.split()[1])]]

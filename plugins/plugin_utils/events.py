@@ -21,6 +21,17 @@ _EVENT = re.compile(r"(?:(?P<which>first|last|next) )?(?P<what>general query|que
                     r"(?: v(?P<version>[123]))?(?: of (?P<stream>\S+))?(?: by (?P<host>\S+))?\Z")
 
 
+class Asked(NamedTuple):
+    """In which family and version a query is asked; version 0: in none."""
+    family: str
+    version: int
+
+    @property
+    def kind(self) -> str:
+        """The kind of the query."""
+        return f"{dict(zip(FAMILIES, ('igmp', 'mld')))[self.family]}v{self.version}_query"
+
+
 class Said(NamedTuple):
     """What a host says of a change. record and sources: None where its version has none. times: how often it says it,
     None where that is not certain. others: the reports of the versions that it does not speak, where it joins in an
@@ -41,43 +52,43 @@ def said(path: str, subject: Subject, change: str, by: str | None, version: int 
     """What the host `by` says of a stream when its filter changes so: by default the host whose expectation it is, or
     the stream's only receiver. change: "join", "leave", "answer" to a query, or the type of a record."""
     expect.choice(path, change, _CHANGES)
-    reporter = _reporter(path, subject, by)
-    name = subject.stream["name"]
-    joined = [host for host in subject.stream["receivers"] if reporter in (None, host) and (
-        (host, name) in subject.state.filters or (host, name) in subject.state.before)]
+    stream = subject.the_stream(path)
+    family = group.family(stream["group"])
+    reporter = _reporter(path, subject.host, stream, by)
+    filters, earlier, name = subject.state.filters, subject.state.before, stream["name"]
+    joined = [(host, kept) for host in stream["receivers"] if reporter in (None, host)
+              for kept in [filters.get((host, name)) or earlier.get((host, name))] if kept]
     if not joined:
         raise McastError(path, f"no receiver has this stream at this step; {change} has nothing to be about")
     # Of several receivers any one may report; all are set up alike.
-    example = joined[0]
+    example, kept = joined[0]
     interface = subject.interface_of(example)
-    spoken = _version(path, subject.family, version) or subject.state.version(example, interface, subject.family)
+    spoken = _version(path, family, version) or subject.state.version(example, interface, family)
     source = subject.address(path, reporter, True) if reporter else None
     key = "leave" if change == "leave" else "join"
-    kind, records, destination, unused = REPORTS[subject.family, spoken, key]
-    now, before = subject.filter_of(example), subject.state.before.get((example, name))
-    older = spoken < NEWEST[subject.family]
-    record = None if older else _record(change, records, now or before)
+    kind, records, destination, unused = REPORTS[family, spoken, key]
+    now, before = filters.get((example, name)), earlier.get((example, name))
+    older = spoken < NEWEST[family]
+    record = None if older else _record(change, records, kept)
     sources = None if older else _sources(record, now, before)
-    others = [each for each in _REPORT_KINDS[subject.family] if each != kind] if older and change == "join" else []
+    others = [each for each in _REPORT_KINDS[family] if each != kind] if older and change == "join" else []
     # Set to MLDv1, a host still sends what it was about to say in MLDv2, with what has joined since (net/ipv6/mcast.c,
     # mld_ifc_work); a query in MLDv1 ends that.
-    if subject.inventory.settings(example).get("mld_version") and subject.family == "ipv6":
+    if subject.inventory.settings(example).get("mld_version") and family == "ipv6":
         others = []
-    return Said(change, kind, record, source, sources, destination or subject.group,
-                subject.family == "ipv6" or spoken > 1, _times(subject, change, older, sources),
+    return Said(change, kind, record, source, sources, destination or stream["group"],
+                family == "ipv6" or spoken > 1, _times(subject, stream, change, older, sources),
                 # Once its address has come up, a host says again what it has joined (net/ipv6/mcast.c,
                 # mld_send_initial_cr).
-                subject.family == "ipv6" and change in ("join", "to_ex", "allow"), others)
+                family == "ipv6" and change in ("join", "to_ex", "allow"), others)
 
 
-def _reporter(path: str, subject: Subject, by: str | None) -> str | None:
-    if subject.stream is None:
-        raise McastError(path, "expected streams, and this is none")
-    receivers = subject.stream["receivers"]
+def _reporter(path: str, here: str, stream: dict[str, Any], by: str | None) -> str | None:
+    receivers = stream["receivers"]
     if by is not None:
         return expect.choice(f"{path}.by", by, list(receivers))
-    if subject.host in receivers:
-        return subject.host
+    if here in receivers:
+        return here
     return next(iter(receivers)) if len(receivers) == 1 else None
 
 
@@ -99,13 +110,14 @@ def _sources(record: str | None, now: Filter | None, before: Filter | None) -> l
     return sorted(now.sources) if now else None
 
 
-def _times(subject: Subject, change: str, older: bool, sources: list[str] | None) -> int | None:
+def _times(subject: Subject, stream: dict[str, Any], change: str, older: bool, sources: list[str] | None
+           ) -> int | None:
     """A change of the state is said as often as the robustness variable, where the filter changes at once (RFC 9776
     section 5.1); a leave of the older versions once."""
     if older:
         return 1 if change == "leave" else None
     if change.startswith("is_") or change == "answer" or len(sources or ()) > 1 or change in (
-            "join", "to_ex") and sources and subject.stream["filter_mode"] == "exclude":
+            "join", "to_ex") and sources and stream["filter_mode"] == "exclude":
         return None
     asked = [settings.get("robustness") for (host, interface), settings in subject.state.queriers.items()
              if settings.get("robustness") and subject.inventory.segment(host, interface) == subject.segment]
@@ -122,17 +134,14 @@ def _version(path: str, family: str, version: Any) -> int | None:
     return number - _BESIDE[family]
 
 
-def query(family: str, version: int) -> str:
-    """The kind of a query."""
-    return f"{dict(zip(FAMILIES, ('igmp', 'mld')))[family]}v{version}_query"
-
-
-def version_asked(path: str, subject: Subject, version: Any, by: str | None) -> int:
-    """The version of a query on the subject's segment: as stated (a version of IGMP), else as it is asked in, by one
-    host or by all; 0 where no querier asks in this family. McastError where the subject has no family."""
-    if subject.family is None:
+def version_asked(path: str, subject: Subject, version: Any, by: str | None) -> Asked:
+    """In which family and version a query on the subject's segment is: as stated (a version of IGMP), else as it is
+    asked in, by one host or by all; 0 where no querier asks in this family. McastError where the subject has no family.
+    """
+    family = subject.family
+    if family is None:
         raise McastError(path, "expected streams or interfaces that this is about")
-    return _version(path, subject.family, version) or subject.state.versions(subject.segment, by)[subject.family]
+    return Asked(family, _version(path, family, version) or subject.state.versions(subject.segment, by)[family])
 
 
 def selector(path: str, subject: Subject, event: Any, which: bool = True) -> dict[str, Any]:
@@ -169,13 +178,13 @@ def _other(path: str, subject: Subject, name: str) -> Subject:
 def _selected(path: str, subject: Subject, what: str, version: str | None, by: str | None) -> dict[str, Any]:
     if what in ("query", "general query"):
         asked = version_asked(path, subject, version, by)
-        return {"kinds": [query(subject.family, asked)], "source": by and subject.address(path, by, True),
+        return {"kinds": [asked.kind], "source": by and subject.address(path, by, True),
                 "group": subject.group if what == "query" else None}
     if subject.stream is None:
         raise McastError(path, f"a {what} is about a stream, and this is an interface")
     if what == "datagram":
         return {"group": subject.group, "port": subject.stream["port"],
                 "source": by and subject.address(path, by, False)}
-    about = said(path, subject, {"report": "answer"}.get(what, what), by, version and int(version))
+    about = said(path, subject, {"report": "answer"}.get(what, what), by, int(version) if version else None)
     return {"kinds": [about.kind], "group": subject.group, "source": about.source,
             "record": None if what == "report" else about.record}

@@ -60,7 +60,7 @@ class Folder:
                     os.mkdir(tried, 0o700, dir_fd=above)
                     break
                 number += 1
-                tried = "%s-%d" % (name, number)
+                tried = f"{name}-{number}"
             made = os.open(tried, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
             _dress(made, _folder_mode(mode), _sudo_user())
             os.close(made)
@@ -72,7 +72,7 @@ class Folder:
         with _reported(self._at(name), "written"), self._opened(os.path.dirname(name), make=True) as folder:
             last = os.path.basename(name)
             # A name that nobody knows beforehand, so that nothing can lie in wait there.
-            fresh = last if exclusive else ".%s.new" % secrets.token_hex(8)
+            fresh = last if exclusive else f".{secrets.token_hex(8)}.new"
             file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600, dir_fd=folder)
             try:
                 with os.fdopen(file, "wb") as stream:
@@ -118,7 +118,7 @@ class Folder:
         with self.open(name) as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
-            raise McastError(self._at(name), "is larger than %d MiB, which no evidence of ours is" % (limit >> 20))
+            raise McastError(self._at(name), f"is larger than {limit >> 20} MiB, which no evidence of ours is")
         return data
 
     def size(self, name: str) -> int:
@@ -153,8 +153,8 @@ class Folder:
                     else:
                         found[each] = about.st_size if stat.S_ISREG(about.st_mode) else None
                     if len(found) + len(folders) > _MAX_FILES:
-                        raise McastError(self.path, "holds more than %d files, which no evidence of ours does" %
-                                         _MAX_FILES)
+                        raise McastError(self.path, f"holds more than {_MAX_FILES} files, which no evidence of ours "
+                                                    "does")
         return dict(sorted(found.items()))
 
     def remove(self, *names: str) -> None:
@@ -201,10 +201,10 @@ def load(data: bytes, path: str, line: int | None = None) -> Any:
     except UnicodeDecodeError:
         reason = "is not text in UTF-8"
     except json.JSONDecodeError as error:
-        line, reason = line or error.lineno, "is not JSON: %s" % error.msg
+        line, reason = line or error.lineno, f"is not JSON: {error.msg}"
     except ValueError as error:
-        reason = "is not JSON: %s" % error
-    raise McastError("%s line %d" % (path, line) if line else path, reason)
+        reason = f"is not JSON: {error}"
+    raise McastError(f"{path} line {line}" if line else path, reason)
 
 
 def dump(content: Any) -> bytes:
@@ -228,7 +228,7 @@ def _compact(value: Any) -> str:
 
 def _finite(text: str) -> float:
     if not math.isfinite(float(text)):
-        raise ValueError("%.20s is not a number" % text)
+        raise ValueError(f"{text:.20} is not a number")
     return float(text)
 
 
@@ -291,7 +291,7 @@ def _dress(descriptor: int, mode: int, owner: tuple[int, int] | None) -> None:
 
 def _regular(about: os.stat_result) -> None:
     if not stat.S_ISREG(about.st_mode):
-        raise OSError(0, "it is %s" % ("a symbolic link" if stat.S_ISLNK(about.st_mode) else "not a regular file"))
+        raise OSError(0, f"it is {'a symbolic link' if stat.S_ISLNK(about.st_mode) else 'not a regular file'}")
 
 
 @contextlib.contextmanager
@@ -299,4 +299,4 @@ def _reported(path: str, what: str, kind: type[McastError] = Unwritten) -> Itera
     try:
         yield
     except OSError as error:
-        raise kind(path, "can't be %s: %s" % (what, error.strerror or error)) from None
+        raise kind(path, f"can't be {what}: {error.strerror or error}") from None

@@ -15,9 +15,15 @@ from .checks.base import count_option, group_option
 from .scene import Inventory, State, Subject, subjects
 
 
+class Captured(NamedTuple):
+    """A capture on an interface of a host, which begins with a step."""
+    step: str
+    host: str
+    interface: str
+
+
 class Expected(NamedTuple):
-    """One check of one host. capture: (step, host, interface) of the capture that it reads, which begins with that
-    step; None where it reads none."""
+    """One check of one host. capture: the one that it reads; None where it reads none."""
     path: str
     host: str
     step: str
@@ -26,7 +32,7 @@ class Expected(NamedTuple):
     about: str  # distinguishes it from other checks of its kind
     severity: str
     wait: float
-    capture: tuple[str, str, str] | None
+    capture: Captured | None
 
 
 class Since(NamedTuple):
@@ -135,7 +141,7 @@ def _completed(path: str, wanted: Wanted, subject: Subject, own: dict[str, Any],
     required = "capture" in judge.CHECKS[wanted.check].REQUIRED
     if "capture" in known and "capture" not in params and (wanted.captured or required):
         interface = _captured_at(path, subject)
-        capture = begun, subject.host, interface
+        capture = Captured(begun, subject.host, interface)
         params["capture"] = (capture_name(begun, interface) if captures else
                              streams_of.program_name("capture", interface))
     about = [own["id"]] if own.get("id") else [each for each in (
@@ -204,7 +210,7 @@ def _member(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wa
     filtered = {"filter_mode": kept.mode, "sources": list(kept.sources)} if kept else {}
     for mode, sources in options.items():
         filtered = {"filter_mode": mode, "sources": streams_of.of_family(
-            expect.texts(f"{path}.{mode}", sources), _group(path, subject))}
+            expect.texts(f"{path}.{mode}", sources), subject.the_stream(path)["group"])}
     yield Wanted("membership.present", filtered)
 
 
@@ -213,17 +219,10 @@ def _not_member(path: str, subject: Subject, options: dict[str, Any]) -> Iterato
     yield Wanted("membership.absent", options)
 
 
-def _group(path: str, subject: Subject) -> str:
-    if subject.group is None:
-        raise McastError(path, "expected streams, and this is none")
-    return subject.group
-
-
 def _receives(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """The receiver has got so many datagrams of each sender: by default what the stream sends, from all senders that
     its filter lets through. ``{SENDER: count}``, or a number for each of them."""
-    _group(path, subject)
-    stream, kept = subject.stream, subject.filter
+    stream, kept = subject.the_stream(path), subject.filter
     heard = [host for host, address in subject.senders.items()
              if kept is None or address is None or streams_of.lets_through(kept.mode, kept.sources, address)]
     counts = {host: options.get("", stream["count"]) for host in heard} if set(options) <= {""} else options
@@ -231,7 +230,7 @@ def _receives(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[
         expect.choice(path, host, list(subject.senders))
         count_option(path, count)
     if len(set(counts.values())) > 1:
-        raise McastError(path, "expected one number for all senders, not " + ", ".join(map(str, counts.values())))
+        raise McastError(path, f"expected one number for all senders, not {', '.join(map(str, counts.values()))}")
     yield Wanted("delivery.received", {"datagrams": next(iter(counts.values()), 0),
                                        "sources": [subject.senders[host] for host in counts]})
 
@@ -239,25 +238,26 @@ def _receives(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[
 def _datagrams(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """So many datagrams of the stream are on the wire, each with the payload, and with the TTL that routers leave of
     it."""
-    _group(path, subject)
+    stream = subject.the_stream(path)
     senders = expect.texts(f"{path}.from", options.pop("from", list(subject.senders)))
     for host in senders:
         expect.choice(f"{path}.from", host, list(subject.senders))
-    if subject.stream["count"] and not {"count", "at_least", "at_most"} & set(options):
-        options["count"] = subject.stream["count"] * len(senders)
+    if stream["count"] and not {"count", "at_least", "at_most"} & set(options):
+        options["count"] = stream["count"] * len(senders)
     if options.get("count") != 0 and options.get("at_most") != 0:
         addresses = [subject.senders[host] for host in senders]
-        options = {**({"sources": addresses} if None not in addresses else {}), **_sent(subject, senders), **options}
+        options = {**({"sources": addresses} if None not in addresses else {}), **_sent(subject, stream, senders),
+                   **options}
     yield Wanted("packets.datagrams", options)
 
 
-def _sent(subject: Subject, senders: list[str]) -> dict[str, Any]:
+def _sent(subject: Subject, stream: dict[str, Any], senders: list[str]) -> dict[str, Any]:
     """What all datagrams of some senders have in common, as they come to the host."""
-    stream, found = subject.stream, []
+    family, found = group.family(stream["group"]), []
     for host in senders:
         sent = subject.state.sent.get((host, stream["name"]), stream)
         here = subject.inventory.segment(host, stream["senders"][host]["interface"])
-        away = subject.inventory.distance(subject.family, here, subject.segment) if here and subject.segment else None
+        away = subject.inventory.distance(family, here, subject.segment) if here and subject.segment else None
         found.append({"payload": None if sent.get("sequence") else sent.get("payload", stream["payload"]),
                       "ttl": None if away is None else sent.get("ttl", stream["ttl"]) - away})
     return {key: found[0][key] for key in ("payload", "ttl")
@@ -281,9 +281,9 @@ def _reports(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[W
 
 def _queries(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """The querier asks who is still a member of the stream's group."""
-    _group(path, subject)
-    version = events.version_asked(path, subject, options.pop("version", None), None)
-    yield Wanted("packets.messages", {"destination": subject.group, **_asked(subject, version), **options}, "queries")
+    stream = subject.the_stream(path)
+    asked = events.version_asked(path, subject, options.pop("version", None), None)
+    yield Wanted("packets.messages", {"destination": stream["group"], **_asked(asked), **options}, "queries")
 
 
 def _host(path: str, subject: Subject, name: Any) -> str | None:
@@ -294,33 +294,33 @@ def _host(path: str, subject: Subject, name: Any) -> str | None:
 def _general_queries(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """A querier, `by` if it is stated, asks all hosts of the segment."""
     by = _host(path, subject, options.pop("by", None))
-    version = events.version_asked(path, subject, options.pop("version", None), by)
-    if version:
+    asked = events.version_asked(path, subject, options.pop("version", None), by)
+    if asked.version:
         yield Wanted("packets.messages", {
-            "group": None, "source": by, "destination": {"ipv4": "224.0.0.1", "ipv6": "ff02::1"}[subject.family],
-            **_asked(subject, version), **options}, "general queries")
+            "group": None, "source": by, "destination": {"ipv4": "224.0.0.1", "ipv6": "ff02::1"}[asked.family],
+            **_asked(asked), **options}, "general queries")
 
 
-def _asked(subject: Subject, version: int) -> dict[str, Any]:
+def _asked(asked: events.Asked) -> dict[str, Any]:
     """What all queries of a version have in common; those of IGMPv1 have no Router Alert."""
-    return {"kinds": [events.query(subject.family, version)], "ttl": 1,
-            "router_alert": True if subject.family == "ipv6" or version > 1 else None}
+    return {"kinds": [asked.kind], "ttl": 1,
+            "router_alert": True if asked.family == "ipv6" or asked.version > 1 else None}
 
 
 def _answers(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """So many hosts answer a general query."""
-    version = events.version_asked(path, subject, options.pop("version", None), None)
-    yield Wanted("querier.answers", {"query": [events.query(subject.family, version)], **options})
+    asked = events.version_asked(path, subject, options.pop("version", None), None)
+    yield Wanted("querier.answers", {"query": [asked.kind], **options})
 
 
 def _querier(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:
     """The querier that the host sees on an interface, with the version and the query interval that it is set to."""
     by = _host(path, subject, options.pop("host", None))
-    settings = subject.state.queriers.get((by, by and subject.interface_of(by) or ""), {})
+    settings = subject.state.queriers.get((by, subject.interface_of(by) or ""), {}) if by else {}
     runs = (subject.host, subject.interface) in subject.state.querying
     yield Wanted("querier.present", {
         "address": by, "interval": settings.get("query_interval"),
-        "version": events.version_asked(path, subject, None, by) if by else None, **options}, captured=not runs)
+        "version": events.version_asked(path, subject, None, by).version if by else None, **options}, captured=not runs)
 
 
 def _delay(path: str, subject: Subject, options: dict[str, Any]) -> Iterator[Wanted]:

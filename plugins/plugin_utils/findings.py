@@ -7,6 +7,8 @@ can't be told whether there is anything to find, `evidence` says why and `remedy
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Union
 
 from ..module_utils import group as groups_of
 from ..module_utils.querier_defaults import QUERY_INTERVAL
@@ -14,10 +16,14 @@ from .fleet_groups import holder
 
 # From which part of a limit on it is near.
 NEAR = 0.8
-_LISTEN = "listen for one query interval (`listen: %d`)" % QUERY_INTERVAL
+_LISTEN = f"listen for one query interval (`listen: {QUERY_INTERVAL}`)"
+_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
-def findings(hosts, failures=(), streams=None, segments=None, listened=0):
+def findings(hosts: dict[str, dict[str, Any]], failures: Iterable[str] = (),
+             streams: list[dict[str, Any]] | None = None,
+             segments: Mapping[str, Mapping[str, str | None]] | None = None, listened: int = 0
+             ) -> list[dict[str, Any]]:
     """hosts: {name: facts}; failures: names that gave none; streams: settled, or None where none are stated; segments:
     ``{host: {interface: segment}}`` as far as an inventory says it; of the others the network of the interface's first
     address counts; listened: for how many seconds hosts listened for queries. Returns the list of findings, by kind."""
@@ -25,24 +31,32 @@ def findings(hosts, failures=(), streams=None, segments=None, listened=0):
     return [finding for search in _SEARCHES for finding in search(fleet)]
 
 
-def finding(kind, basis, hosts, subject, evidence, remedy):
+def finding(kind: str, basis: str, hosts: Iterable[str], subject: str | None, evidence: str, remedy: str
+            ) -> dict[str, Any]:
     return {"kind": kind, "basis": basis, "hosts": sorted(set(hosts)), "subject": subject, "evidence": evidence,
             "remedy": remedy}
 
 
+class _Member(NamedTuple):
+    host: str
+    facts: dict[str, Any]
+    row: dict[str, Any]  # of facts["memberships"]
+
+
 class _Fleet:
-    def __init__(self, hosts, failures, streams, segments, listened):
+    def __init__(self, hosts: dict[str, dict[str, Any]], failures: Iterable[str], streams: list[dict[str, Any]],
+                 segments: Mapping[str, Mapping[str, str | None]], listened: int) -> None:
         self.hosts, self.failures, self.streams = hosts, set(failures), streams
         self._segments, self.listened = segments, listened
 
-    def memberships(self, besides_kernel=True):
-        """Yields (host, facts, membership)."""
+    def memberships(self, besides_kernel: bool = True) -> Iterator[_Member]:
+        """All memberships, without those that a kernel has by itself unless they are asked for."""
         for host, facts in self.hosts.items():
             for row in facts.get("memberships", ()):
                 if not (besides_kernel and groups_of.is_kernel_own(row["group"])):
-                    yield host, facts, row
+                    yield _Member(host, facts, row)
 
-    def segment(self, host, interface):
+    def segment(self, host: str, interface: str) -> str | None:
         """What an interface is attached to, or None where nothing tells."""
         stated = self._segments.get(host, {}).get(interface)
         if stated:
@@ -52,24 +66,24 @@ class _Fleet:
                 return str(network)
         return None
 
-    def lacking(self, part):
+    def lacking(self, part: str) -> list[str]:
         return [host for host, facts in self.hosts.items() if part not in facts]
 
-    def unknown(self, kind, hosts, evidence, remedy):
+    def unknown(self, kind: str, hosts: Collection[str], evidence: str, remedy: str) -> list[dict[str, Any]]:
         return [finding(kind, "unknown", hosts, None, evidence, remedy)] if hosts else []
 
 
-def networks(facts, interface):
+def networks(facts: dict[str, Any], interface: str) -> list[_Network]:
     """The networks of an interface's addresses, IPv4 first."""
     found = facts.get("interfaces", {}).get(interface, {}).get("addresses", ())
-    return [ipaddress.ip_interface("%s/%d" % (row["address"], row["prefix"])).network for row in found
+    return [ipaddress.ip_interface(f"{row['address']}/{row['prefix']}").network for row in found
             if not ipaddress.ip_address(row["address"]).is_multicast]
 
 
 # streams
 
-def _streams(fleet):
-    wanted = {}  # (host, interface, group): streams
+def _streams(fleet: _Fleet) -> Iterator[dict[str, Any]]:
+    wanted: dict[tuple[str, str, str], list[dict[str, Any]]] = {}  # by host, interface, group
     for stream in fleet.streams:
         for host in stream["receivers"]:
             wanted.setdefault((host, stream["receivers"][host]["interface"], stream["group"]), []).append(stream)
@@ -77,30 +91,29 @@ def _streams(fleet):
     blind = fleet.lacking("memberships")
     for (host, interface, group), streams in sorted(wanted.items(), key=lambda item: item[0]):
         names = ", ".join(stream["name"] for stream in streams)
-        subject = "%s on %s" % (group, interface)
+        subject = f"{group} on {interface}"
         if host not in fleet.hosts or host in blind:
             yield finding("member_missing", "unknown", [host], subject,
-                          "%s receives stream %s, and gave no memberships" % (host, names),
+                          f"{host} receives stream {names}, and gave no memberships",
                           "see failures, or ask this host too, with the subset memberships")
         elif (host, interface, group) not in found:
             yield finding("member_missing", "exact", [host], subject,
-                          "%s receives stream %s, and is no member of %s on %s" % (host, names, group, interface),
-                          "start the receiver on %s, or see why its join failed" % host)
+                          f"{host} receives stream {names}, and is no member of {group} on {interface}",
+                          f"start the receiver on {host}, or see why its join failed")
     groups = {stream["group"] for stream in fleet.streams}
     for host, interface, group in sorted(found):
         if group in groups and (host, interface, group) not in wanted:
             elsewhere = sorted(name for one, name, other in wanted if (one, other) == (host, group))
-            yield finding("member_unexpected", "exact", [host], "%s on %s" % (group, interface),
-                          "%s is a member of %s on %s, and %s" % (
-                              host, group, interface, "receives it on %s" % ", ".join(elsewhere) if elsewhere
-                              else "no stream names it as a receiver"),
+            instead = f"receives it on {', '.join(elsewhere)}" if elsewhere else "no stream names it as a receiver"
+            yield finding("member_unexpected", "exact", [host], f"{group} on {interface}",
+                          f"{host} is a member of {group} on {interface}, and {instead}",
                           "stop the receiver, or add the host to the stream's `to`")
 
 
 # segments
 
-def _shared_macs(fleet):
-    places = {}  # (segment, mac): {group: hosts}
+def _shared_macs(fleet: _Fleet) -> Iterator[dict[str, Any]]:
+    places: dict[tuple[str, str], dict[str, set[str]]] = {}  # hosts by segment and MAC, by group
     for host, _unused, row in fleet.memberships():
         segment = fleet.segment(host, row["interface"])
         if segment:
@@ -108,23 +121,31 @@ def _shared_macs(fleet):
     for (segment, mac), groups in sorted(places.items()):
         # What one host's own addresses make of it (solicited-node groups) has been left out above.
         if len(groups) > 1:
-            yield finding("shared_mac", "exact", set().union(*groups.values()), "%s on %s" % (mac, segment),
-                          "%s are all carried by %s: each of these hosts gets the packets of all, and a switch that "
-                          "snoops by MAC can't keep them apart" % (" and ".join(sorted(groups)), mac),
+            yield finding("shared_mac", "exact", set().union(*groups.values()), f"{mac} on {segment}",
+                          f"{' and '.join(sorted(groups))} are all carried by {mac}: each of these hosts gets the "
+                          "packets of all, and a switch that snoops by MAC can't keep them apart",
                           "take groups that differ in their last 23 bits (IPv4) or 32 bits (IPv6)")
 
 
 _VERSIONS = {"igmp_version": ("IGMP", "force_igmp_version"), "mld_version": ("MLD", "force_mld_version")}
 
 
-def _older(fleet):
+class _Speaker(NamedTuple):
+    """An interface of a host that speaks a version."""
+    host: str
+    name: str
+    interface: dict[str, Any]
+
+
+def _older(fleet: _Fleet) -> Iterator[dict[str, Any]]:
     for key, (protocol, setting) in _VERSIONS.items():
-        by_segment = {}
+        by_segment: dict[str, dict[int, list[_Speaker]]] = {}
         for host, facts in fleet.hosts.items():
             for name, interface in facts.get("interfaces", {}).items():
                 version, segment = interface[key]["value"], fleet.segment(host, name)
                 if version is not None and segment and "loopback" not in interface["flags"]:
-                    by_segment.setdefault(segment, {}).setdefault(version, []).append((host, name, interface))
+                    by_segment.setdefault(segment, {}).setdefault(version, []).append(
+                        _Speaker(host, name, interface))
         for segment, versions in sorted(by_segment.items()):
             newest = max(versions)
             for version in sorted(versions):
@@ -132,19 +153,20 @@ def _older(fleet):
                     yield _older_finding(segment, protocol, setting, version, newest, versions)
 
 
-def _older_finding(segment, protocol, setting, version, newest, versions):
-    forced = any(interface[setting] == version for unused, unused, interface in versions[version])
-    return finding("older_version", "exact", [host for host, unused, unused in versions[version]],
-                   "%sv%d on %s" % (protocol, version, segment),
-                   "%s speak %sv%d, %d neighbours on the segment v%d%s" % (
-                       ", ".join("%s (%s)" % (host, name) for host, name, unused in versions[version][:20]), protocol,
-                       version, len(versions[newest]), newest, "; the version is forced" if forced else ""),
-                   "set %s to 0" % setting if forced else
+def _older_finding(segment: str, protocol: str, setting: str, version: int, newest: int,
+                   versions: dict[int, list[_Speaker]]) -> dict[str, Any]:
+    older = versions[version]
+    forced = any(each.interface[setting] == version for each in older)
+    shown = ", ".join(f"{each.host} ({each.name})" for each in older[:20])
+    return finding("older_version", "exact", [each.host for each in older], f"{protocol}v{version} on {segment}",
+                   f"{shown} speak {protocol}v{version}, {len(versions[newest])} neighbours on the segment v{newest}"
+                   f"{'; the version is forced' if forced else ''}",
+                   f"set {setting} to 0" if forced else
                    "look for an older querier on the segment: a host follows the oldest that it hears")
 
 
-def _queriers(fleet):
-    blind = []
+def _queriers(fleet: _Fleet) -> Iterator[dict[str, Any]]:
+    blind: list[str] = []
     for host, facts in sorted(fleet.hosts.items()):
         for name, bridge in sorted((facts.get("bridges") or {}).items()):
             if not bridge["snooping"]:
@@ -154,8 +176,8 @@ def _queriers(fleet):
                 continue
             for family, protocol in (("ipv4", "IGMP"), ("ipv6", "MLD")):
                 if bridge["queriers"].get(family) is None:
-                    yield finding("no_querier", "exact", [host], "bridge %s, %s" % (name, protocol),
-                                  "bridge %s of %s snoops, and knows of no %s querier" % (name, host, protocol),
+                    yield finding("no_querier", "exact", [host], f"bridge {name}, {protocol}",
+                                  f"bridge {name} of {host} snoops, and knows of no {protocol} querier",
                                   "turn a querier on: mcast_querier 1 on the bridge, or a router on the segment")
     yield from _unheard(fleet)
     deaf = [host for host, facts in fleet.hosts.items() if facts.get("queriers") == {}]
@@ -164,36 +186,37 @@ def _queriers(fleet):
     silent = fleet.lacking("queriers")
     yield from fleet.unknown("no_querier", [host for host in blind if host in silent],
                              "the kernel does not tell which querier a bridge knows",
-                             "Linux 5.15 or newer tells; or " + _LISTEN)
+                             f"Linux 5.15 or newer tells; or {_LISTEN}")
     yield from fleet.unknown("no_querier", [host for host in fleet.lacking("bridges") if host in silent],
                              "a host keeps no record of a querier, and bridges were not asked",
-                             "ask with the subset bridges where hosts are bridges; or " + _LISTEN)
+                             f"ask with the subset bridges where hosts are bridges; or {_LISTEN}")
 
 
-def _unheard(fleet):
+def _unheard(fleet: _Fleet) -> Iterator[dict[str, Any]]:
     """Segments on which hosts have listened, and none heard a query."""
-    places = {}  # (segment, family): {host: whether it heard one}
+    places: dict[tuple[str, str], dict[str, bool]] = {}  # by segment and family, whether each host heard one
     for host, facts in fleet.hosts.items():
         for name, rows in (facts.get("queriers") or {}).items():
             if ((facts.get("bridges") or {}).get(name) or {}).get("queriers") is not None:
                 continue  # the bridge itself tells
             for family in ("ipv4", "ipv6"):
-                heard = places.setdefault((fleet.segment(host, name) or "%s of %s" % (name, host), family), {})
+                heard = places.setdefault((fleet.segment(host, name) or f"{name} of {host}", family), {})
                 heard[host] = heard.get(host, False) or any(row["family"] == family for row in rows)
     long = fleet.listened >= QUERY_INTERVAL
     for (segment, family), heard in sorted(places.items()):
         protocol = {"ipv4": "IGMP", "ipv6": "MLD"}[family]
         if not any(heard.values()):
-            yield finding("no_querier", "inferred" if long else "unknown", heard, "%s on %s" % (protocol, segment),
-                          "no %s query was heard within %d s" % (protocol, fleet.listened),
+            yield finding("no_querier", "inferred" if long else "unknown", heard, f"{protocol} on {segment}",
+                          f"no {protocol} query was heard within {fleet.listened} s",
                           "turn a querier on, if a switch on the segment snoops" if long else
-                          "listen for one query interval, %d s if nobody has set another" % QUERY_INTERVAL)
+                          f"listen for one query interval, {QUERY_INTERVAL} s if nobody has set another")
 
 
 # who holds it
 
-def _without_process(fleet):
-    found, unseen = {}, set()  # (cause, basis, what): hosts
+def _without_process(fleet: _Fleet) -> Iterator[dict[str, Any]]:
+    found: dict[tuple[str, str, str], list[str]] = {}  # hosts by cause, basis, what
+    unseen: set[str] = set()
     for host, facts, row in fleet.memberships():
         if "sockets" not in facts:
             continue
@@ -201,13 +224,13 @@ def _without_process(fleet):
         if cause == "unseen":
             unseen.add(host)
         elif cause:
-            found.setdefault((cause, basis, "%s on %s" % (row["group"], row["interface"])), []).append(host)
+            found.setdefault((cause, basis, f"{row['group']} on {row['interface']}"), []).append(host)
     for host, facts in fleet.hosts.items():
         for name, mac in _packet_groups(facts):
-            found.setdefault(("packet_socket", "inferred", "%s on %s" % (mac, name)), []).append(host)
+            found.setdefault(("packet_socket", "inferred", f"{mac} on {name}"), []).append(host)
     for (cause, basis, subject), hosts in sorted(found.items()):
         evidence, remedy = _CAUSES[cause]
-        yield finding("no_process", basis, hosts, subject, "%s: %s" % (cause, evidence), remedy)
+        yield finding("no_process", basis, hosts, subject, f"{cause}: {evidence}", remedy)
     yield from fleet.unknown("no_process", unseen, "there are sockets whose process can't be seen",
                              "ask as root (become: true); else the process is in another namespace")
     yield from fleet.unknown("no_process", fleet.lacking("sockets"), "sockets were not asked for",
@@ -226,7 +249,7 @@ _CAUSES = {
 }
 
 
-def _cause(facts, row):
+def _cause(facts: dict[str, Any], row: dict[str, Any]) -> tuple[str | None, str]:
     """Returns (cause, basis); cause None where a process may hold it, `unseen` where that can't be seen."""
     own = facts.get("interfaces", {}).get(row["interface"], {}).get("addresses", ())
     if any(address["address"] == row["group"] for address in own):
@@ -236,13 +259,14 @@ def _cause(facts, row):
     if not able:
         return "kernel", "inferred"
     if any(one["process"] is not None for one in able):
-        return None, None
+        return None, "unknown"
     # Without root the processes of other users are not seen; root's own sockets tell which of both it is.
     seen = any(one["process"] is not None for one in facts["sockets"])
     return ("other_namespace", "inferred") if seen else ("unseen", "unknown")
 
 
-def _packet_groups(facts):
+def _packet_groups(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(interface, MAC) of each link-layer group that no membership explains."""
     for name, interface in facts.get("interfaces", {}).items():
         explained = {row["mac"] for row in facts.get("memberships", ()) if row["interface"] == name}
         for row in interface.get("link_groups", ()) if "memberships" in facts else ():
@@ -252,11 +276,12 @@ def _packet_groups(facts):
 
 # limits and filters
 
-def _limits(fleet):
+def _limits(fleet: _Fleet) -> Iterator[dict[str, Any]]:
     for host, facts in fleet.hosts.items():
         if "limits" not in facts or "sockets" not in facts:
             continue
-        most, held = facts["limits"].get("igmp_max_memberships"), {}
+        most = facts["limits"].get("igmp_max_memberships")
+        held: dict[str | None, list[str]] = {}  # groups by process
         for row in facts.get("memberships", ()):
             if row["family"] == "ipv4" and not groups_of.is_kernel_own(row["group"]):
                 held.setdefault(holder(facts, row)["value"], []).append(row["group"])
@@ -264,8 +289,7 @@ def _limits(fleet):
             count = sum(one["process"] == process and process is not None for one in facts["sockets"])
             if most and count and len(groups) >= NEAR * most * count:
                 yield finding("near_limit", "inferred", [host], process,
-                              "%s holds %d groups with %d sockets, and a socket takes %d" % (
-                                  process, len(groups), count, most),
+                              f"{process} holds {len(groups)} groups with {count} sockets, and a socket takes {most}",
                               "raise net.ipv4.igmp_max_memberships, or use a socket per group")
         yield from _source_limits(host, facts)
     missing = [host for host, facts in fleet.hosts.items() if "limits" not in facts or "sockets" not in facts]
@@ -273,19 +297,19 @@ def _limits(fleet):
                              "ask with the subsets limits and sockets")
 
 
-def _source_limits(host, facts):
+def _source_limits(host: str, facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for row in facts.get("memberships", ()):
         most = facts["limits"].get("igmp_max_msf" if row["family"] == "ipv4" else "mld_max_msf")
         sources = len(row["include"] or ()) + len(row["exclude"] or ())
         if most and sources >= NEAR * most * max(1, row["users"]):
             yield finding("near_limit", "exact" if row["users"] == 1 else "inferred", [host],
-                          "%s on %s" % (row["group"], row["interface"]),
-                          "%d sources in %d filters, and one takes %d" % (sources, row["users"], most),
+                          f"{row['group']} on {row['interface']}",
+                          f"{sources} sources in {row['users']} filters, and one takes {most}",
                           "raise net.ipv4.igmp_max_msf" if row["family"] == "ipv4" else "raise net.ipv6.mld_max_msf")
 
 
-def _rp_filter(fleet):
-    sources = {}  # (host, interface, group): addresses
+def _rp_filter(fleet: _Fleet) -> Iterator[dict[str, Any]]:
+    sources: dict[tuple[str, str, str], set[str]] = {}  # addresses by host, interface, group
     for stream in fleet.streams:
         for host, end in stream["receivers"].items():
             senders = {one["address"] for one in stream["senders"].values() if one["address"]}
@@ -294,7 +318,7 @@ def _rp_filter(fleet):
     for host, _unused, row in fleet.memberships():
         sources.setdefault((host, row["interface"], row["group"]), set()).update(
             one["source"] for one in row["include"] or ())
-    blind = set()
+    blind: set[str] = set()
     for (host, interface, group), addresses in sorted(sources.items()):
         facts = fleet.hosts.get(host)
         if facts is None or ":" in group:
@@ -307,18 +331,19 @@ def _rp_filter(fleet):
                              "ask with the subset interfaces")
 
 
-def _rp_filtered(host, interface, group, addresses, facts):
+def _rp_filtered(host: str, interface: str, group: str, addresses: list[str], facts: dict[str, Any]
+                 ) -> Iterator[dict[str, Any]]:
     for source in addresses:
         towards = _towards(facts, source)
         if towards != interface:
             yield finding("rp_filter", "exact" if "routes" in facts else "inferred", [host],
-                          "%s from %s on %s" % (group, source, interface),
-                          "rp_filter of %s is strict, and the way back to %s is %s" % (
-                              interface, source, "over " + towards if towards else "not over it"),
-                          "set rp_filter to 2 (loose) on %s, or a route to %s over it" % (interface, source))
+                          f"{group} from {source} on {interface}",
+                          f"rp_filter of {interface} is strict, and the way back to {source} is "
+                          f"{f'over {towards}' if towards else 'not over it'}",
+                          f"set rp_filter to 2 (loose) on {interface}, or a route to {source} over it")
 
 
-def _towards(facts, source):
+def _towards(facts: dict[str, Any], source: str) -> str | None:
     """The interface over which a host reaches an address: by its routes, else by the networks of its addresses."""
     address = ipaddress.ip_address(source)
     rows = [(ipaddress.ip_network(row["destination"]), -row["metric"], row["interface"])
@@ -330,4 +355,5 @@ def _towards(facts, source):
     return max(fitting)[2] if fitting else None
 
 
-_SEARCHES = (_streams, _shared_macs, _older, _queriers, _without_process, _limits, _rp_filter)
+_SEARCHES: tuple[Callable[[_Fleet], Iterator[dict[str, Any]]], ...] = (
+    _streams, _shared_macs, _older, _queriers, _without_process, _limits, _rp_filter)

@@ -3,12 +3,16 @@
 """Facts of many hosts into Ansible's own fact cache, as host_facts would leave them there for each."""
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible import constants as C
+from ansible.vars.hostvars import HostVars
 
 from ..module_utils.error import McastError
 
 
-def store(hostvars, hosts):
+def store(hostvars: HostVars, hosts: Mapping[str, dict[str, Any]]) -> None:
     """hostvars: Ansible's; hosts: {name: facts}. Merges each into what the cache has of the host. McastError where
     the cache lives in the memory of this process, which ends with the task."""
     if C.CACHE_PLUGIN in ("memory", "ansible.builtin.memory", "ansible.legacy.memory"):

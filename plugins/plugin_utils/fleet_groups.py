@@ -3,14 +3,17 @@
 """Who is a member of what, over all hosts: pure functions of the facts of each."""
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..module_utils import group as groups_of
 
 
-def groups(hosts):
+def groups(hosts: Mapping[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """hosts: {name: facts}. Returns {group: [{host, interface, mode, sources, process}]}, the groups in order.
 
     mode: include, exclude, or None where it is not known; sources: those of the mode; process: see holder()."""
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for host, facts in hosts.items():
         for row in facts.get("memberships", ()):
             mode = row["filter_mode"]["value"]
@@ -20,13 +23,13 @@ def groups(hosts):
                 "sources": None if listed is None else [each["source"] for each in listed],
                 "process": holder(facts, row)})
 
-    def place(group):
+    def place(group: str) -> tuple[bool, int]:
         return ":" in group, int(groups_of.parse(group))
 
     return {group: found[group] for group in sorted(found, key=place)}
 
 
-def holder(facts, membership):
+def holder(facts: dict[str, Any], membership: dict[str, Any]) -> dict[str, Any]:
     """Who holds a membership: ``{value, basis}``. No file of the kernel says it: exact for what only the kernel holds,
     inferred from who listens to the group, unknown where several might or none can be seen."""
     if groups_of.is_kernel_own(membership["group"]):

@@ -8,11 +8,16 @@ import copy
 import os
 import re
 import shutil
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.executor.task_executor import TaskExecutor
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader, get_shell_plugin
 from ansible.template import Templar
 from ansible.utils.vars import load_extra_vars
@@ -20,7 +25,7 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils.error import McastError
 from . import fleet_ssh, gather
 from .bounds import end_children
-from .fleet import Failure, answer
+from .fleet import Failure, Question, answer
 from .fleet_login import Files, NotUnderstood, login
 
 _SSH = ("ssh", "ansible.builtin.ssh", "ansible.legacy.ssh", "smart")
@@ -42,9 +47,9 @@ _SAID = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason i
 _SECRET = re.compile(r"_pass(word|phrase)?$|key_file$|_args$")
 
 
-def _secrets(values):
+def _secrets(values: Mapping[str, Any]) -> set[str]:
     """values: {name: value} of variables that _SECRET finds. Returns the texts that no output may have."""
-    found = set()
+    found: set[str] = set()
     for name, value in values.items():
         texts = re.findall(r"[~/][^\s\"']+", str(value)) if name.endswith("_args") else [str(value)]
         found.update(form for text in texts if text for form in (text, os.path.expanduser(text)))
@@ -54,12 +59,12 @@ def _secrets(values):
 class Plugin:
     """A question over the connection plugin of a host. See `fleet`."""
 
-    def __init__(self, host, how, action, script):
+    def __init__(self, host: str, how: str, action: ActionBase, script: str) -> None:
         self.host, self.how, self.script = host, how, script
         self.action = action
-        self.stage = "timeout", "the connection plugin %s has not returned" % how
+        self.stage = "timeout", f"the connection plugin {how} has not returned"
 
-    def run(self):
+    def run(self) -> dict[str, Any]:
         try:
             return answer(gather.run(self.action, self.script))
         except McastError as error:
@@ -69,10 +74,10 @@ class Plugin:
             raise Failure(self._reason(str(error)), str(error)) from None
 
     @staticmethod
-    def _reason(text):
+    def _reason(text: str) -> str:
         return next((reason for pattern, reason in _SAID if pattern.search(text)), "connection")
 
-    def stop(self):
+    def stop(self) -> None:
         """What still runs is ended with all other children: a plugin does not say what it has started."""
 
 
@@ -81,13 +86,13 @@ class _Executor(TaskExecutor):
 
     _task = None
 
-    def __init__(self, task, context, action):
+    def __init__(self, task: Task, context: PlayContext, action: ActionBase) -> None:
         self._task, self._play_context, self._connection = task, context, None
         self._loader, self._shared_loader_obj = action._loader, action._shared_loader_obj
 
 
 class Hosts:
-    def __init__(self, action, task_vars, script, timeout):
+    def __init__(self, action: ActionBase, task_vars: Mapping[str, Any], script: str, timeout: float) -> None:
         self.action, self.script = action, script
         self.task = action._task
         self.hostvars = task_vars["hostvars"]
@@ -99,22 +104,24 @@ class Hosts:
         self.over = {**(play.get_vars() if play else {}), **self.task.get_vars()}
         for name in load_extra_vars(action._loader):
             self.over.pop(name, None)
-        self._names, self._options, self._secrets = {}, {}, {}
+        self._names: dict[tuple[str, str], list[str]] = {}  # of the variables of a plugin, by its kind and name
+        self._options: dict[Hashable, Any] = {}  # what many hosts share
+        self._secrets: dict[str, set[str]] = {}  # by host
         # The script reads /sys where there is no `ip` alone.
-        self.reads_sys = shutil.which("ip", path="%s:/usr/sbin:/sbin" % os.environ.get("PATH", "")) is None
-        self.segments = {}  # {host: {interface: segment}}, as far as the inventory says it
+        self.reads_sys = shutil.which("ip", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
+        self.segments: dict[str, dict[str, str | None]] = {}  # by host and interface, as far as the inventory says it
 
-    def close(self):
+    def close(self) -> None:
         self.shared.close()
         end_children()
 
-    def without_secrets(self, host, text):
+    def without_secrets(self, host: str, text: str) -> str:
         """The text without passwords and paths of the host's options."""
         for secret in sorted(self._secrets.get(host, ()), key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
-    def question(self, host):
+    def question(self, host: str) -> Question:
         """Failure where the host's variables can't be read."""
         try:
             raw = dict(self.hostvars.raw_get(host), **self.over, inventory_hostname=host)
@@ -133,7 +140,7 @@ class Hosts:
             raise Failure("options", str(error)) from None
 
     @staticmethod
-    def _values(raw, templar, names):
+    def _values(raw: Mapping[str, Any], templar: Templar, names: Iterable[str]) -> dict[str, Any]:
         found = {}
         for name in names:
             if name in raw:
@@ -142,7 +149,8 @@ class Hosts:
                 found[name] = value if plain else templar.template(value)
         return found
 
-    def _plugin_options(self, kind, name, raw, templar, besides=()):
+    def _plugin_options(self, kind: str, name: str, raw: Mapping[str, Any], templar: Templar,
+                        besides: tuple[str, ...] = ()) -> dict[str, Any]:
         """The options of a plugin for a host. Hosts mostly have the same, but for `besides`, which are left out."""
         if (kind, name) not in self._names:
             # Ansible reads the documentation of a plugin when it is first looked for.
@@ -159,8 +167,8 @@ class Hosts:
             self._options[key] = C.config.get_plugin_options(kind, name, keys=keys, variables=values)
         return self._options[key]
 
-    def _by_paramiko(self, host, raw, templar, common):
-        if fleet_ssh.paramiko is None:
+    def _by_paramiko(self, host: str, raw: Mapping[str, Any], templar: Templar, common: Mapping[str, Any]) -> Question:
+        if not fleet_ssh.HAS_PARAMIKO:
             raise McastError("paramiko", "is not installed for the Python that runs Ansible, or is older than 3.4; "
                                          "install it: python3 -m pip install --upgrade paramiko")
         address = self._values(raw, templar, ("ansible_ssh_host", "ansible_host"))
@@ -176,13 +184,14 @@ class Hosts:
             self._secrets[host].add(become.password)
         return fleet_ssh.Question(host, settled, self.script, self.shared, become)
 
-    def _become(self, raw, templar, common, options):
+    def _become(self, raw: Mapping[str, Any], templar: Templar, common: Mapping[str, Any], options: Mapping[str, Any]
+                ) -> fleet_ssh.Become | None:
         wanted = common.get("ansible_become")
         if not boolean(self.task.become if wanted is None else wanted):
             return None
         method = common.get("ansible_become_method") or self.task.become_method
         if method not in _SUDO:
-            raise NotUnderstood("become method %s" % method)
+            raise NotUnderstood(f"become method {method}")
         values = self._plugin_options("become", "sudo", raw, templar)
         if values["become_user"] == options.get("remote_user") and not C.BECOME_ALLOW_SAME_USER:
             return None
@@ -196,7 +205,7 @@ class Hosts:
                                                   str(secret) if secret else None)
         return self._options[key]
 
-    def _by_plugin(self, host, kind, raw, templar):
+    def _by_plugin(self, host: str, kind: str, raw: Mapping[str, Any], templar: Templar) -> Plugin:
         """Namespaces come by the thousand, and their connections differ in one option: one is made, the rest copied."""
         become = raw.get("ansible_become")
         if kind != _NETNS or self.task.become if become is None else become:
@@ -213,7 +222,7 @@ class Hosts:
         mine._connection.mounts = self.reads_sys
         return Plugin(host, kind, mine, self.script)
 
-    def _made(self, host, kind, raw, templar):
+    def _made(self, host: str, kind: str, raw: Mapping[str, Any], templar: Templar) -> Plugin:
         """As Ansible's own executor makes the connection of a host and its options."""
         action = self.action
         context = action._play_context.copy()

@@ -7,12 +7,13 @@ import base64
 import binascii
 import contextlib
 import tempfile
+from typing import Any
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel.sources import MARK
 from ..module_utils.packet.capture import Decoder
 
-_HEARD, _DONE = MARK + " heard ", MARK + " listened"
+_HEARD, _DONE = f"{MARK} heard ", f"{MARK} listened"
 # A part of the script of sources.py, in whose variables it speaks. It listens on the interfaces that have a link-layer
 # group or one of IPv6: those that are up and carry multicast. MLD comes behind a hop-by-hop header of 8 bytes. So few
 # packets, so short, are one line that a pipe takes in one piece, whichever others write at the same time.
@@ -37,12 +38,13 @@ echo "$m listened"
 """
 
 
-def script(seconds):
+def script(seconds: int) -> str:
     """Returns the part of a script that listens for so long; 0: none."""
+    # An f-string would double the braces and backslashes that a shell has.
     return _SCRIPT % seconds if seconds else ""
 
 
-def queriers(output):
+def queriers(output: str) -> dict[str, list[dict[str, Any]]] | None:
     """output: what the script printed. Returns ``{interface: [{family, address, version, interval}]}`` of the
     interfaces that could be listened on, or None where listening was not asked for. interval: seconds between the last
     two general queries, None where fewer came. McastError where a capture can't be read."""
@@ -58,12 +60,12 @@ def queriers(output):
     return found
 
 
-def _messages(name, text):
+def _messages(name: str, text: str) -> list[dict[str, Any]] | None:
     """The messages of a capture, None where there is none: no tcpdump, no permission."""
     try:
         capture = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise McastError("tcpdump on %s" % name, "its output is not base64") from None
+        raise McastError(f"tcpdump on {name}", "its output is not base64") from None
     if len(capture) < 24:
         return None
     with tempfile.NamedTemporaryFile(prefix="mcast") as file:
@@ -73,8 +75,9 @@ def _messages(name, text):
             return decoder.read()["messages"]
 
 
-def _told(messages):
-    times, versions = {}, {}  # by (family, address)
+def _told(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    times: dict[tuple[str, str], list[int]] = {}  # by (family, address)
+    versions: dict[tuple[str, str], int] = {}
     for message in messages:
         if not message["kind"].endswith("_query"):
             continue

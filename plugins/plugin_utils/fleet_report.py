@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from ..module_utils import group as groups_of
@@ -17,13 +18,14 @@ CHANGES = ("joined", "left", "moved", "appeared", "vanished", "unknown")
 _SHOWN = 6
 
 
-def _rows(fleet):
+def _rows(fleet: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(group, member) of each membership."""
     for group, members in fleet["groups"].items():
         for member in members:
             yield group, member
 
 
-def csv_text(fleet):
+def csv_text(fleet: dict[str, Any]) -> str:
     """One line per host, interface and group; sources apart by spaces."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
@@ -36,21 +38,22 @@ def csv_text(fleet):
     return output.getvalue()
 
 
-def _metric(name, kind, text, rows):
-    yield "# HELP %s %s" % (name, text)
-    yield "# TYPE %s %s" % (name, kind)
+def _metric(name: str, kind: str, text: str, rows: Iterable[tuple[dict[str, str], float]]) -> Iterator[str]:
+    """rows: labels and the value that they have."""
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
     for labels, value in rows:
-        shown = ",".join('%s="%s"' % (key, neutral.label(each)) for key, each in labels.items())
-        yield "%s%s %s" % (name, "{%s}" % shown if shown else "", value)
+        shown = ",".join(f'{key}="{neutral.label(each)}"' for key, each in labels.items())
+        yield f"{name}{f'{{{shown}}}' if shown else ''} {value}"
 
 
-def metrics(fleet):
+def metrics(fleet: dict[str, Any]) -> str:
     """The text format that node_exporter's textfile collector reads."""
     members = [({"host": member["host"], "interface": member["interface"], "group": group,
                  "mode": member["mode"] or "unknown"}, 1) for group, member in _rows(fleet)]
     answered = [({"host": host}, 1) for host in fleet["hosts"]]
     answered += [({"host": host}, 0) for host in fleet["failures"]]
-    kinds = {}
+    kinds: dict[tuple[str, str], int] = {}
     for finding in fleet["findings"]:
         key = finding["kind"], finding["basis"]
         kinds[key] = kinds.get(key, 0) + 1
@@ -63,12 +66,12 @@ def metrics(fleet):
     return "\n".join(lines) + "\n"
 
 
-def changes(before, now):
+def changes(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, list[Any]]:
     """before: an earlier gathering, or None; now: this one. Returns ``{joined, left, moved, appeared, vanished,
     unknown}``: {host, interface, group} for the first two, {host, group, from, to} for moved, names of hosts for the
     last three. A host has vanished once the inventory no longer holds it; one that was known and does not answer is
     unknown, and compared with what was known of it once it answers again."""
-    found = {kind: [] for kind in CHANGES}
+    found: dict[str, list[Any]] = {kind: [] for kind in CHANGES}
     if before is None:
         return found
     known = {*before["hosts"], *before.get("kept", {})}
@@ -92,7 +95,7 @@ def kept(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, list[l
     [interface, group] each."""
     if before is None:
         return {}
-    found = {host: [] for host in before["hosts"]}
+    found: dict[str, list[list[str]]] = {host: [] for host in before["hosts"]}
     for group, member in _rows(before):
         found[member["host"]].append([member["interface"], group])
     found = {**before.get("kept", {}), **found}
@@ -100,8 +103,9 @@ def kept(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, list[l
             if host in now["inventory_hosts"] and host not in now["hosts"]}
 
 
-def _places(fleet, hosts):
-    found = {}
+def _places(fleet: dict[str, Any], hosts: Collection[str]) -> dict[tuple[str, str], set[str]]:
+    """The interfaces by host and group."""
+    found: dict[tuple[str, str], set[str]] = {}
     for host, rows in fleet.get("kept", {}).items():
         for interface, group in rows if host in hosts else ():
             found.setdefault((host, group), set()).add(interface)
@@ -111,15 +115,15 @@ def _places(fleet, hosts):
     return found
 
 
-def _some(names):
+def _some(names: Iterable[str]) -> str:
     names = sorted(set(names))
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (" and %d more" % more if more > 0 else "")
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def table(fleet, changed):
+def table(fleet: dict[str, Any], changed: dict[str, list[Any]]) -> list[str]:
     """changed: of changes(). Returns lines: groups, hosts that failed, findings, what changed, and a summary."""
-    rows = [("GROUP", "HOSTS", "INTERFACES", "PROCESSES", "WHO")]
+    rows: list[tuple[str, ...]] = [("GROUP", "HOSTS", "INTERFACES", "PROCESSES", "WHO")]
     own = 0
     for group, members in fleet["groups"].items():
         if groups_of.is_kernel_own(group):
@@ -131,31 +135,31 @@ def table(fleet, changed):
                      _some(hosts)))
     lines = _columns(rows)
     if own:
-        lines.append("and %d groups that kernels join by themselves" % own)
+        lines.append(f"and {own} groups that kernels join by themselves")
     for host, failure in fleet["failures"].items():
-        lines.append("failed  %s: %s: %s" % (host, failure["reason"], failure["detail"]))
+        lines.append(f"failed  {host}: {failure['reason']}: {failure['detail']}")
     for finding in fleet["findings"]:
         if finding["basis"] != "unknown":
-            lines.append("%s  %s: %s: %s; %s" % (
-                finding["kind"], _some(finding["hosts"]), finding["subject"], finding["evidence"], finding["remedy"]))
+            lines.append(f"{finding['kind']}  {_some(finding['hosts'])}: {finding['subject']}: {finding['evidence']}; "
+                         f"{finding['remedy']}")
     for kind in ("joined", "left", "moved"):
-        lines += ["%s  %s" % (kind, _change(each)) for each in changed[kind]]
-    lines += ["%s  %s" % (kind, _some(changed[kind])) for kind in ("appeared", "vanished", "unknown") if changed[kind]]
+        lines += [f"{kind}  {_change(each)}" for each in changed[kind]]
+    lines += [f"{kind}  {_some(changed[kind])}" for kind in ("appeared", "vanished", "unknown") if changed[kind]]
     return [neutral.line(line) for line in [*lines, summary(fleet)]]
 
 
-def _change(each):
+def _change(each: dict[str, str]) -> str:
     if "from" in each:
-        return "%s: %s from %s to %s" % (each["host"], each["group"], each["from"], each["to"])
-    return "%s: %s on %s" % (each["host"], each["group"], each["interface"])
+        return f"{each['host']}: {each['group']} from {each['from']} to {each['to']}"
+    return f"{each['host']}: {each['group']} on {each['interface']}"
 
 
-def summary(fleet):
-    return "%d hosts answered, %d failed, %d findings, %.2f s" % (
-        len(fleet["hosts"]), len(fleet["failures"]),
-        sum(finding["basis"] != "unknown" for finding in fleet["findings"]), fleet["elapsed"])
+def summary(fleet: dict[str, Any]) -> str:
+    found = sum(finding["basis"] != "unknown" for finding in fleet["findings"])
+    return (f"{len(fleet['hosts'])} hosts answered, {len(fleet['failures'])} failed, {found} findings, "
+            f"{fleet['elapsed']:.2f} s")
 
 
-def _columns(rows):
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

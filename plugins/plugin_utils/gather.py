@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.connection.local import Connection as LocalConnection
 
@@ -14,7 +17,8 @@ from ..module_utils.kernel.facts import facts
 from .bounds import bounded
 
 
-def gather(action, subsets=sources.SUBSETS, task_vars=None):
+def gather(action: ActionBase, subsets: Sequence[str] = sources.SUBSETS, task_vars: Mapping[str, Any] | None = None
+           ) -> dict[str, Any]:
     """action: the ActionBase of the task; subsets: some of sources.SUBSETS. Returns what facts() does.
 
     McastError names the host where it has no POSIX shell, the output is cut off, or a text is of an unknown form.
@@ -31,7 +35,7 @@ def takes_input(connection: ConnectionBase) -> bool:
     return connection.has_pipelining and (not connection.become or connection.is_pipelining_enabled())
 
 
-def run(action, script):
+def run(action: ActionBase, script: str) -> str:
     """Run a script of a POSIX shell that prints sources.MARK; returns what it printed. McastError if it doesn't.
 
     The script travels on standard input, or where that can't be (su waits for a password there, some connections
@@ -42,10 +46,10 @@ def run(action, script):
     elif takes_input(connection):
         command, data = "/bin/sh -s", script.encode()
     else:
-        command, data = "/bin/sh -c " + shlex.quote(script), None
+        command, data = f"/bin/sh -c {shlex.quote(script)}", None
     # executable=False: no second shell and no `sleep` around the command, each of which costs a process.
     result = action._low_level_execute_command(command, in_data=data, executable=False, encoding_errors="replace")
     if sources.MARK not in result["stdout"]:
-        raise McastError("/bin/sh", "could not be run (exit status %s): %s" % (
-            result["rc"], (result["stderr"] or result["stdout"]).strip()[-500:] or "no output"))
+        said = (result["stderr"] or result["stdout"]).strip()[-500:] or "no output"
+        raise McastError("/bin/sh", f"could not be run (exit status {result['rc']}): {said}")
     return result["stdout"]

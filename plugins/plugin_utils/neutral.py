@@ -27,7 +27,7 @@ def cell(text: object) -> str:
     it (OWASP, CSV Injection)."""
     shown = line(text)
     first = unicodedata.normalize("NFKC", shown[:1])  # the full-width forms too
-    return "'" + shown if first in _FORMULA and first else shown
+    return f"'{shown}" if first in _FORMULA and first else shown
 
 
 def label(text: object) -> str:

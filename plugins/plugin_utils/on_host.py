@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 import zlib
+from collections.abc import Iterable
 from typing import IO, Any
 
 from ansible import constants as C
@@ -34,11 +35,6 @@ from .gather import takes_input
 # For any Python 3. Its argument is the size of the first part of the input, the loader.
 _BEGIN = ("import sys; sys.version_info >= (3, 8) or sys.exit('it needs Python 3.8 or newer, not ' + sys.version); "
           "exec(sys.stdin.buffer.read(int(sys.argv[1]))); main(sys.stdin.buffer)")
-# The first that works: a name on the PATH may be a stand-in for nothing, as those of pyenv are.
-_FIND = """for python in %s; do
-  "$python" -ISc "import sys; sys.exit(sys.version_info < (3, 8))" 2>/dev/null && exec "$python" "$@"
-done
-echo "no Python 3.8 or newer was found; install one, or set ansible_python_interpreter" >&2; exit 127"""
 _SAID = 500  # how much of what went wrong is shown, in characters
 
 
@@ -55,11 +51,13 @@ def run(action: ActionBase, module: str, params: dict[str, Any], task_vars: dict
         return _in_a_fork(action, host, request, PATIENCE + longer)
     if takes_input(connection):
         return _in_a_python(action, host, request, task_vars, longer)
-    return action._execute_module("mcast.lab." + module, params, task_vars=task_vars)
+    given = {name: value for name, value in params.items() if value is not None}
+    return action._execute_module(f"mcast.lab.{module}", given, task_vars=task_vars)
 
 
 def _in_a_fork(action: ActionBase, host: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-    connection, environment = action._connection, {}
+    connection = action._connection
+    environment: dict[str, str] = {}
     connection._connect()  # which knows what is wrong with a namespace
     action._compute_environment_string(environment)
     asked = json.loads(json.dumps(request))  # plain values, as elsewhere
@@ -98,7 +96,8 @@ def _answer(connection: LocalConnection, request: dict[str, Any], environment: d
 
 def _read(answer: IO[bytes], host: str, seconds: float) -> bytes:
     """All that comes until the end, which a program that was started does not hold open."""
-    until, parts = time.monotonic() + seconds, []
+    until = time.monotonic() + seconds
+    parts: list[bytes] = []
     while select.select([answer], [], [], max(0.0, until - time.monotonic()))[0]:
         part = answer.read(1 << 16)
         if not part:
@@ -141,7 +140,16 @@ def _python(action: ActionBase, task_vars: dict[str, Any]) -> list[str]:
     if wanted:
         return [wanted]
     among = C.config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=variables)
-    return ["/bin/sh", "-c", shlex.quote(_FIND % " ".join(map(shlex.quote, among))), "sh"]
+    return ["/bin/sh", "-c", shlex.quote(_first_of(among)), "sh"]
+
+
+def _first_of(pythons: Iterable[str]) -> str:
+    """A script that runs the first that works: a name on the PATH may be a stand-in for nothing, as those of pyenv are.
+    """
+    return f"""for python in {' '.join(map(shlex.quote, pythons))}; do
+  "$python" -ISc "import sys; sys.exit(sys.version_info < (3, 8))" 2>/dev/null && exec "$python" "$@"
+done
+echo "no Python 3.8 or newer was found; install one, or set ansible_python_interpreter" >&2; exit 127"""
 
 
 def _sources() -> bytes:

@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 try:
     from ansible._internal._datatag._tags import Origin
 except ImportError:  # it is Ansible's own affair; without it messages name the key alone
     Origin = None
+
+
+class _Child(NamedTuple):
+    name: str  # in a path
+    bearer: Any  # what bears the place
+    value: Any
 
 
 def place_of(value: Any, path: str = "") -> str:
@@ -21,22 +27,21 @@ def place_of(value: Any, path: str = "") -> str:
     # A stream of two groups has a name for each, which the file does not hold.
     rest = re.sub(r"/ipv[46]\b", "", path).replace("[", ".[").lstrip(".")
     while rest:
-        fitting = [child for child in _children(value) if rest == child[0] or rest.startswith(f"{child[0]}.")]
+        fitting = [child for child in _children(value) if rest == child.name or rest.startswith(f"{child.name}.")]
         if not fitting:
             break
         # Keys may hold dots, so that of several the longest counts.
-        name, key, value = max(fitting, key=lambda child: len(child[0]))
-        found = _origin(key) or found
-        rest = rest[len(name) + 1:]
+        longest = max(fitting, key=lambda child: len(child.name))
+        found, value = _origin(longest.bearer) or found, longest.value
+        rest = rest[len(longest.name) + 1:]
     return found
 
 
-def _children(value: Any) -> Iterator[tuple[str, Any, Any]]:
-    """(the name in a path, what bears the place, the value) of each."""
+def _children(value: Any) -> Iterator[_Child]:
     if isinstance(value, Mapping):
-        yield from ((str(key), key, each) for key, each in value.items())
+        yield from (_Child(str(key), key, each) for key, each in value.items())
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        yield from ((f"[{number}]", each, each) for number, each in enumerate(value))
+        yield from (_Child(f"[{number}]", each, each) for number, each in enumerate(value))
 
 
 def _origin(value: Any) -> str:

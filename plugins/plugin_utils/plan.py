@@ -8,7 +8,8 @@ of a scenario. `severity` is failure, or warning where a host isn't ours and oth
 `wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from ..module_utils import group as groups_of
 from ..module_utils import stream as streams_of
@@ -20,8 +21,16 @@ from .steps import PHASES, SETUP, TEARDOWN
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
 
 
-def derive(streams, hosts, is_ours, captures=lambda unused: True, opens=lambda unused: False,
-           joins=lambda unused: False):
+class _Must(NamedTuple):
+    """What a phase asks of a host: a check, how grave it is where it does not pass, and its params."""
+    check: str
+    severity: str
+    params: dict[str, Any]
+
+
+def derive(streams: list[dict[str, Any]], hosts: list[str], is_ours: Callable[[str], bool],
+           captures: Callable[[str], bool] = lambda unused: True, opens: Callable[[str], bool] = lambda unused: False,
+           joins: Callable[[str], bool] = lambda unused: False) -> list[dict[str, Any]]:
     """streams: settled. hosts: the names that take part in the run. is_ours: a function of a host's name; captures:
     another, whether packets are captured there; opens: a third, whether its firewall is opened for the streams; joins:
     a fourth, whether a router or querier runs there, which joins groups that no stream explains.
@@ -65,7 +74,8 @@ def queriers(streams: list[dict[str, Any]], bridge_of: Callable[[str, str], tupl
     return planned
 
 
-def _planned(identifier, host, phase, check, severity, params, wait):
+def _planned(identifier: str, host: str, phase: str, check: str, severity: str, params: dict[str, Any], wait: float
+             ) -> dict[str, Any]:
     return {"id": identifier, "host": host, "phase": phase, "check": check, "severity": severity, "params": params,
             "description": judge.make(check, params).describe(), "wait": wait}
 
@@ -73,23 +83,20 @@ def _planned(identifier, host, phase, check, severity, params, wait):
 def expected(stated: list[Expected], hosts: list[str]) -> list[dict[str, Any]]:
     """The checks of the steps. hosts: those that take part; the checks of others are left out. Returns planned checks;
     McastError names the expectation that is wrong."""
-    planned, seen = [], {}
+    planned: list[dict[str, Any]] = []
+    seen: dict[str, int] = {}
     for each in stated:
         identifier = "/".join(filter(None, [each.host, each.step, each.check, each.about]))
         seen[identifier] = seen.get(identifier, 0) + 1
         if seen[identifier] > 1:
             identifier += f"#{seen[identifier]}"
         if each.host in hosts:
-            planned.append(_told(each.path, identifier, each.host, each.step, each.check, each.severity, each.params,
-                                 each.wait))
+            try:
+                planned.append(_planned(identifier, each.host, each.step, each.check, each.severity, each.params,
+                                        each.wait))
+            except McastError as error:
+                raise McastError(each.path, str(error)) from None
     return planned
-
-
-def _told(path, *parts):
-    try:
-        return _planned(*parts)
-    except McastError as error:
-        raise McastError(path, str(error)) from None
 
 
 def finish_checksums(planned: list[dict[str, Any]], is_on_our_cables: Callable[[str], bool]) -> None:
@@ -110,53 +117,54 @@ def marks(checks: list[dict[str, Any]], hosts: list[str], steps: list[str]) -> l
     return [{"host": host, "phase": phase} for host, phase in dict.fromkeys(found)]
 
 
-def ordered(planned):
+def ordered(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The planned checks in the order of their phases: those of every run first, then a scenario's own as they come."""
     phases = list(dict.fromkeys(PHASES + tuple(check["phase"] for check in planned)))
     return sorted(planned, key=lambda check: phases.index(check["phase"]))
 
 
-def _identifier(host, phase, check, params):
+def _identifier(host: str, phase: str, check: str, params: dict[str, Any]) -> str:
     keys = ("stream", "group", "interface") if "stream" in params else ("group", "port", "protocol", "interface")
     what = [str(params[key]) for key in keys if params.get(key)]
     return "/".join([host, phase, check] + what)
 
 
-def _before(streams, host, others):
+def _before(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[_Must]:
     for interface in streams_of.of_host(streams, host)["interfaces"]:
-        yield "interface.settings", "failure", {"interface": interface, "state": "up", "multicast": True}
+        yield _Must("interface.settings", "failure", {"interface": interface, "state": "up", "multicast": True})
     yield from _not_joined(streams, host, others)
     openings = streams_of.of_host(streams, host)["open"]
     for opening in openings:
-        yield "firewall.listed", "failure", dict(opening)
-        yield "firewall.open", "failure", dict(opening)
+        yield _Must("firewall.listed", "failure", dict(opening))
+        yield _Must("firewall.open", "failure", dict(opening))
     # Dropped queries and reports let the membership expire, minutes after all looked well.
     for family in sorted({groups_of.family(opening["group"]) for opening in openings}):
-        yield "firewall.open", "failure", {"protocol": "igmp" if family == "ipv4" else "mld"}
+        yield _Must("firewall.open", "failure", {"protocol": "igmp" if family == "ipv4" else "mld"})
 
 
-def _during(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _during(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[_Must]:
     wanted = streams_of.memberships(streams, host)
     for (interface, group), union in wanted.items():
-        yield "membership.present", "failure", dict(union, interface=interface, group=group)
-        yield "mapping.programmed", "failure", {"interface": interface, "group": group, "mac": groups_of.mac(group)}
+        yield _Must("membership.present", "failure", dict(union, interface=interface, group=group))
+        yield _Must("mapping.programmed", "failure", {
+            "interface": interface, "group": group, "mac": groups_of.mac(group)})
     expected = [{"interface": interface, "group": group} for interface, group in wanted]
     if not _foreign_groups(streams, host):
-        yield "membership.difference", others, {"joined": [
-            place for place in expected if not groups_of.is_kernel_own(place["group"])]}
-    yield "membership.explained", others, {"memberships": expected}
+        yield _Must("membership.difference", others, {"joined": [
+            place for place in expected if not groups_of.is_kernel_own(place["group"])]})
+    yield _Must("membership.explained", others, {"memberships": expected})
     for opening in streams_of.of_host(streams, host)["open"]:
-        yield "socket.listening", "failure", {"group": opening["group"], "port": int(opening["port"])}
+        yield _Must("socket.listening", "failure", {"group": opening["group"], "port": int(opening["port"])})
     unseen = _unseen(streams, host)
     for stream in streams:
         shared = {"stream": stream["name"], "group": stream["group"], "port": stream["port"]}
         if host in stream["senders"] and host not in stream["foreign"]:
-            yield "delivery.sent", "failure", dict(shared, datagrams=stream["count"],
-                                                   interface=stream["senders"][host]["interface"])
+            yield _Must("delivery.sent", "failure", dict(shared, datagrams=stream["count"],
+                                                         interface=stream["senders"][host]["interface"]))
         if host in stream["receivers"]:
             yield _received(stream, host, shared, unseen)
     for params in _reports(streams, host, "join"):
-        yield "packets.reports", others, params
+        yield _Must("packets.reports", others, params)
 
 
 def _unseen(streams: list[dict[str, Any]], host: str) -> dict[str, int]:
@@ -170,19 +178,18 @@ def _unseen(streams: list[dict[str, Any]], host: str) -> dict[str, int]:
     return found
 
 
-def _received(stream: dict[str, Any], host: str, shared: dict[str, Any], unseen: dict[str, int]
-              ) -> tuple[str, str, dict[str, Any]]:
+def _received(stream: dict[str, Any], host: str, shared: dict[str, Any], unseen: dict[str, int]) -> _Must:
     """What arrives at the program of a receiver: counted by ours, and by the kernel where it is foreign."""
     end = stream["receivers"][host]
     if host in stream["foreign"]:
-        return "socket.delivered", "failure", {"group": stream["group"], "port": stream["port"],
-                                               "datagrams": unseen[groups_of.family(stream["group"])]}
+        return _Must("socket.delivered", "failure", {"group": stream["group"], "port": stream["port"],
+                                                     "datagrams": unseen[groups_of.family(stream["group"])]})
     params = dict(shared, sources=_senders(stream), interface=end["interface"])
     if _is_foreign(stream):
-        return "delivery.received", "failure", dict(params, at_least=stream["count"] - end.get("loss", 0))
+        return _Must("delivery.received", "failure", dict(params, at_least=stream["count"] - end.get("loss", 0)))
     params["datagrams"] = stream["count"]
-    return "delivery.received", "failure", dict(params, at_least=stream["count"] - end["loss"]) if end.get(
-        "loss") else params
+    return _Must("delivery.received", "failure", dict(params, at_least=stream["count"] - end["loss"]) if end.get(
+        "loss") else params)
 
 
 def _is_foreign(stream: dict[str, Any]) -> bool:
@@ -204,8 +211,8 @@ def _reports(streams: list[dict[str, Any]], host: str, change: str) -> Iterator[
         yield dict(union, capture=capture, interface=interface, group=group, change=change, exact=exact)
 
 
-def _wire(streams, host):
-    """The datagrams of each stream, where they leave and where they arrive."""
+def _wire(streams: list[dict[str, Any]], host: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The datagrams of each stream, where they leave and where they arrive, as (check, params)."""
     for stream in streams:
         receives = host in stream["receivers"] and _senders(stream)
         if host in stream["senders"]:
@@ -226,12 +233,12 @@ def _captured(stream: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
             "group": stream["group"]}
 
 
-def _datagrams(stream, end):
+def _datagrams(stream: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
     params = dict(_captured(stream, end), port=stream["port"], mac=groups_of.mac(stream["group"]))
     return params if _is_foreign(stream) else dict(params, payload=stream["payload"])
 
 
-def _leaving(stream, host):
+def _leaving(stream: dict[str, Any], host: str) -> dict[str, Any]:
     """Other senders' datagrams may pass by here too: what leaves is told apart by the source where that is known."""
     own = stream["senders"][host]
     params = dict(_datagrams(stream, own), sources=[own["address"]] if own["address"] else [])
@@ -240,7 +247,7 @@ def _leaving(stream, host):
     return dict(params, at_least=stream["count"])
 
 
-def _arriving(stream, host):
+def _arriving(stream: dict[str, Any], host: str) -> dict[str, Any]:
     """Of a sender that the filter leaves out nothing is certain: its datagrams may come this far, or may not. Nor is
     the TTL: there may be routers, and they may lose the first datagrams."""
     heard = _senders(stream)
@@ -253,7 +260,7 @@ def _arriving(stream, host):
     return dict(params, at_least=stream["count"] - loss)
 
 
-def _senders(stream):
+def _senders(stream: dict[str, Any]) -> list[str | None]:
     """The senders that a receiver must hear: those that its source filter lets through. An address that is not
     known beforehand stands as None: any source will do for it."""
     addresses = [end["address"] for end in stream["senders"].values()]
@@ -261,12 +268,12 @@ def _senders(stream):
             if address is None or streams_of.lets_through(stream["filter_mode"], stream["sources"], address)]
 
 
-def _not_joined(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _not_joined(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[_Must]:
     """Before and after the streams; a foreign receiver may run longer."""
     foreign = _foreign_groups(streams, host)
     for interface, group in streams_of.memberships(streams, host):
         if not groups_of.is_kernel_own(group) and (interface, group) not in foreign:
-            yield "membership.absent", others, {"interface": interface, "group": group}
+            yield _Must("membership.absent", others, {"interface": interface, "group": group})
 
 
 def _foreign_groups(streams: list[dict[str, Any]], host: str) -> set[tuple[str, str]]:
@@ -276,23 +283,24 @@ def _foreign_groups(streams: list[dict[str, Any]], host: str) -> set[tuple[str, 
             if host in stream["receivers"] and host in stream["foreign"]}
 
 
-def _after(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _after(streams: list[dict[str, Any]], host: str, others: str) -> Iterator[_Must]:
     yield from _not_joined(streams, host, others)
     if not _foreign_groups(streams, host):
-        yield "membership.difference", others, {"joined": []}
+        yield _Must("membership.difference", others, {"joined": []})
     for params in _reports(streams, host, "leave"):
-        yield "packets.reports", others, params
+        yield _Must("packets.reports", others, params)
     for check, params in _wire(streams, host):
         # Where others were members before, a join is not reported: as for packets.reports. And where cables are not
         # ours, an interface may be yet to fill in checksums; packets.datagrams judges them where none is.
         if check != "packets.checksums" or others == "warning":
-            yield check, "failure" if check == "packets.datagrams" else others, params
+            yield _Must(check, "failure" if check == "packets.datagrams" else others, params)
 
 
-def _ended(streams: list[dict[str, Any]], host: str, unused: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _ended(streams: list[dict[str, Any]], host: str, unused: str) -> Iterator[_Must]:
     for interface in streams_of.of_host(streams, host)["interfaces"]:
         capture = streams_of.program_name("capture", interface)
-        yield "packets.captured", "failure", {"capture": capture, "interface": interface}
+        yield _Must("packets.captured", "failure", {"capture": capture, "interface": interface})
 
 
-_RULES = {"before": _before, "during": _during, "after": _after, "ended": _ended}
+_RULES: dict[str, Callable[[list[dict[str, Any]], str, str], Iterator[_Must]]] = {
+    "before": _before, "during": _during, "after": _after, "ended": _ended}

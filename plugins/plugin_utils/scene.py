@@ -133,6 +133,12 @@ class Subject(NamedTuple):
     def group(self) -> str | None:
         return self.stream["group"] if self.stream else None
 
+    def the_stream(self, path: str) -> dict[str, Any]:
+        """The stream; McastError where the subject is none."""
+        if self.stream is None:
+            raise McastError(path, "expected streams, and this is none")
+        return self.stream
+
     @property
     def segment(self) -> str | None:
         """Where the host sees the subject; of the switches' host, where the receivers are."""
@@ -166,8 +172,8 @@ class Subject(NamedTuple):
         segment; where no segments are known, as on real hosts, its only one."""
         if host == self.host:
             return self.interface
-        for ends in ("receivers", "senders") if self.stream else ():
-            if host in self.stream[ends]:
+        for ends in ("receivers", "senders"):
+            if self.stream and host in self.stream[ends]:
                 return self.stream[ends][host]["interface"]
         found = [name for name, body in self.inventory.interfaces(host).items()
                  if self.segment is None or body.get("segment") == self.segment]
@@ -211,7 +217,7 @@ def subjects(path: str, inventory: Inventory, state: State, host: str, name: str
     expect.choice(path, interface, [*known, *dict.fromkeys(streams_of.base_name(each["name"])
                                                            for each in inventory.streams)])
     families = inventory.segments if host == SWITCH else {
-        each: inventory.segments.get(body.get("segment"), body) for each, body in known.items()}
+        each: inventory.segments.get(body.get("segment", ""), body) for each, body in known.items()}
     stated = [family for family in FAMILIES if families[interface].get(family)]
     for family in [expect.choice(path, half, FAMILIES)] if slash else stated or FAMILIES:
         yield Subject(inventory, state, host, f"{interface}/{family}", None, interface, family)

@@ -3,14 +3,15 @@
 """The streams of an inventory, settled: the bridge from Ansible's variables to the pure `stream`."""
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..module_utils import expect, routing, stream, topology
 from ..module_utils.querier_defaults import QUERY_INTERVAL
 from . import scene
 
 
-def interfaces_of(hostvars, host):
+def interfaces_of(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> dict[str, dict[str, Any]]:
     """What the inventory says of a host's interfaces: a lab's by name, a real host's `mcast_interface` alone.
 
     Returns ``{name: {segment, ipv4, ipv6}}``, empty where it says nothing."""
@@ -20,7 +21,8 @@ def interfaces_of(hostvars, host):
     return {known["mcast_interface"]: {}} if known.get("mcast_interface") else {}
 
 
-def streams_of(streams, groups, hostvars):
+def streams_of(streams: dict[str, Any] | None, groups: Mapping[str, Sequence[str]],
+               hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """streams: mcast_streams, None where the inventory states none; groups, hostvars: Ansible's. Returns the settled
     streams (see `stream`)."""
     if streams is None:
@@ -28,18 +30,19 @@ def streams_of(streams, groups, hostvars):
     return stream.settle(streams, groups, lambda host: interfaces_of(hostvars, host))
 
 
-def inventory_of(streams: list[dict[str, Any]], known: dict[str, Any] | None, groups: Any, hostvars: Any
-                 ) -> scene.Inventory:
+def inventory_of(streams: list[dict[str, Any]], known: dict[str, Any] | None, groups: Mapping[str, Sequence[str]],
+                 hostvars: Mapping[str, Mapping[str, Any]]) -> scene.Inventory:
     """What steps are read against. streams: settled; known: the topology, settled, None where there is none."""
     def distance(family: str, here: str, there: str) -> int | None:
         return routing.distance(known, family, here, there) if known else None
+
     return scene.Inventory(
         groups, streams, lambda host: interfaces_of(hostvars, host),
         lambda host: hostvars[host].get("mcast_host_settings") or {},
         lambda host: hostvars[host].get("mcast_querier") or {}, known["segments"] if known else {}, distance)
 
 
-def snooping_bridge_of(hostvars, host, interface):
+def snooping_bridge_of(hostvars: Mapping[str, Mapping[str, Any]], host: str, interface: str) -> tuple[str, str] | None:
     """The host and the segment of the switch that snoops where a host's interface is, None where no topology file gives
     settings to a switch there."""
     segment = interfaces_of(hostvars, host).get(interface, {}).get("segment")
@@ -51,7 +54,7 @@ def snooping_bridge_of(hostvars, host, interface):
     return topology.SWITCH, segment
 
 
-def query_interval_of(hostvars: Any, segment: str) -> float | None:
+def query_interval_of(hostvars: Mapping[str, Mapping[str, Any]], segment: str) -> float | None:
     """The longest query interval, in seconds, that the inventory states on a segment, None where it states none.
     McastError for one that is not a number."""
     bridges = hostvars[topology.SWITCH].get("mcast_bridges") or {} if topology.SWITCH in hostvars else {}

@@ -58,6 +58,22 @@ def read(value: Any, inventory: Inventory) -> Plan:
     return reader.plan()
 
 
+class _End(NamedTuple):
+    """An end of a stream that an act names, and the options that it gives."""
+    path: str
+    host: str
+    stream: dict[str, Any]
+    options: dict[str, Any]
+
+
+class _Place(NamedTuple):
+    """An interface that an act names, and the options that it gives."""
+    path: str
+    host: str
+    interface: str
+    options: dict[str, Any]
+
+
 class _Reader:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -88,7 +104,7 @@ class _Reader:
                                           since):
             self._checks.append(expected)
             if expected.capture and name not in PHASES:
-                self._capture(*expected.capture)
+                self._capture(expected.capture)
 
     def _name(self, path: str, value: Any) -> str:
         name = expect.text(path, value)
@@ -109,11 +125,11 @@ class _Reader:
                 if receives:
                     self._state.filters[host, stream["name"]] = Filter(stream["filter_mode"], tuple(stream["sources"]))
 
-    def _capture(self, step: str, host: str, interface: str) -> None:
+    def _capture(self, capture: expectations.Captured) -> None:
         """A capture that lasts from the beginning of a step on, which may be one that has been read before."""
         streams = [{"group": each["group"], "port": each["port"]} for each in self._inventory.streams]
-        self._of(step, host).captures[expectations.capture_name(step, interface)] = {
-            "capture": {"interface": interface, "streams": streams}}
+        self._of(capture.step, capture.host).captures[expectations.capture_name(capture.step, capture.interface)] = {
+            "capture": {"interface": capture.interface, "streams": streams}}
 
     def _of(self, step: str, host: str) -> Acts:
         return self._acts[step].setdefault(host, Acts())
@@ -159,9 +175,9 @@ class _Reader:
             expect.mapping(here, given, ())
             self._of(step, host).stopped.append(streams_of.program_name("sender", stream["name"]))
 
-    def _ends(self, path: str, value: Any, ends: str) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-        """(path, host, stream, options) of each end that an act names: ``[STREAM]`` for all hosts of that end, or
-        ``{HOST: [STREAM]}`` or ``{HOST: {STREAM: options}}``."""
+    def _ends(self, path: str, value: Any, ends: str) -> Iterator[_End]:
+        """Each end that an act names: ``[STREAM]`` for all hosts of that end, or ``{HOST: [STREAM]}`` or ``{HOST:
+        {STREAM: options}}``."""
         for key, names in value.items() if isinstance(value, dict) else [("", value)]:
             here = f"{path}.{key}" if key else path
             given = names if isinstance(names, dict) else dict.fromkeys(expect.texts(here, names))
@@ -174,7 +190,7 @@ class _Reader:
                             continue
                         if host not in stream[ends]:
                             raise McastError(where, f"{host} is not among the {ends} of this stream")
-                        yield where, host, stream, expect.mapping(where, options or {})
+                        yield _End(where, host, stream, expect.mapping(where, options or {}))
 
     def _named(self, path: str, name: str) -> list[dict[str, Any]]:
         halves = self._inventory.named(name)
@@ -201,8 +217,8 @@ class _Reader:
             self._state.querying.discard((host, interface))
             self._of(step, host).stopped.append(streams_of.program_name("querier", interface))
 
-    def _interfaces(self, path: str, value: Any) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-        """(path, host, interface, options) of ``{HOST: [INTERFACE]}`` or ``{HOST: {INTERFACE: options}}``."""
+    def _interfaces(self, path: str, value: Any) -> Iterator[_Place]:
+        """Those of ``{HOST: [INTERFACE]}`` or ``{HOST: {INTERFACE: options}}``."""
         for key, names in expect.mapping(path, value).items():
             here = f"{path}.{key}"
             given = names if isinstance(names, dict) else dict.fromkeys(expect.texts(here, names))
@@ -211,7 +227,7 @@ class _Reader:
                 for name, options in given.items():
                     if known:
                         expect.choice(f"{here}.{name}", name, list(known))
-                    yield f"{here}.{name}", host, name, expect.mapping(f"{here}.{name}", options or {})
+                    yield _Place(f"{here}.{name}", host, name, expect.mapping(f"{here}.{name}", options or {}))
 
     def start(self, path: str, step: str, value: Any) -> None:
         for key, bodies in expect.mapping(path, value).items():

@@ -73,7 +73,7 @@ def module():
     """module(NAME, OPTIONS, check=, namespace=): run one of our modules as Ansible does; returns what it printed.
     No connection is involved: that is some 10 ms in place of 200."""
     def run(name, options, check=False, namespace=None):
-        code = importlib.import_module("ansible_collections.mcast.lab.plugins.modules." + name)
+        code = importlib.import_module(f"ansible_collections.mcast.lab.plugins.modules.{name}")
 
         def work():
             with contextlib.ExitStack() as stack:
@@ -107,7 +107,7 @@ def new_lab_name():
     given = []
 
     def new():
-        given.append("mct-%d-%d" % (os.getpid(), next(_NUMBERS)))
+        given.append(f"mct-{os.getpid()}-{next(_NUMBERS)}")
         return given[-1]
 
     yield new
@@ -147,9 +147,9 @@ def play(ansible):
         out.mkdir(exist_ok=True)
         for old in out.iterdir():
             old.unlink()
-        names = ["t%d" % number for number in range(len(tasks))]
-        kept = {"ansible.builtin.copy": {"dest": "%s/{{ inventory_hostname }}.json" % out,
-                                         "content": "{{ [%s] | to_json }}" % ", ".join(names)}}
+        names = [f"t{number}" for number in range(len(tasks))]
+        kept = {"ansible.builtin.copy": {"dest": str(out) + "/{{ inventory_hostname }}.json",
+                                         "content": "{{ [" + ", ".join(names) + "] | to_json }}"}}
         quiet = {"ignore_errors": True, "ignore_unreachable": True}
         plays = [{"hosts": hosts, "gather_facts": False,
                   "tasks": [dict(quiet, **task, register=name) for name, task in zip(names, tasks)] +
@@ -182,7 +182,7 @@ def inventory(tmp_path):
             (folder / "topology.yml").write_text(yaml.safe_dump(dict(verify_lab.TOPOLOGY, connection=connection)))
         for host, variables in hosts.items():
             (folder / "host_vars").mkdir(exist_ok=True)
-            (folder / "host_vars" / (host + ".yml")).write_text(yaml.safe_dump(variables))
+            (folder / "host_vars" / f"{host}.yml").write_text(yaml.safe_dump(variables))
         return folder
 
     yield with_variables

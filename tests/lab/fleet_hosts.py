@@ -66,16 +66,16 @@ exec chroot . "$@"
 
 def key(path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
-    return path.with_name(path.name + ".pub").read_text().split()[:2]
+    return path.with_name(f"{path.name}.pub").read_text().split()[:2]
 
 
 class Fleet:
     """folder: for keys and configurations; name: of the namespaces."""
 
     def __init__(self, folder, name):
-        self.folder, self.controller, self.host = folder, name + "-c", name + "-h"
+        self.folder, self.controller, self.host = folder, f"{name}-c", f"{name}-h"
         # sshd looks for the keys that may log in as the user who does, who may not look into the folder of the others.
-        self.public = pathlib.Path("/run", name + "-keys")
+        self.public = pathlib.Path("/run", f"{name}-keys")
         self.processes = []
 
     def make(self):
@@ -83,27 +83,27 @@ class Fleet:
             subprocess.run(["ip", "netns", "add", namespace], check=True)
         subprocess.run(["ip", "link", "add", "eth0", "netns", self.controller, "type", "veth", "peer", "name", "eth0",
                         "netns", self.host], check=True)
-        for namespace, address in ((self.controller, "10.77.0.1/24"), (self.host, ADDRESS + "/24")):
+        for namespace, address in ((self.controller, "10.77.0.1/24"), (self.host, f"{ADDRESS}/24")):
             # Facts that are gathered twice are compared: no address may become a usable one in between.
             self.inside(namespace, "sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad")
             subprocess.run(["ip", "-n", namespace, "-batch", "-"], text=True, check=True, input="\n".join([
-                "link set lo up", "link set eth0 up", "addr add %s dev eth0" % address,
+                "link set lo up", "link set eth0 up", f"addr add {address} dev eth0",
                 "addr add 239.77.0.1/32 dev eth0 autojoin"]) + "\n")
         self.inside(self.host, "nft", "add table inet t; add chain inet t c { type filter hook input priority 0; }; "
-                    "add rule inet t c tcp dport %d drop" % PORTS["dropped"])
+                    f"add rule inet t c tcp dport {PORTS['dropped']} drop")
         os.makedirs("/run/sshd", exist_ok=True)
         (self.folder / "etc").mkdir()
         self.public.mkdir(mode=0o755)
         for name in ("id", "other"):
             key(self.folder / name)
-            shutil.copy(self.folder / (name + ".pub"), self.public)
+            shutil.copy(self.folder / f"{name}.pub", self.public)
         known = []
         for name, port in PORTS.items():
-            shown = key(self.folder / (name + ".host"))
+            shown = key(self.folder / f"{name}.host")
             if name == "changed_key":
                 shown = key(self.folder / "before")
             if name != "unknown_key":
-                known.append("[%s]:%d %s\n" % (ADDRESS, port, " ".join(shown)))
+                known.append(f"[{ADDRESS}]:{port} {' '.join(shown)}\n")
         (self.folder / "known_hosts").write_text("".join(known))
         self._start()
 
@@ -115,13 +115,13 @@ class Fleet:
         for name, port in PORTS.items():
             if name in ("refused", "hang_connected"):
                 continue
-            config = self.folder / (name + ".conf")
+            config = self.folder / f"{name}.conf"
             config.write_text(_CONFIG.format(
                 port=port, address=ADDRESS, folder=self.folder, public=self.public, name=name,
                 keys="other" if name == "wrong_key" else "id"))
             if name in FORCED:
                 with config.open("a") as file:
-                    file.write("ForceCommand %s\n" % FORCED[name])
+                    file.write(f"ForceCommand {FORCED[name]}\n")
             self._run(*wrapped, SSHD, "-D", "-e", "-f", config)
         self._run(sys.executable, "-c", _SILENT % (ADDRESS, PORTS["hang_connected"]))
         self._listening(len(PORTS) - 1)
@@ -146,26 +146,26 @@ class Fleet:
         etc = self.folder / "etc"
         hashed = subprocess.run(["openssl", "passwd", "-6", PASSWORD], capture_output=True, text=True,
                                 check=True).stdout
-        for name, line in (("passwd", USER + ":x:61234:61234::/:/bin/sh\n"),
-                           ("shadow", "%s:%s:20000:0:99999:7:::\n" % (USER, hashed.strip())),
-                           ("group", USER + ":x:61234:\n")):
-            shutil.copy2("/etc/" + name, etc / name)
+        for name, line in (("passwd", f"{USER}:x:61234:61234::/:/bin/sh\n"),
+                           ("shadow", f"{USER}:{hashed.strip()}:20000:0:99999:7:::\n"),
+                           ("group", f"{USER}:x:61234:\n")):
+            shutil.copy2(f"/etc/{name}", etc / name)
             with open(etc / name, "a", encoding="utf-8") as file:
                 file.write(line)
         (etc / "sudoers.d").mkdir()
-        (etc / "sudoers.d" / "lab").write_text("%s ALL=(ALL) ALL\n" % USER)
+        (etc / "sudoers.d" / "lab").write_text(f"{USER} ALL=(ALL) ALL\n")
         (etc / "sudoers.d" / "lab").chmod(0o440)
         mounts = "".join(f'mount --bind "$0/{name}" /etc/{name} && '
                          for name in ("passwd", "shadow", "group", "sudoers.d"))
-        return ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', etc]
+        return ["unshare", "--mount", "sh", "-c", f'{mounts}exec "$@"', etc]
 
     def watched(self, name, port):
         """One more host, whose files are a layer over the machine's own. Returns files(): all that was written there,
         as lines of path and times."""
-        known = " ".join(key(self.folder / (name + ".host")))
+        known = " ".join(key(self.folder / f"{name}.host"))
         with (self.folder / "known_hosts").open("a") as file:
-            file.write("[%s]:%d %s\n" % (ADDRESS, port, known))
-        config, layer = self.folder / (name + ".conf"), self.folder / name
+            file.write(f"[{ADDRESS}]:{port} {known}\n")
+        config, layer = self.folder / f"{name}.conf", self.folder / name
         config.write_text(_CONFIG.format(port=port, address=ADDRESS, folder=self.folder, public=self.public, name=name,
                                          keys="id"))
         layer.mkdir()
@@ -176,7 +176,7 @@ class Fleet:
 
         def files():
             return set(subprocess.run(
-                ["nsenter", "--mount=/proc/%d/ns/mnt" % process.pid, "find", layer / "upper", "-printf",
+                ["nsenter", f"--mount=/proc/{process.pid}/ns/mnt", "find", layer / "upper", "-printf",
                  "%p %T@ %C@\\n"], capture_output=True, text=True, check=True).stdout.splitlines())
         return files
 

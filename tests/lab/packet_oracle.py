@@ -37,11 +37,11 @@ def record_sources(message):
 
 
 def tenths(message):
-    return "" if message["max_response"] is None else "%d" % round(message["max_response"] * 10)
+    return "" if message["max_response"] is None else str(round(message["max_response"] * 10))
 
 
 def milliseconds(message):
-    return "" if message["max_response"] is None else "%d" % round(message["max_response"] * 1000)
+    return "" if message["max_response"] is None else str(round(message["max_response"] * 1000))
 
 
 def flag(value):
@@ -102,7 +102,7 @@ FIELDS = {
             "ip.opt.ra": lambda m: "0" if m["router_alert"] else "",
             "ip.checksum.status": lambda m: STATUS[m["ip_checksum"]],
             "igmp.checksum.status": lambda m: STATUS[m["checksum"]],
-            "igmp.type": lambda m: "0x%02x" % m["type"],
+            "igmp.type": lambda m: f"0x{m['type']:02x}",
             "igmp.version": version,
             "igmp.max_resp": lambda m: "0" if m["kind"] in ("igmpv2_report", "igmpv2_leave") else tenths(m),
             "igmp.maddr": lambda m: commas(record_groups(m, "0.0.0.0")),
@@ -160,7 +160,7 @@ FIELDS = {
             "pim.metric": detail("metric"),
             "pim.metric_pref": detail("preference"),
             "pim.rpt": detail("rpt", flag),
-            "pim.fragment_tag": detail("fragment_tag", lambda number: "0x%04x" % number),
+            "pim.fragment_tag": detail("fragment_tag", lambda number: f"0x{number:04x}"),
             "pim.hash_mask_len": detail("hash_mask_length"),
         },
     ),
@@ -245,16 +245,16 @@ def judge(path):
     told = {message["number"]: message for message in result["messages"]}
     complaints, compared = [], 0
     if rows and not result["truncated"] and len(rows) != result["packets"]["total"]:
-        complaints.append("%d packets, tshark has %d" % (result["packets"]["total"], len(rows)))
+        complaints.append(f"{result['packets']['total']} packets, tshark has {len(rows)}")
     for number, row in rows.items():
         message, plain = told.get(number), PLAIN.match(row["frame.protocols"])
         last = plain.group(2) if plain and row["frame.protocols"].endswith(plain.group(2)) else None
         if last in ("igmp", "pim") and not message:
-            complaints.append("%d: %s not seen" % (number, row["frame.protocols"]))
+            complaints.append(f"{number}: {row['frame.protocols']} not seen")
         elif last in ("igmp", "pim") and row["_ws.malformed"] and not (
             message["malformed"] or message["snapped"] or message["details"].get("null")  # a dummy header and no more
         ):
-            complaints.append("%d: tshark says %s" % (number, row["_ws.malformed"]))
+            complaints.append(f"{number}: tshark says {row['_ws.malformed']}")
         elif (
             plain
             and message
@@ -262,5 +262,5 @@ def judge(path):
             and (message["protocol"] in FIELDS and message["kind"] not in NAMED_ALONE)
         ):
             compared += 1
-            complaints += ["%d: %s" % (number, difference) for difference in differences(message, row)]
+            complaints += [f"{number}: {difference}" for difference in differences(message, row)]
     return compared, complaints

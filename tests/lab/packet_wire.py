@@ -49,7 +49,7 @@ class Recorder:
         for line in self._process.stderr:
             if b"istening on" in line or b"File:" in line:
                 return self
-        raise AssertionError("%s ended" % self._argv)
+        raise AssertionError(f"{self._argv} ended")
 
     def __exit__(self, *unused):
         with self._process:

@@ -183,7 +183,7 @@ def test_a_running_querier_begins_anew_with_its_new_intervals(lan, module):
     """Else the next query came after up to 125 s, those of the old interval."""
     namespace, bridge = lan
     bridge(snooping=True, querier=True, igmp_version=3)
-    with joined(namespace + ".h1"):
+    with joined(f"{namespace}.h1"):
         until(lambda: entry(namespace) is not None)
         bridge(query_interval=1)
         # A report before sets the timer to the old 260 s, one after to the new 2.5 s; queries alone keep it alive.
@@ -227,10 +227,10 @@ def test_a_querier_that_has_ended_is_remembered_and_does_not_pass(lan, module, f
     protocols = {"igmp_version": 3 if family == "ipv4" else 0, "mld_version": 2 if family == "ipv6" else 0}
     querier = dict(protocols, name="q", interface="eth0", query_interval=1, query_response_interval=0.5)
     check = judge.make("mdb.querier", {"bridge": "lan", "family": family, **interval})
-    assert not module("querier", querier, namespace=namespace + ".h1").get("failed")
+    assert not module("querier", querier, namespace=f"{namespace}.h1").get("failed")
     until(lambda: check.judge({"bridges": {"lan": gathered(namespace)}})[0])
-    with joined(namespace + ".h2"):
-        module("querier", dict(querier, state="stopped"), namespace=namespace + ".h1")
+    with joined(f"{namespace}.h2"):
+        module("querier", dict(querier, state="stopped"), namespace=f"{namespace}.h1")
         until(lambda: not check.judge({"bridges": {"lan": gathered(namespace)}})[0])
         remembered = gathered(namespace)["queriers"][family]
         assert remembered and remembered["timer"] > 30
@@ -250,7 +250,7 @@ def test_facts_as_bridge_mdb_has_them(lan):
         return all(timers[row["grp"]] is None if row["state"] == "permanent"
                    else 0 <= float(row["timer"]) - timers[row["grp"]] < 2 for row in shown["mdb"]) and (shown, found)
 
-    with joined(namespace + ".h1"):
+    with joined(f"{namespace}.h1"):
         until(lambda: entry(namespace))
         shown, found = until(both)
     assert sorted((row["grp"], row["port"], row["state"] == "permanent", row.get("filter_mode"), row["protocol"])
@@ -262,7 +262,7 @@ def test_facts_as_bridge_mdb_has_them(lan):
 
 def test_without_root_and_without_bridges(lan):
     namespace, unused = lan
-    run = subprocess.run(["ip", "netns", "exec", namespace + ".h1", "/bin/sh", "-s"],
+    run = subprocess.run(["ip", "netns", "exec", f"{namespace}.h1", "/bin/sh", "-s"],
                          input=sources.script(["bridges"]), capture_output=True, text=True, check=True)
     assert facts(sources.split(run.stdout))["bridges"] == {}
     assert os.geteuid() == 0
@@ -315,7 +315,7 @@ def test_an_mld_querier_on_a_bridge_is_heard(lab_name, module):
     topology = {"name": lab_name, "segments": {"lan": {"ipv6": "fd00:3::/64", "switch": options}}, "hosts": {
         host: {"interfaces": {"eth0": {"segment": "lan"}}} for host in ("h1", "h2")}}
     module("topology", topology)
-    words = ["ip", "netns", "exec", lab_name + ".h2", "tcpdump", "-i", "eth0", "-n", "-l", "--immediate-mode", "ip6"]
+    words = ["ip", "netns", "exec", f"{lab_name}.h2", "tcpdump", "-i", "eth0", "-n", "-l", "--immediate-mode", "ip6"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as capture:
         capture.stderr.readline()
         capture.stderr.readline()

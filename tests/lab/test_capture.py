@@ -50,7 +50,7 @@ def tcpdumps(namespace):
 
 def report(lan):
     try:
-        with open("%s/%d/wire/report.json" % (unit.ROOT, inode(lan.server)), encoding="utf-8") as file:
+        with open(f"{unit.ROOT}/{inode(lan.server)}/wire/report.json", encoding="utf-8") as file:
             return json.load(file)
     except FileNotFoundError:
         return None
@@ -66,7 +66,7 @@ def records(path, kind, group):
 
 
 def test_the_study_two_joins_one_datagram_two_leaves(lan, capture):
-    begun = capture(START, options={"filter": "port %d or igmp" % PORT})
+    begun = capture(START, options={"filter": f"port {PORT} or igmp"})
     assert begun["changed"] and begun["report"]["state"] == "capturing" and len(tcpdumps(lan.server)) == 1
     receiver = lan.program(lan.server, "receiver", group=GROUPS[4], port=PORT, interface="eth0")
     lan.send()
@@ -81,7 +81,7 @@ def test_the_study_two_joins_one_datagram_two_leaves(lan, capture):
     assert sorted(message["kind"] for message in wire["messages"]) == ["igmpv3_report"] * 4 + ["udp"]
     shown = subprocess.run(["tcpdump", "-nr", ended["file"]], capture_output=True, text=True, check=True).stdout
     assert len(shown.splitlines()) == 5
-    assert capture(GONE)["changed"] and not os.path.exists(unit.ROOT + "/%d" % inode(lan.server))
+    assert capture(GONE)["changed"] and not os.path.exists(f"{unit.ROOT}/{inode(lan.server)}")
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -213,7 +213,7 @@ BAD = [
 def test_bad_input_is_one_message_and_nothing_runs(lan, capture, options, says):
     refused = capture(START, options=options)
     assert refused["failed"] and says in refused["msg"] and "\n" not in refused["msg"]
-    assert not tcpdumps(lan.server) and not os.path.exists(unit.ROOT + "/%d" % inode(lan.server))
+    assert not tcpdumps(lan.server) and not os.path.exists(f"{unit.ROOT}/{inode(lan.server)}")
 
 
 def test_an_interface_that_is_down_is_named(lan, capture):
@@ -256,9 +256,9 @@ def test_a_full_disk_takes_the_last_report_too(lan, tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], check=True)
     try:
         program = subprocess.Popen(
-            ["ip", "netns", "exec", lan.server, sys.executable, "-m", "plugins.module_utils.traffic", "capture",
-             "--interface=eth0", "--filter=udp", "--file=%s" % (disk / "full.pcap"),
-             "--report=%s" % (disk / "report.json")],
+            ["ip", "netns", "exec", lan.server, sys.executable, "-m", "plugins.module_utils.traffic.cli",
+             "capture", "--interface=eth0", "--filter=udp", f"--file={disk / 'full.pcap'}",
+             f"--report={disk / 'report.json'}"],
             cwd=pathlib.Path(__file__).parents[2], stderr=subprocess.DEVNULL)
         until(lambda: (disk / "report.json").exists() and "capturing" in (disk / "report.json").read_text())
         lan.send(count=400, interval=0)
@@ -273,14 +273,14 @@ def test_a_full_disk_takes_the_last_report_too(lan, tmp_path):
 
 
 def test_without_rights_it_says_so(lan):
-    place = pathlib.Path("/tmp/mct-%d" % os.getpid())
+    place = pathlib.Path(f"/tmp/mct-{os.getpid()}")
     place.mkdir(mode=0o777)
     try:
         shutil.copy(lan.pyz, place / "mcast.pyz")
         place.chmod(0o777)
         ran = lan.run(lan.server, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3",
                                    str(place / "mcast.pyz"), "capture", "--interface=eth0",
-                                   "--file=%s" % (place / "x.pcap")], cwd="/")
+                                   f"--file={place / 'x.pcap'}"], cwd="/")
         assert (ran.returncode, ran.stderr) == (
             1, "capture: eth0: can't be captured without root; run this as root, with become: true\n")
     finally:
@@ -290,10 +290,10 @@ def test_without_rights_it_says_so(lan):
 @pytest.mark.parametrize("victim", ["supervisor", "program", "tcpdump"])
 def test_whoever_is_killed_nothing_runs_on_and_the_file_is_there(lan, capture, victim):
     # No further packet comes that tcpdump could fail to write.
-    begun = capture(START, options={"filter": "udp port %d" % PORT})
+    begun = capture(START, options={"filter": f"udp port {PORT}"})
     lan.send()
     until(lambda: report(lan)["bytes"] > 24)
-    with open(os.path.dirname(begun["file"]) + "/unit.json", encoding="utf-8") as file:
+    with open(f"{os.path.dirname(begun['file'])}/unit.json", encoding="utf-8") as file:
         processes = json.load(file)["processes"] + tcpdumps(lan.server)
     os.kill(processes[("supervisor", "program", "tcpdump").index(victim)][0], signal.SIGKILL)
     until(lambda: not any(identity(process[0]) == process for process in processes))

@@ -16,7 +16,7 @@ SETTINGS = ("net/ipv4/conf/eth0/force_igmp_version", "net/ipv6/conf/eth0/force_m
 @pytest.fixture
 def host(lab_name, ip):
     """A namespace with eth0, up, 10.7.0.1/24 and fd00:7::1/64, joined to another by a cable."""
-    name, other = lab_name + ".host", lab_name + ".other"
+    name, other = f"{lab_name}.host", f"{lab_name}.other"
     for each in (name, other):
         ip("netns", "add", each)
     ip("link", "add", "eth0", "netns", name, "type", "veth", "peer", "name", "eth0", "netns", other)
@@ -32,11 +32,11 @@ def look(host, ip):
     """look(): flags, MTU, addresses, settings and routes of the host, as others than we tell them."""
     def shown():
         link = ip("-n", host, "address", "show", "dev", "eth0")[0]
-        values = subprocess.run(["ip", "netns", "exec", host, "cat", *("/proc/sys/" + each for each in SETTINGS)],
+        values = subprocess.run(["ip", "netns", "exec", host, "cat", *(f"/proc/sys/{each}" for each in SETTINGS)],
                                 check=True, capture_output=True, text=True).stdout.split()
         return {
             "flags": set(link["flags"]) - {"BROADCAST", "LOWER_UP", "NO-CARRIER"}, "mtu": link["mtu"],
-            "addresses": ["%s/%d" % (each["local"], each["prefixlen"]) for each in link["addr_info"]
+            "addresses": [f"{each['local']}/{each['prefixlen']}" for each in link["addr_info"]
                           if each["scope"] != "link"],
             "brd": [each.get("broadcast") for each in link["addr_info"] if each["family"] == "inet"],
             "settings": dict(zip(SETTINGS, map(int, values))),
@@ -113,8 +113,8 @@ INTERFACE = {
 
 
 def set_to(host, setting, value):
-    subprocess.run(["ip", "netns", "exec", host, "tee", "/proc/sys/" + setting], check=True, text=True,
-                   input="%d\n" % value, stdout=subprocess.DEVNULL)
+    subprocess.run(["ip", "netns", "exec", host, "tee", f"/proc/sys/{setting}"], check=True, text=True,
+                   input=f"{value}\n", stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("name", INTERFACE)
@@ -122,7 +122,7 @@ def test_interface(host, ip, changes, look, name):
     options, before, after, others = INTERFACE[name]
     for each in (RP, RP.replace("eth0", "all")):
         set_to(host, each, 0)
-    link_local = ["%s/%d" % (each["local"], each["prefixlen"]) for each in
+    link_local = [f"{each['local']}/{each['prefixlen']}" for each in
                   ip("-n", host, "address", "show", "dev", "eth0")[0]["addr_info"] if each["scope"] == "link"]
     untouched = look()
     result, other = changes("interface", dict(options, name="eth0"))

@@ -106,7 +106,7 @@ def test_closed_and_opened_by_us(firewall, arrives, version):
     assert arrives(version) and not arrives(version, PORT + 1)
     firewall(ports=[{"port": PORT, "group": GROUPS[version], "source": SOURCES[version][0]}], state="absent")
     assert not arrives(version)
-    firewall(ports=[{"port": "%d-%d" % (PORT, PORT + 2)}])
+    firewall(ports=[{"port": f"{PORT}-{PORT + 2}"}])
     assert arrives(version, PORT + 1)
     assert firewall(state="absent", closed=True)["changed"]
     assert arrives(version, PORT + 3)
@@ -257,7 +257,7 @@ QUERIES = {
 @pytest.mark.parametrize("protocol", QUERIES)
 def test_a_port_opens_the_queries_too(lan, firewall, forked, protocol):
     family, number, message, group, match = QUERIES[protocol]
-    nft(lan, INPUT % (10, "accept", match + " counter"))
+    nft(lan, INPUT % (10, "accept", f"{match} counter"))
 
     def counted():
         return int(nft(lan, None, "list", "ruleset").split("counter packets ")[1].split()[0])

@@ -24,7 +24,7 @@ PASS = "correct horse"
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    made = fleet_hosts.Fleet(tmp_path_factory.mktemp("secret"), "mct-%d-f" % os.getpid())
+    made = fleet_hosts.Fleet(tmp_path_factory.mktemp("secret"), f"mct-{os.getpid()}-f")
     try:
         made.make()
         yield made
@@ -92,7 +92,7 @@ def test_each_fault_has_its_own_reason_and_the_others_are_complete(run, fleet):
 
 @pytest.mark.parametrize("forks", [1, 3])
 def test_hosts_that_keep_silent_do_not_keep_the_others_waiting(run, fleet, forks):
-    silent = {"s%02d" % number: fleet.variables("dropped" if number % 2 else "hang_connected") for number in range(20)}
+    silent = {f"s{number:02d}": fleet.variables("dropped" if number % 2 else "hang_connected") for number in range(20)}
     found, unused = run({**silent, "good": fleet.variables("good")}, {
         "gather_subset": ["memberships"], "timeout": 10, "forks": forks})
     assert list(found["hosts"]) == ["good"]
@@ -115,7 +115,7 @@ def test_a_mixed_fleet_says_what_host_facts_says(run, fleet, tmp_path):
                             "other": "mcast.lab.netns", "local": "local"}
     for name in hosts:
         # JSON of both: Ansible's own types of text are none of it.
-        told = json.loads((tmp_path / "out" / (name + ".json")).read_text())
+        told = json.loads((tmp_path / "out" / f"{name}.json").read_text())
         # What is counted goes on meanwhile.
         counted, again = found["hosts"][name].pop("counters"), told.pop("counters")
         assert {protocol: list(each) for protocol, each in counted.items()} == {
@@ -172,8 +172,8 @@ def test_ways_to_log_in(run, fleet, agent):
     locked.write_bytes((fleet.folder / "id").read_bytes())
     locked.chmod(0o600)
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", locked], check=True)
-    known = "-F /dev/null -o UserKnownHostsFile=%s" % (fleet.folder / "known_hosts")
-    only = known + " -o IdentitiesOnly=yes"
+    known = f"-F /dev/null -o UserKnownHostsFile={fleet.folder / 'known_hosts'}"
+    only = f"{known} -o IdentitiesOnly=yes"
 
     def host(arguments, **more):
         return fleet.variables("good", **{"ansible_ssh_private_key_file": "/nowhere/my-key",
@@ -226,7 +226,7 @@ def test_nothing_is_written_on_a_host(run, fleet):
     assert files() == before
     # What is written there is seen.
     fleet.inside(fleet.controller, "ssh", "-i", str(fleet.folder / "id"), *host["ansible_ssh_common_args"].split(),
-                 "-p", str(port), "root@" + fleet_hosts.ADDRESS, "touch /var/tmp/written")
+                 "-p", str(port), f"root@{fleet_hosts.ADDRESS}", "touch /var/tmp/written")
     assert {line.split()[0].rpartition("/upper")[2] for line in files() - before} >= {"/var/tmp/written"}
 
 
@@ -298,18 +298,19 @@ def test_checking_of_host_keys_can_be_off(run, fleet):
 
 def test_through_a_jump_host_and_a_proxy_command(run, fleet):
     config = fleet.folder / "config"
-    config.write_text("Host *\n IdentityFile %s\n IdentitiesOnly yes\n UserKnownHostsFile %s\n User root\n"
-                      "Host gate\n HostName %s\n Port %d\n Host closed\n HostName %s\n Port %d\n" % (
-                          fleet.folder / "id", fleet.folder / "known_hosts", fleet_hosts.ADDRESS,
-                          fleet_hosts.PORTS["good"], fleet_hosts.ADDRESS, fleet_hosts.PORTS["refused"]))
+    address, ports = fleet_hosts.ADDRESS, fleet_hosts.PORTS
+    config.write_text(f"Host *\n IdentityFile {fleet.folder}/id\n IdentitiesOnly yes\n"
+                      f" UserKnownHostsFile {fleet.folder}/known_hosts\n User root\n"
+                      f"Host gate\n HostName {address}\n Port {ports['good']}\n"
+                      f" Host closed\n HostName {address}\n Port {ports['refused']}\n")
 
     def through(words, name="second"):
-        return fleet.variables(name, ansible_ssh_common_args="-F %s %s" % (config, words))
+        return fleet.variables(name, ansible_ssh_common_args=f"-F {config} {words}")
 
     hosts = {"jump": through("-J gate"), "jump_again": through("-o ProxyJump=gate", "noisy"),
              "jump_closed": through("-J closed"), "beyond": through("-J gate", "refused"),
-             "command": through("-o ProxyCommand='ip netns exec %s %s -i -f %s/second.conf'" % (
-                 fleet.host, fleet_hosts.SSHD, fleet.folder))}
+             "command": through(f"-o ProxyCommand='ip netns exec {fleet.host} {fleet_hosts.SSHD} "
+                                f"-i -f {fleet.folder}/second.conf'")}
     found, unused = run(hosts)
     assert set(found["how"].values()) == {"paramiko"}
     assert {name: failure["reason"] for name, failure in found["failures"].items()} == {
@@ -343,7 +344,7 @@ def test_a_cache_that_keeps_nothing_is_refused(fleet, tmp_path):
 
 
 def test_the_interrupt_ends_all_connections(fleet, tmp_path):
-    hosts = {"h%d" % number: fleet.variables("hang_command") for number in range(4)}
+    hosts = {f"h{number}": fleet.variables("hang_command") for number in range(4)}
     hosts.update(openssh=fleet.variables("hang_command", ansible_ssh_extra_args="-4"))
     task = {"mcast.lab.fleet_info": {"timeout": 100}, "run_once": True}
     running = subprocess.Popen(fleet.command(tmp_path, hosts, [task]), env=fleet.environment(), cwd=tmp_path,
@@ -351,7 +352,7 @@ def test_the_interrupt_ends_all_connections(fleet, tmp_path):
 
     def open_connections():
         said = subprocess.run(["ip", "netns", "exec", fleet.host, "ss", "-Htn", "state", "established", "sport", "=",
-                               ":%d" % fleet_hosts.PORTS["hang_command"]], capture_output=True, text=True, check=True)
+                               f":{fleet_hosts.PORTS['hang_command']}"], capture_output=True, text=True, check=True)
         return len(said.stdout.splitlines())
 
     try:
@@ -369,6 +370,6 @@ def test_the_interrupt_ends_all_connections(fleet, tmp_path):
 
 def test_a_shell_that_ends_before_it_is_spoken_to(run, fleet):
     """Whether it has been given the script by then is chance, and what is told is not."""
-    hosts = {"h%d" % number: fleet.variables("no_shell") for number in range(60)}
+    hosts = {f"h{number}": fleet.variables("no_shell") for number in range(60)}
     found, unused = run(hosts, {"gather_subset": ["memberships"], "forks": 6})
     assert {failure["reason"] for failure in found["failures"].values()} == {"shell"}, found["failures"]

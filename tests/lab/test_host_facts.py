@@ -21,8 +21,8 @@ from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import fact
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root")
 
-NAME = "mct-%d" % os.getpid()
-HERE, PEER = NAME + "-f1", NAME + "-f2"
+NAME = f"mct-{os.getpid()}"
+HERE, PEER = f"{NAME}-f1", f"{NAME}-f2"
 
 # Joins what its arguments say, one socket each: interface, group, mode, sources ("eth0 239.0.0.1 include 10.9.0.5").
 JOIN = r"""
@@ -57,7 +57,7 @@ def ip(*words):
 
 
 def sysctl(name, value):
-    subprocess.run(["ip", "netns", "exec", HERE, "sysctl", "-qw", "%s=%s" % (name, value)], check=True)
+    subprocess.run(["ip", "netns", "exec", HERE, "sysctl", "-qw", f"{name}={value}"], check=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -220,7 +220,7 @@ def test_not_root():
 @pytest.mark.parametrize("shell", [("dash", "-s"), ("bash", "-s"), ("busybox", "sh", "-s")], ids=" ".join)
 def test_shells_tell_the_same(shell):
     if not shutil.which(shell[0]):
-        pytest.skip("%s is not installed" % shell[0])
+        pytest.skip(f"{shell[0]} is not installed")
     wait_for_addresses()
     with joined(*MEMBERS):
         usual, found = gather(), gather(shell=shell)
@@ -296,12 +296,12 @@ def test_sources_that_the_kernel_leaves_out_are_unknown(group, other, source):
         rows = {row["group"]: row for row in gather(["memberships"])["memberships"] if row["interface"] == "eth0"}
         return rows[group]["filter_mode"], rows[group]["include"]
 
-    filtered = "eth0 %s include %s" % (group, source)
+    filtered = f"eth0 {group} include {source}"
     with joined(filtered):
         assert filters() == ({"value": "include", "basis": "exact"}, [{"source": source, "count": 1}])
-        with joined("eth0 %s exclude" % other):
+        with joined(f"eth0 {other} exclude"):
             assert filters() == ({"value": None, "basis": "unknown"}, None)
-        with joined("eth0 %s exclude %s" % (other, source)):
+        with joined(f"eth0 {other} exclude {source}"):
             assert filters()[0] == {"value": "include", "basis": "exact"}
 
 
@@ -371,7 +371,7 @@ def test_forwarding_and_settings_follow():
 
 
 def test_traffic_reports_of_the_own_namespace_alone():
-    here, peer = (Path("/run/mcast", str(os.stat("/run/netns/" + name).st_ino)) for name in (HERE, PEER))
+    here, peer = (Path("/run/mcast", str(os.stat(f"/run/netns/{name}").st_ino)) for name in (HERE, PEER))
     try:
         for folder, text in ((here / "hello", '{\n  "received": 1\n}\n'), (here / "half", '{"rec'),
                              (peer / "stranger", "{}")):

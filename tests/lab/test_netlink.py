@@ -29,7 +29,7 @@ def pair(lab_name, ip):
 
 
 def global_addresses(shown):
-    return ["%s/%d" % (each["local"], each["prefixlen"]) for each in shown[0]["addr_info"] if each["scope"] == "global"]
+    return [f"{each['local']}/{each['prefixlen']}" for each in shown[0]["addr_info"] if each["scope"] == "global"]
 
 
 def test_links_as_ip_shows_them(pair, ip):
@@ -84,7 +84,7 @@ def test_routes_as_ip_shows_them(pair, ip, destination, gateway, metric):
         ip("-n", name, "address", "add", "fd00::1/64", "dev", "eth0", "nodad")
         ip("-n", name, "link", "set", "eth0", "up")
     network = ipaddress.ip_network(destination)
-    family = "-%d" % network.version
+    family = f"-{network.version}"
     words = [destination] + (["via", gateway] if gateway else []) + ["dev", "eth0", "proto", "static"]
     ip("-n", names[1], family, "route", "add", *words, *(["metric", str(metric)] if metric else []))
     route = {"destination": network, "index": netlinks[0].index("eth0"), "metric": metric,
@@ -144,9 +144,9 @@ def test_what_the_kernel_refuses_names_the_thing(pair, name):
 
 def test_a_dump_of_many_parts(pair, ip):
     (name, unused), (netlink, unused) = pair
-    lines = ["address add 10.%d.%d.1/24 dev eth0" % (number // 250, number % 250) for number in range(1500)]
-    lines += ["link add b%d type bridge" % number for number in range(60)] + ["link set eth0 up"]
-    lines += ["route add 232.%d.%d.0/24 dev eth0" % (number // 250, number % 250) for number in range(1500)]
+    lines = [f"address add 10.{number // 250}.{number % 250}.1/24 dev eth0" for number in range(1500)]
+    lines += [f"link add b{number} type bridge" for number in range(60)] + ["link set eth0 up"]
+    lines += [f"route add 232.{number // 250}.{number % 250}.0/24 dev eth0" for number in range(1500)]
     subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join(lines), text=True, check=True)
     assert len(netlink.links()) == 62
     addresses = [str(each) for each in netlink.addresses()[netlink.index("eth0")]]

@@ -46,7 +46,7 @@ def lab(inventory, lab_name, module):
 
 
 def inode(lab_name, host):
-    return "net:[%d]" % os.stat(netns.path("%s.%s" % (lab_name, host))).st_ino
+    return f"net:[{os.stat(netns.path(f'{lab_name}.{host}')).st_ino}]"
 
 
 WHERE = "readlink /proc/self/ns/net"
@@ -56,10 +56,10 @@ ODD = "a 'quoted' \"doubly\" $HOME `id` \\ ünïcode 群 ; # & | *"
 @pytest.mark.parametrize(("pipelining", "hosts"), [("True", ["client", "server"]), ("False", ["server"])])
 def test_every_ordinary_task(lab, lab_name, tmp_path, play, pipelining, hosts):
     local = tmp_path / "sent ünï.txt"
-    local.write_text(ODD + "\n")
+    local.write_text(f"{ODD}\n")
     script = tmp_path / "script.sh"
     script.write_text("#!/bin/sh\nreadlink /proc/$$/ns/net; echo \"$1\"\n")
-    target = "%s/{{ inventory_hostname }} got.txt" % tmp_path
+    target = str(tmp_path) + "/{{ inventory_hostname }} got.txt"
     tasks = {
         "setup": {"ansible.builtin.setup": {"gather_subset": ["!all", "network"]}},
         "command": {"ansible.builtin.command": {"argv": ["readlink", "/proc/self/ns/net"]}},
@@ -68,12 +68,12 @@ def test_every_ordinary_task(lab, lab_name, tmp_path, play, pipelining, hosts):
         "shell": {"ansible.builtin.shell": WHERE + " && printf '%s' \"it's\" | sed s/it/that/"
                   "; echo \"$MARK\" >&2; exit 3",
                   "environment": {"MARK": ODD}},
-        "raw": {"ansible.builtin.raw": WHERE + "; echo 'ünï \"x\"'; cat /dev/null"},
-        "script": {"ansible.builtin.script": {"cmd": "%s 'two words'" % script}},
+        "raw": {"ansible.builtin.raw": f"{WHERE}; echo 'ünï \"x\"'; cat /dev/null"},
+        "script": {"ansible.builtin.script": {"cmd": f"{script} 'two words'"}},
         "copy": {"ansible.builtin.copy": {"src": str(local), "dest": target}},
-        "content": {"ansible.builtin.copy": {"content": "{{ inventory_hostname }}", "dest": target + ".name"}},
+        "content": {"ansible.builtin.copy": {"content": "{{ inventory_hostname }}", "dest": f"{target}.name"}},
         "slurp": {"ansible.builtin.slurp": {"src": target}},
-        "fetch": {"ansible.builtin.fetch": {"src": target, "dest": "%s/back/" % tmp_path}},
+        "fetch": {"ansible.builtin.fetch": {"src": target, "dest": f"{tmp_path}/back/"}},
         "async": {"ansible.builtin.command": WHERE, "async": 30, "poll": 0},
         "status": {"ansible.builtin.async_status": {"jid": "{{ t11.ansible_job_id }}"}, "until": "t12.finished",
                    "retries": 100, "delay": 0.1},
@@ -101,10 +101,10 @@ def test_every_ordinary_task(lab, lab_name, tmp_path, play, pipelining, hosts):
             3, [here, "that's"], ODD)
         assert got["raw"]["stdout_lines"] == [here, "ünï \"x\""]
         assert got["script"]["stdout_lines"] == [here, "two words"]
-        assert base64.b64decode(got["slurp"]["content"]).decode() == ODD + "\n"
+        assert base64.b64decode(got["slurp"]["content"]).decode() == f"{ODD}\n"
         with open(got["fetch"]["dest"]) as file:
-            assert file.read() == ODD + "\n" and got["fetch"]["dest"].startswith("%s/back/%s/" % (tmp_path, host))
-        assert (tmp_path / (host + " got.txt.name")).read_text() == host
+            assert file.read() == f"{ODD}\n" and got["fetch"]["dest"].startswith(f"{tmp_path}/back/{host}/")
+        assert (tmp_path / f"{host} got.txt.name").read_text() == host
         assert got["delegated"]["stdout"] == inode(lab_name, "server")
         assert got["local"]["stdout"] == os.readlink("/proc/self/ns/net")
         assert got["large"]["stdout"] == "300000"
@@ -113,23 +113,23 @@ def test_every_ordinary_task(lab, lab_name, tmp_path, play, pipelining, hosts):
 
 @pytest.mark.parametrize("pipelining", ["True", "False"])
 @pytest.mark.parametrize("method", [
-    pytest.param(method, marks=pytest.mark.skipif(not shutil.which(method), reason="%s is not installed" % method))
+    pytest.param(method, marks=pytest.mark.skipif(not shutil.which(method), reason=f"{method} is not installed"))
     for method in ("su", "sudo")])
 def test_become_another_user_in_the_namespace(lab, lab_name, tmp_path, play, method, pipelining):
     become = {"become": True, "become_user": "nobody", "become_method": method,
               # The user has no shell of its own; and without ACLs only a world-readable file gets to it.
               "vars": {"ansible_become_flags": "-s /bin/sh" if method == "su" else "-H -S -n",
                        "ansible_shell_allow_world_readable_temp": True,
-                       "ansible_remote_tmp": "/tmp/.mct-%d" % os.getpid()}}
+                       "ansible_remote_tmp": f"/tmp/.mct-{os.getpid()}"}}
     tasks = [dict(become, **task) for task in (
         {"ansible.builtin.command": "id -un"}, {"ansible.builtin.command": WHERE},
-        {"ansible.builtin.raw": "id -un; " + WHERE},
+        {"ansible.builtin.raw": f"id -un; {WHERE}"},
         {"ansible.builtin.command": {"argv": ["cat"], "stdin": ODD, "stdin_add_newline": False}})]
     tasks.append({"ansible.builtin.command": "id -un"})
     try:
         seen = play(tmp_path, lab, tasks, hosts="server", ANSIBLE_PIPELINING=pipelining)
     finally:
-        shutil.rmtree("/tmp/.mct-%d" % os.getpid(), ignore_errors=True)
+        shutil.rmtree(f"/tmp/.mct-{os.getpid()}", ignore_errors=True)
     here = inode(lab_name, "server")
     got = [result.get("stdout") for result in seen["server"]]
     assert got[:2] + got[3:] == ["nobody", here, ODD, "root"], seen
@@ -137,12 +137,12 @@ def test_become_another_user_in_the_namespace(lab, lab_name, tmp_path, play, met
 
 
 def test_a_missing_namespace_is_unreachable_with_the_remedy(lab, lab_name, tmp_path, play, ip):
-    ip("netns", "delete", lab_name + ".server")
+    ip("netns", "delete", f"{lab_name}.server")
     seen = play(tmp_path, lab, [{"ansible.builtin.command": WHERE}, {"ansible.builtin.raw": WHERE},
                                 {"ansible.builtin.command": "true", "delegate_to": "localhost"}])
     for result in seen["server"][:2]:
         assert result["unreachable"]
-        assert "there is no network namespace %s.server on this machine" % lab_name in result["msg"]
+        assert f"there is no network namespace {lab_name}.server on this machine" in result["msg"]
         assert "mcast.lab.lab_up" in result["msg"]
     assert seen["server"][2]["rc"] == 0
     assert [result["stdout"].strip() for result in seen["client"][:2]] == [inode(lab_name, "client")] * 2
@@ -157,7 +157,7 @@ def test_any_namespace_by_its_name(new_lab_name, tmp_path, play, ip):
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {
             "hosts": hosts, "vars": {"ansible_connection": "mcast.lab.netns"}}}))
         seen = play(tmp_path, tmp_path / "hosts.yml", [{"ansible.builtin.raw": WHERE}])
-        expected = "net:[%d]" % os.stat(netns.path(name)).st_ino
+        expected = f"net:[{os.stat(netns.path(name)).st_ino}]"
         assert {host: results[0]["stdout"].strip() for host, results in seen.items()} == dict.fromkeys(hosts, expected)
     finally:
         ip("netns", "delete", name)
@@ -169,9 +169,9 @@ MOUNTS = "cut -d' ' -f4- /proc/self/mountinfo | grep -v /run/netns/"
 
 def test_the_mounts_are_those_of_ip_netns_exec(lab, lab_name, tmp_path, play):
     """The namespace's own /sys, and what is in /etc/netns over /etc; the machine's own mounts stay as they are."""
-    folder = Path("/etc/netns", lab_name + ".client")
+    folder = Path("/etc/netns", f"{lab_name}.client")
     folder.mkdir(parents=True)
-    command = MOUNTS + "; cat /etc/hosts; ls /sys/class/net"
+    command = f"{MOUNTS}; cat /etc/hosts; ls /sys/class/net"
 
     def mounts():
         return subprocess.run(MOUNTS, shell=True, check=True, capture_output=True, text=True).stdout
@@ -181,7 +181,7 @@ def test_the_mounts_are_those_of_ip_netns_exec(lab, lab_name, tmp_path, play):
         (folder / "hosts").write_text("203.0.113.1 only.here\n")
         (folder / "not-in-etc").write_text("")
         seen = play(tmp_path, lab, [{"ansible.builtin.raw": command}])
-        expected = {host: subprocess.run(["ip", "netns", "exec", "%s.%s" % (lab_name, host), "/bin/sh", "-c", command],
+        expected = {host: subprocess.run(["ip", "netns", "exec", f"{lab_name}.{host}", "/bin/sh", "-c", command],
                                          check=True, capture_output=True, text=True).stdout
                     for host in ("client", "server")}
     finally:
@@ -220,14 +220,14 @@ def test_inventory_of_a_file_with_variables_and_groups_beside_it(inventory, lab_
                                   ("group_vars", "receivers", {"kind": "r"}),
                                   ("host_vars", "client", {"colour": "its own"})):
         (inventory / kind).mkdir(exist_ok=True)
-        (inventory / kind / (name + ".yml")).write_text(yaml.safe_dump(variables))
+        (inventory / kind / f"{name}.yml").write_text(yaml.safe_dump(variables))
     content, errors = listed(ansible, inventory, tmp_path)
     assert "WARNING" not in errors and "ERROR" not in errors
     hostvars = content["_meta"]["hostvars"]
     assert sorted(hostvars) == ["client", "routers", "server"]
     assert sorted(content["receivers"]["hosts"]) == ["routers", "server"]
     client = hostvars["client"]
-    assert (client["mcast_netns"], client["ansible_connection"]) == (lab_name + ".client", "mcast.lab.netns")
+    assert (client["mcast_netns"], client["ansible_connection"]) == (f"{lab_name}.client", "mcast.lab.netns")
     assert client["mcast_interfaces"]["eth0"]["ipv4"] == "10.7.0.1/24"
     assert client["mcast_settled"] == settle(yaml.safe_load((inventory / "topology.yml").read_text()), "another")
     assert client["mcast_streams"] == STREAMS
@@ -292,7 +292,7 @@ def test_a_bad_file_is_one_message_and_nothing_is_made(inventory, lab_name, ansi
     before = netns.names()
     # The first begins with the second: one row shows that this is so.
     for playbook in ("verify", "lab_up")[:2 if name == "wrong address" else 1]:
-        ran = ansible("ansible-playbook", "-i", inventory, "mcast.lab." + playbook, cwd=tmp_path)
+        ran = ansible("ansible-playbook", "-i", inventory, f"mcast.lab.{playbook}", cwd=tmp_path)
         assert ran.returncode != 0
         troubles = {line for line in ran.stdout.splitlines() if line.startswith(("error", "unreachable"))}
         assert len(troubles) == 1 and message in troubles.pop(), ran.stdout
@@ -319,7 +319,7 @@ PLACES = {
 def test_a_wrong_variable_is_shown_with_its_place(inventory, ansible, tmp_path, name):
     file, text, message = PLACES[name]
     (inventory / file).parent.mkdir(exist_ok=True)
-    (inventory / file).write_text(text + "\n")
+    (inventory / file).write_text(f"{text}\n")
     ran = ansible("ansible-playbook", "-i", inventory, "mcast.lab.lab_up", cwd=tmp_path)
     assert ran.returncode != 0
     assert ran.stdout.count(f"{inventory / file}{message}") == 1, ran.stdout
@@ -329,6 +329,6 @@ def test_up_twice_and_down_twice_by_the_playbooks(inventory, lab_name, ansible, 
     (inventory / "topology.yml").write_text(yaml.safe_dump(topology_of(lab_name, streams={
         "hello": dict(STREAMS["hello"], **{"from": "routers", "to": ["server"]})})))
     for playbook, left in (("lab_up", 4), ("lab_up", 4), ("lab_down", 0), ("lab_down", 0)):
-        ran = ansible("ansible-playbook", "-i", inventory, "mcast.lab." + playbook, cwd=tmp_path)
+        ran = ansible("ansible-playbook", "-i", inventory, f"mcast.lab.{playbook}", cwd=tmp_path)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert len([each for each in netns.names() if each.split(".")[0] == lab_name]) == left

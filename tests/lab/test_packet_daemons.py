@@ -27,10 +27,10 @@ FRR, PIMD = DAEMONS / "frr" / "usr" / "lib" / "frr", DAEMONS / "pimd" / "usr" / 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root"),
     pytest.mark.skipif(not shutil.which("tcpdump") or not shutil.which("tshark"), reason="needs tcpdump and tshark"),
-    pytest.mark.skipif(not FRR.exists() or not PIMD.exists(), reason="needs FRR and pimd in %s" % DAEMONS),
+    pytest.mark.skipif(not FRR.exists() or not PIMD.exists(), reason=f"needs FRR and pimd in {DAEMONS}"),
 ]
 
-A, R1, R2, B = ("mct-%d-%s" % (os.getpid(), name) for name in ("a", "r1", "r2", "b"))
+A, R1, R2, B = (f"mct-{os.getpid()}-{name}" for name in ("a", "r1", "r2", "b"))
 G, H, SSM, SENDER, RP = "239.0.0.100", "239.0.0.101", "232.1.1.1", "10.1.0.10", "10.2.0.2"
 CAPTURES = {"a": (A, "eth0"), "core": (R1, "eth1"), "b": (B, "eth0")}
 
@@ -65,16 +65,9 @@ PIMD_CONF = """
 phyint eth0 igmpv3
 phyint eth1 igmpv2 dr-priority 7
 """
-STATIC_RP = PIMD_CONF + """
-rp-address 10.2.0.2 239.0.0.0 masklen 8
-"""
-CANDIDATE_RP = PIMD_CONF + """
-rp-candidate eth1 time 10 priority 20
-group-prefix 239.1.0.0 masklen 16
-"""
-CANDIDATE_BSR = PIMD_CONF + """
-bsr-candidate eth1 priority 5
-"""
+STATIC_RP = f"{PIMD_CONF}\nrp-address 10.2.0.2 239.0.0.0 masklen 8\n"
+CANDIDATE_RP = f"{PIMD_CONF}\nrp-candidate eth1 time 10 priority 20\ngroup-prefix 239.1.0.0 masklen 16\n"
+CANDIDATE_BSR = f"{PIMD_CONF}\nbsr-candidate eth1 priority 5\n"
 
 # Sends ten datagrams a second to a group, from an address that need not be its own, until its input ends.
 SEND = r"""
@@ -133,7 +126,7 @@ class Lab:
             run("ip", "netns", "add", namespace)
             run("ip", "-n", namespace, "link", "set", "lo", "up")
             for setting in ("ip_forward=1", "conf.all.rp_filter=0", "conf.default.rp_filter=0"):
-                run(*inside(namespace, "sysctl", "-qw", "net.ipv4." + setting))
+                run(*inside(namespace, "sysctl", "-qw", f"net.ipv4.{setting}"))
         for left, left_name, left_address, right, right_name, right_address in (
             (A, "eth0", SENDER, R1, "eth0", "10.1.0.1"),
             (R1, "eth1", "10.2.0.1", R2, "eth1", RP),
@@ -142,13 +135,13 @@ class Lab:
             run("ip", "link", "add", left_name, "netns", left, "type", "veth",
                 "peer", "name", right_name, "netns", right)
             for namespace, name, address in (left, left_name, left_address), (right, right_name, right_address):
-                run("ip", "-n", namespace, "address", "add", address + "/24", "dev", name)
+                run("ip", "-n", namespace, "address", "add", f"{address}/24", "dev", name)
                 run("ip", "-n", namespace, "link", "set", name, "up")
         run("ip", "-n", R1, "route", "add", "10.3.0.0/24", "via", RP)
         run("ip", "-n", R2, "route", "add", "10.1.0.0/24", "via", "10.2.0.1")
         for name, (namespace, interface) in CAPTURES.items():
             argv = [interface if word == "eth0" else word for word in TCPDUMP]
-            recorder = Recorder(namespace, self._folder / (name + ".pcap"), argv)
+            recorder = Recorder(namespace, self._folder / f"{name}.pcap", argv)
             self._recorders[name] = self._captures.enter_context(recorder)
 
     def __exit__(self, *unused):
@@ -176,9 +169,9 @@ class Lab:
         self._processes.remove(process)
 
     def daemon(self, namespace, *argv):
-        log = self._folder / ("%s-%d.log" % (os.path.basename(argv[0]), len(self._processes)))
+        log = self._folder / f"{os.path.basename(argv[0])}-{len(self._processes)}.log"
         libraries = ":".join(map(str, (DAEMONS / "frr/usr/lib").glob("*-linux-gnu*")))
-        libraries += "".join(":%s/frr" % folder for folder in libraries.split(":"))
+        libraries += "".join(f":{folder}/frr" for folder in libraries.split(":"))
         with open(log, "wb") as stream:
             return self.popen(namespace, "unshare", "--mount", "--propagation", "private", "sh", "-euc", PRIVATE, "sh",
                               self._groups, *argv, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL,
@@ -191,13 +184,13 @@ class Lab:
         (folder / "pimd.conf").write_text(FRR_CONF)
         (folder / "zebra.conf").write_text("")
         for name in ("zebra", "pimd"):
-            self.daemon(namespace, FRR / name, "-u", "root", "-g", "root", "-f", folder / (name + ".conf"), "-P", "0",
-                        "-i", folder / (name + ".pid"), "-z", folder / "zserv", "--vty_socket", folder,
+            self.daemon(namespace, FRR / name, "-u", "root", "-g", "root", "-f", folder / f"{name}.conf", "-P", "0",
+                        "-i", folder / f"{name}.pid", "-z", folder / "zserv", "--vty_socket", folder,
                         "--log", "stdout")
             until((folder / "zserv").exists)
 
     def pimd(self, namespace, text):
-        conf = self._folder / (namespace + ".conf")
+        conf = self._folder / f"{namespace}.conf"
         conf.write_text(text)
         return self.daemon(namespace, PIMD, "-f", "-c", conf, "-s", "info")
 

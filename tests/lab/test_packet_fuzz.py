@@ -29,10 +29,8 @@ def test_fuzz(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fuzz.run(CASES - fuzz.cases)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(
-        "%d cases, slowest file %.3f s, grown by %.1f MiB, %d frames and %d files kept"
-        % (fuzz.cases, fuzz.slowest, grown, len(fuzz.frames), len(fuzz.files))
-    )
+    print(f"{fuzz.cases} cases, slowest file {fuzz.slowest:.3f} s, grown by {grown:.1f} MiB, "
+          f"{len(fuzz.frames)} frames and {len(fuzz.files)} files kept")
     assert fuzz.slowest < 2 and grown < 64
 
 
@@ -93,7 +91,7 @@ def test_malformed_as_tshark(tmp_path):
             agreed += 1
         else:
             missed.append((protocols, malformed, mutants[int(number) - 1].hex()))
-    print("%d malformed for both, %d for tshark alone" % (agreed, len(missed)))
+    print(f"{agreed} malformed for both, {len(missed)} for tshark alone")
     # tshark also looks into options of IPv6 that have nothing to do with multicast (CALIPSO, ...): a few mutants in a
     # thousand. Everything else must agree.
     options = [row for row in missed if row[0].endswith("ipv6.hopopts")]

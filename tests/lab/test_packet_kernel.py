@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("tcpdump"), reason="needs tcpdump"),
 ]
 
-HOST, SWITCH = "mct-%d-h" % os.getpid(), "mct-%d-s" % os.getpid()
+HOST, SWITCH = f"mct-{os.getpid()}-h", f"mct-{os.getpid()}-s"
 G, H, G6, S, S6 = "239.0.0.100", "232.1.1.1", "ff15::64", "10.0.0.9", "2001:db8::9"
 
 
@@ -42,7 +42,7 @@ def wire():
             "ipv6.conf.eth0.mldv1_unsolicited_report_interval=100",
             "ipv6.conf.eth0.mldv2_unsolicited_report_interval=100",
         ):
-            run(*inside(HOST, "sysctl", "-qw", "net." + setting))
+            run(*inside(HOST, "sysctl", "-qw", f"net.{setting}"))
         run(*inside(SWITCH, "sysctl", "-qw", "net.ipv6.conf.br0.accept_dad=0"))
         run("ip", "-n", HOST, "address", "add", "10.0.0.3/24", "dev", "eth0")
         for namespace, name in ((SWITCH, "br0"), (SWITCH, "p1"), (HOST, "eth0")):
@@ -79,7 +79,7 @@ HOSTS = (
 @pytest.mark.parametrize("version, group, source, wanted", HOSTS)
 def test_join_and_leave(wire, tmp_path, version, group, source, wanted):
     name = "ipv6.conf.eth0.force_mld_version" if ":" in group else "ipv4.conf.eth0.force_igmp_version"
-    run(*inside(HOST, "sysctl", "-qw", "net.%s=%d" % (name, version)))
+    run(*inside(HOST, "sysctl", "-qw", f"net.{name}={version}"))
     with Recorder(HOST, tmp_path / "a.pcap", TCPDUMP) as recorder:
         argv = inside(HOST, sys.executable, "-c", JOIN, group) + ([source] if source else [])
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as member:
@@ -117,8 +117,8 @@ FORMATS = (
 def test_querier(wire, tmp_path, argv, link_type, interface, igmp, mld):
     """The bridge asks; the host answers, in the same version."""
     if not shutil.which(argv[0]):
-        pytest.skip("needs " + argv[0])
-    kinds = ["igmpv%d_query" % igmp, "mldv%d_query" % mld, "igmpv%d_report" % igmp, "mldv%d_report" % mld]
+        pytest.skip(f"needs {argv[0]}")
+    kinds = [f"igmpv{igmp}_query", f"mldv{mld}_query", f"igmpv{igmp}_report", f"mldv{mld}_report"]
     joined = subprocess.Popen(
         inside(HOST, sys.executable, "-c", JOIN, G), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -77,7 +77,7 @@ def test_a_linux_host_joins_answers_and_leaves(lan, family, version):
     assert 0.39 <= left - asked[0] < 2
     if family == 4:
         table = lan.run(lan.server, ["cat", "/proc/net/igmp"]).stdout
-        assert " V%d" % version in next(line for line in table.splitlines() if line.split()[1] == "eth0")
+        assert f" V{version}" in next(line for line in table.splitlines() if line.split()[1] == "eth0")
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -120,7 +120,7 @@ def test_tshark_reads_each_query_as_it_is_meant(lan, tmp_path):
     address = link_local(lan, lan.client)
     with Recorder(lan.server, tmp_path / "wire.pcap", TCPDUMP) as recorder:
         for options, _fields in QUERIES:
-            words = ["--%s%s" % (key.replace("_", "-"), "" if value is None else "=%s" % value)
+            words = [f"--{key.replace('_', '-')}" + ("" if value is None else f"={value}")
                      for key, values in options.items() for value in (values if isinstance(values, list) else [values])]
             ran = lan.run(lan.client, [lan.pyz, "query", "--interface=eth0"] + words)
             assert (ran.returncode, ran.stderr) == (0, "")
@@ -178,21 +178,21 @@ def frr(lan, namespace):
     folder.mkdir()
     (folder / "pimd.conf").write_text(FRR_CONF)
     (folder / "zebra.conf").write_text("")
-    libraries = ":".join("%s:%s/frr" % (path, path) for path in (DAEMONS / "frr/usr/lib").glob("*-linux-gnu*"))
+    libraries = ":".join(f"{path}:{path}/frr" for path in (DAEMONS / "frr/usr/lib").glob("*-linux-gnu*"))
     # FRR wants its user, here root, in a group of its own.
     (folder / "group").write_text(pathlib.Path("/etc/group").read_text() + "frrvty:x:64999:root\n")
     private = "for d in /run /var/tmp; do mount -t tmpfs tmpfs $d; done; mount --bind \"$0\" /etc/group; exec \"$@\""
     for name in ("zebra", "pimd"):
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", private, folder / "group",
-                FRR / name, "-u", "root", "-g", "root", "-f", folder / (name + ".conf"), "-P", "0",
-                "-i", folder / (name + ".pid"), "-z", folder / "zserv", "--vty_socket", folder, "--log", "stdout"]
-        with open(folder / (name + ".log"), "wb") as log:
+                FRR / name, "-u", "root", "-g", "root", "-f", folder / f"{name}.conf", "-P", "0",
+                "-i", folder / f"{name}.pid", "-z", folder / "zserv", "--vty_socket", folder, "--log", "stdout"]
+        with open(folder / f"{name}.log", "wb") as log:
             lan.popen(namespace, [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                       env=dict(os.environ, LD_LIBRARY_PATH=libraries))
         until((folder / "zserv").exists)
 
 
-@pytest.mark.skipif(not FRR.exists(), reason="needs FRR in %s" % DAEMONS)
+@pytest.mark.skipif(not FRR.exists(), reason=f"needs FRR in {DAEMONS}")
 def test_frr_wins_the_election_by_its_lower_address_and_sets_the_interval(lan):
     querier = lan.program(lan.server, "querier", **dict(FAST, **versions(4, 3)))
     assert querier.report()["ipv4"]["role"] == "querier"
@@ -205,7 +205,7 @@ def test_frr_wins_the_election_by_its_lower_address_and_sets_the_interval(lan):
     assert told["in_force"]["other_querier_present_interval"] == 2 * 2 + 0.15
 
 
-@pytest.mark.skipif(not FRR.exists(), reason="needs FRR in %s" % DAEMONS)
+@pytest.mark.skipif(not FRR.exists(), reason=f"needs FRR in {DAEMONS}")
 def test_frr_gives_way_to_our_lower_address(lan, tmp_path):
     frr(lan, lan.server)
     with Recorder(lan.client, tmp_path / "wire.pcap", TCPDUMP) as recorder:
@@ -223,15 +223,15 @@ def test_frr_gives_way_to_our_lower_address(lan, tmp_path):
 @pytest.fixture
 def switch(lan):
     """A snooping bridge that knows no querier, with `client` and `server` on it; returns its namespace."""
-    name = "mct-%d-switch" % os.getpid()
-    lan.ip("netns add " + name)
+    name = f"mct-{os.getpid()}-switch"
+    lan.ip(f"netns add {name}")
     try:
         lan.ip("link del eth0", namespace=lan.client)
         lan.ip("link add name br type bridge mcast_snooping 1", "link set dev br up", namespace=name)
         for number, host in enumerate((lan.client, lan.server)):
-            lan.ip("link add eth0 netns %s type veth peer name p%d netns %s" % (host, number, name))
-            lan.ip("link set p%d master br" % number, "link set p%d up" % number, namespace=name)
-            lan.ip("link set eth0 up", "address add 10.9.0.%d/24 dev eth0" % (1 + 9 * number), namespace=host)
+            lan.ip(f"link add eth0 netns {host} type veth peer name p{number} netns {name}")
+            lan.ip(f"link set p{number} master br", f"link set p{number} up", namespace=name)
+            lan.ip("link set eth0 up", f"address add 10.9.0.{1 + 9 * number}/24 dev eth0", namespace=host)
         yield name
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
@@ -321,14 +321,14 @@ def three(lab_name, module, tmp_path):
     fast = {"query_interval": 1, "query_response_interval": 0.3}
     querier = {"own": fast, "bridge": {**fast, "backend": "bridge", "interfaces": ["br0"]},
                "frr": {**fast, "backend": "frr", "igmp_version": 2}}
-    segments = {name: {"ipv4": "10.%d.0.0/24" % number} for number, name in enumerate(querier, 1)}
+    segments = {name: {"ipv4": f"10.{number}.0.0/24"} for number, name in enumerate(querier, 1)}
     hosts = {name: {"interfaces": {"eth0": {"segment": name}}, "querier": given} for name, given in querier.items()}
     document = {"plugin": "mcast.lab.topology", "name": lab_name, "segments": segments, "hosts": hosts}
     (tmp_path / "topology.yml").write_text(json.dumps(document))
     module("topology", {"name": lab_name, "segments": segments, "hosts": hosts})
     for words in ("link add br0 type bridge", "address add 10.99.0.1/24 dev br0", "link set br0 up",
                   "link set eth0 master br0"):
-        subprocess.run(["ip", "-n", lab_name + ".bridge"] + words.split(), check=True)
+        subprocess.run(["ip", "-n", f"{lab_name}.bridge"] + words.split(), check=True)
     return tmp_path
 
 
@@ -340,7 +340,7 @@ def run_role(ansible, folder, *tasks, inventory="topology.yml", **variables):
     return ansible("ansible-playbook", "-i", inventory, "play.yml", "-e", json.dumps(extra), cwd=folder)
 
 
-@pytest.mark.skipif(not FRR.exists(), reason="needs FRR in %s" % DAEMONS)
+@pytest.mark.skipif(not FRR.exists(), reason=f"needs FRR in {DAEMONS}")
 def test_the_role_queries_by_our_own_by_bridges_and_by_frr(three, lab_name, ansible):
     interface = "{{ 'br0' if inventory_hostname == 'bridge' else 'eth0' }}"
     version = "{{ mcast_querier.igmp_version | default(3) }}"
@@ -351,7 +351,7 @@ def test_the_role_queries_by_our_own_by_bridges_and_by_frr(three, lab_name, ansi
              "version": version, "interval": 1},
             # By what the backend itself says.
             {"check": "querier.present", "interface": interface, "family": "ipv4", "version": version},
-            {"check": "packets.messages", "capture": "wire", "kinds": ["igmpv%s_query" % version], "ttl": 1}]}},
+            {"check": "packets.messages", "capture": "wire", "kinds": [f"igmpv{version}_query"], "ttl": 1}]}},
         {"mcast.lab.capture": {"name": "wire", "state": "absent"}})
     assert ran.returncode == 0, ran.stdout + ran.stderr
     ran = run_role(ansible, three, {"mcast.lab.check": {"within": "10s", "checks": [
@@ -359,7 +359,7 @@ def test_the_role_queries_by_our_own_by_bridges_and_by_frr(three, lab_name, ansi
         mcast_querier_state="stopped")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for host in ("own", "bridge", "frr"):
-        assert not subprocess.run(["ip", "netns", "pids", "%s.%s" % (lab_name, host)], check=True,
+        assert not subprocess.run(["ip", "netns", "pids", f"{lab_name}.{host}"], check=True,
                                   capture_output=True).stdout
 
 
@@ -381,5 +381,5 @@ def test_the_role_refuses_what_a_backend_cannot_do(ansible, tmp_path):
     ran = run_role(ansible, tmp_path, inventory="hosts.yml")
     assert ran.returncode != 0
     for name, (_given, says) in REFUSED.items():
-        said = ran.stdout.partition("error   %s: " % name)[2].partition("error   ")[0]
+        said = ran.stdout.partition(f"error   {name}: ")[2].partition("error   ")[0]
         assert says in said, (name, ran.stdout + ran.stderr)

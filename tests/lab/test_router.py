@@ -21,7 +21,7 @@ from verify_lab import playbook
 
 DAEMONS = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "daemons"
 pytestmark = pytest.mark.skipif(not all((DAEMONS / name).exists() for name in ("frr", "smcroute", "pimd")),
-                                reason="needs the daemons in %s" % DAEMONS)
+                                reason=f"needs the daemons in {DAEMONS}")
 IGMP = {"query_interval": 1, "query_response_interval": 0.5}
 FRR = {"backend": "frr", "rp": "10.1.0.2", "igmp": IGMP, "hello_interval": 1, "daemons": str(DAEMONS)}
 PIMD = {"backend": "pimd", "rp": "10.1.0.2", "daemons": str(DAEMONS)}
@@ -67,7 +67,7 @@ while not select.select([sys.stdin], [], [], 0.1)[0]:
 def lab(lab_name, module):
     assert module("topology", {"name": lab_name, "segments": SEGMENTS, "hosts": HOSTS})["changed"]
     yield lab_name
-    units = ["/run/mcast/%d" % os.stat("/run/netns/%s.%s" % (lab_name, host)).st_ino for host in HOSTS]
+    units = [f"/run/mcast/{os.stat(f'/run/netns/{lab_name}.{host}').st_ino}" for host in HOSTS]
     module("topology", {"name": lab_name, "state": "absent"})
     assert not any(map(os.path.exists, units))
 
@@ -76,7 +76,7 @@ def lab(lab_name, module):
 def router(lab, module):
     """router(HOST, OPTIONS): the module, after check mode has foretold the same."""
     def run(host, **options):
-        namespace = "%s.%s" % (lab, host)
+        namespace = f"{lab}.{host}"
         foretold = module("router", options, check=True, namespace=namespace)
         done = module("router", options, namespace=namespace)
         assert foretold == done
@@ -85,7 +85,7 @@ def router(lab, module):
 
 
 def inside(lab, host, text, *arguments):
-    argv = ["ip", "netns", "exec", "%s.%s" % (lab, host), sys.executable, "-IS", "-c", text, *arguments]
+    argv = ["ip", "netns", "exec", f"{lab}.{host}", sys.executable, "-IS", "-c", text, *arguments]
     return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -98,11 +98,11 @@ def crosses(lab, group, receiver="t"):
 
 
 def folder(lab, host):
-    return pathlib.Path("/run/mcast/%d/router" % os.stat("/run/netns/%s.%s" % (lab, host)).st_ino)
+    return pathlib.Path(f"/run/mcast/{os.stat(f'/run/netns/{lab}.{host}').st_ino}/router")
 
 
 def processes(lab, host):
-    return subprocess.run(["ip", "netns", "pids", "%s.%s" % (lab, host)], check=True, capture_output=True,
+    return subprocess.run(["ip", "netns", "pids", f"{lab}.{host}"], check=True, capture_output=True,
                           text=True).stdout.split()
 
 
@@ -230,7 +230,7 @@ def test_one_backend_takes_the_place_of_another(lab, router):
     router("r1", **FRR)
     done = router("r1", **SMCROUTE)
     assert done["diff"]["before"]["router"]["backend"] == "frr"
-    names = {pathlib.Path("/proc/%s/comm" % pid).read_text().strip() for pid in processes(lab, "r1")}
+    names = {pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes(lab, "r1")}
     assert names == {"smcrouted"}
 
 
@@ -238,10 +238,10 @@ def test_one_backend_takes_the_place_of_another(lab, router):
 def test_a_daemon_that_died_is_started_again(lab, router, victim):
     router("r1", **FRR)
     pid, = [pid for pid in processes(lab, "r1")
-            if pathlib.Path("/proc/%s/comm" % pid).read_text().strip() == victim]
+            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == victim]
     os.kill(int(pid), signal.SIGKILL)
     end = time.monotonic() + 10
-    while os.path.exists("/proc/" + pid) and time.monotonic() < end:
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
         time.sleep(0.01)
     done = router("r1", **FRR)
     assert done["diff"]["before"]["router"]["running"] is False
@@ -251,10 +251,10 @@ def test_a_daemon_that_died_is_started_again(lab, router, victim):
 
 def test_a_second_daemon_is_refused(lab, router, module):
     router("r1", **SMCROUTE)
-    os.rename(folder(lab, "r1"), str(folder(lab, "r1")) + "-of-somebody-else")
+    os.rename(folder(lab, "r1"), f"{folder(lab, 'r1')}-of-somebody-else")
     done = router("r1", **FRR)
     assert "another multicast routing daemon runs on this host, smcrouted (pid" in done["msg"]
-    os.rename(str(folder(lab, "r1")) + "-of-somebody-else", folder(lab, "r1"))
+    os.rename(f"{folder(lab, 'r1')}-of-somebody-else", folder(lab, "r1"))
 
 
 # options, and what the one message says
@@ -292,7 +292,7 @@ def broken(tmp_path, package, program, text):
         shutil.copytree(DAEMONS / name, tmp_path / name, symlinks=True, copy_function=os.link)
     path = tmp_path / package / program
     path.unlink()
-    path.write_text("#!/bin/sh\n" + text)
+    path.write_text(f"#!/bin/sh\n{text}")
     path.chmod(0o755)
     return str(tmp_path)
 
@@ -309,7 +309,7 @@ def broken(tmp_path, package, program, text):
 ], ids=["dies", "checked", "refused", "smcrouted dies", "pimd dies"])
 def test_what_a_daemon_said_is_in_the_error(lab, module, tmp_path, options, program, text, message):
     daemons = broken(tmp_path, options["backend"], program, text)
-    done = module("router", dict(options, daemons=daemons), namespace=lab + ".r1")
+    done = module("router", dict(options, daemons=daemons), namespace=f"{lab}.r1")
     assert done.get("msg", done) == message
     assert not processes(lab, "r1") and not folder(lab, "r1").exists()
 

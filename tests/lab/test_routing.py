@@ -25,7 +25,7 @@ def lab_of(name, hosts=None):
 
 
 def routes(namespace, ip):
-    return {"%(dst)s %(gateway)s %(dev)s" % route for family in ("-4", "-6")
+    return {f"{route['dst']} {route['gateway']} {route['dev']}" for family in ("-4", "-6")
             for route in ip("-n", namespace, family, "route") if "gateway" in route}
 
 
@@ -35,9 +35,9 @@ def inside(namespace, *words):
 
 def stands(lab, module, ip):
     for host, wanted in ROUTES.items():
-        assert routes("%s.%s" % (lab["name"], host), ip) == wanted
+        assert routes(f"{lab['name']}.{host}", ip) == wanted
     for host in ("r1", "r2"):
-        assert inside("%s.%s" % (lab["name"], host), "sysctl", "-n", *FORWARDING).split() == ["1", "1"]
+        assert inside(f"{lab['name']}.{host}", "sysctl", "-n", *FORWARDING).split() == ["1", "1"]
     assert not module("topology", lab)["changed"]
 
 
@@ -46,13 +46,13 @@ def test_what_crosses_two_routers_comes_back(lab_name, module, ip):
     foretold = module("topology", lab, check=True)
     done = module("topology", lab)
     assert foretold == done
-    assert done["diff"]["after"]["routes"][lab_name + ".r1"] == {
+    assert done["diff"]["after"]["routes"][f"{lab_name}.r1"] == {
         "10.3.0.0/24": "10.2.0.2 on eth1", "fd00:3::/64": "fd00:2::2 on eth1"}
     assert done["diff"]["after"]["forwarding"] == {
-        "%s.%s" % (lab_name, router): {"ipv4": True, "ipv6": True} for router in ("r1", "r2")}
+        f"{lab_name}.{router}": {"ipv4": True, "ipv6": True} for router in ("r1", "r2")}
     stands(lab, module, ip)
     for address in ("10.3.0.2", "fd00:3::2"):
-        assert answers(lab_name + ".s", address)
+        assert answers(f"{lab_name}.s", address)
 
 
 DRIFT = {
@@ -84,16 +84,16 @@ def test_drift_is_mended(lab_name, module, ip, drift):
 
 def test_a_route_of_somebody_else_stays(lab_name, module, ip):
     module("topology", lab_of(lab_name))
-    inside(lab_name + ".s", "ip", "route", "add", "192.0.2.0/24", "via", "10.1.0.7")
+    inside(f"{lab_name}.s", "ip", "route", "add", "192.0.2.0/24", "via", "10.1.0.7")
     assert not module("topology", lab_of(lab_name))["changed"]
-    assert "192.0.2.0/24 10.1.0.7 eth0" in routes(lab_name + ".s", ip)
+    assert "192.0.2.0/24 10.1.0.7 eth0" in routes(f"{lab_name}.s", ip)
 
 
 def test_routes_go_with_their_router(lab_name, module, ip):
     module("topology", lab_of(lab_name))
     without = {name: body for name, body in HOSTS.items() if name != "r2"}
     assert module("topology", lab_of(lab_name, without))["changed"]
-    assert routes(lab_name + ".s", ip) == {"10.2.0.0/24 10.1.0.2 eth0", "fd00:2::/64 fd00:1::2 eth0"}
-    assert routes(lab_name + ".t", ip) == set()
+    assert routes(f"{lab_name}.s", ip) == {"10.2.0.0/24 10.1.0.2 eth0", "fd00:2::/64 fd00:1::2 eth0"}
+    assert routes(f"{lab_name}.t", ip) == set()
     assert module("topology", lab_of(lab_name))["changed"]
     stands(lab_of(lab_name), module, ip)

@@ -19,7 +19,7 @@ from ansible_collections.mcast.lab.plugins.module_utils.kernel import membership
 
 G, G2, G6, G7 = "239.0.0.100", "239.0.0.101", "ff15::100", "ff3e::8000:1"
 SSM = "232.1.1.1"
-S, S6 = ["10.0.0.%d" % number for number in range(1, 41)], ["fd00::%x" % number for number in range(1, 65)]
+S, S6 = [f"10.0.0.{number}" for number in range(1, 41)], [f"fd00::{number:x}" for number in range(1, 65)]
 
 # A program that opens what it is told, prints its descriptors, and holds them until its input ends. It joins by itself,
 # with plain system calls.
@@ -67,7 +67,7 @@ def host(lab_name, module):
     interfaces = {"eth0": {"segment": "lan"}, "eth1": {"segment": "lan"}}
     module("topology", {"name": lab_name, "segments": {"lan": {"ipv4": "192.0.2.0/24", "ipv6": "fd00:1::/64"}},
                         "hosts": {"host": {"interfaces": interfaces}}})
-    return lab_name + ".host"
+    return f"{lab_name}.host"
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def summed(rows):
 
 
 def tables(namespace):
-    texts = [subprocess.run(["ip", "netns", "exec", namespace, "cat", "/proc/net/" + name], check=True, text=True,
+    texts = [subprocess.run(["ip", "netns", "exec", namespace, "cat", f"/proc/net/{name}"], check=True, text=True,
                             capture_output=True).stdout for name in ("igmp", "igmp6", "mcfilter", "mcfilter6")]
     users = {(row["index"], row["group"]): row["users"] for row in
              memberships.igmp(texts[0])[1] + memberships.igmp6(texts[1]) if not groups.is_kernel_own(row["group"])}
@@ -208,7 +208,7 @@ def test_ss_lists_the_same_sockets(host, hold, told):
     hold(host, *ALL_MODES, forks=1)
     said = set()
     for protocol in ("udp", "raw"):
-        lines = subprocess.run(["ss", "--net=" + host, "-HOanp", "--" + protocol], check=True, capture_output=True,
+        lines = subprocess.run(["ss", f"--net={host}", "-HOanp", f"--{protocol}"], check=True, capture_output=True,
                                text=True).stdout.splitlines()
         for line in lines:
             address, port = line.split()[3].rsplit(":", 1)
@@ -255,7 +255,7 @@ def test_asking_leaves_the_socket_as_it_was(host, hold, told):
     pid, (descriptor,) = hold(host, opened(("eth0", G, "exclude", []), bind=["", 11111]))
 
     def state():
-        with open("/proc/%d/fdinfo/%d" % (pid, descriptor), encoding="ascii") as file:
+        with open(f"/proc/{pid}/fdinfo/{descriptor}", encoding="ascii") as file:
             return file.read(), tables(host)
     before = state()
     told()

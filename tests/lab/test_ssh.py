@@ -33,7 +33,7 @@ def processes_of(name):
         except OSError:
             continue
         # The client that keeps the connection is called after its socket, so it is found by what it was started with.
-        if "ssh" in line and name + "." in line:
+        if "ssh" in line and f"{name}." in line:
             found.append(line)
     return found
 
@@ -49,7 +49,7 @@ def inventory(tmp_path, lab_name):
     def with_variables(**hosts):
         for host, variables in hosts.items():
             (folder / "host_vars").mkdir(exist_ok=True)
-            (folder / "host_vars" / (host + ".yml")).write_text(yaml.safe_dump(variables))
+            (folder / "host_vars" / f"{host}.yml").write_text(yaml.safe_dump(variables))
         return folder
     return with_variables
 
@@ -59,7 +59,7 @@ def verify(ansible):
     """verify(FOLDER, WORD, ...): returns the run, and the results as its bundle has them."""
     def run(folder, *words, **environment):
         bundle = folder.parent / "bundle"
-        ran = ansible("ansible-playbook", "-i", folder, "mcast.lab.verify", "-e", "mcast_bundle=%s" % bundle, *words,
+        ran = ansible("ansible-playbook", "-i", folder, "mcast.lab.verify", "-e", f"mcast_bundle={bundle}", *words,
                       cwd=folder.parent, **environment)
         return ran, json.loads((bundle / "results.json").read_text())
     return run
@@ -90,12 +90,12 @@ def test_each_host_is_its_own(inventory, lab_name, ansible):
     """Ansible reaches it by ssh, in its namespace, and both hosts show keys of their own."""
     folder = inventory()
     assert ansible("ansible-playbook", "-i", folder, "mcast.lab.lab_up", cwd=folder).returncode == 0
-    config = ssh.folder(lab_name) + "/config"
+    config = f"{ssh.folder(lab_name)}/config"
     for host, address in (("client", "192.168.122.181"), ("server", "192.168.122.225")):
-        said = subprocess.run(["ssh", "-F", config, "%s.%s" % (lab_name, host),
+        said = subprocess.run(["ssh", "-F", config, f"{lab_name}.{host}",
                                "readlink /proc/self/ns/net; ip -br address; echo $SSH_CONNECTION."],
                               capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout.splitlines()
-        assert said[0] == "net:[%d]" % os.stat(netns.path("%s.%s" % (lab_name, host))).st_ino
+        assert said[0] == f"net:[{os.stat(netns.path(f'{lab_name}.{host}')).st_ino}]"
         assert any(address in line for line in said)
         assert said[-1] != "."
     keys = {line.split()[2] for line in pathlib.Path(ssh.folder(lab_name), "known_hosts").read_text().splitlines()}
@@ -111,10 +111,29 @@ def test_each_host_is_its_own(inventory, lab_name, ansible):
     nothing_is_left(lab_name)
 
 
+def test_many_hosts_are_made_by_count_and_gathered(lab_name, ansible, tmp_path):
+    """inventories/fleet, as docs/fleet.md runs it, with members on some."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    topology = yaml.safe_load((ROOT / "inventories" / "fleet" / "topology.yml").read_text())
+    (folder / "topology.yml").write_text(yaml.safe_dump(dict(topology, name=lab_name)))
+    many = ("-i", folder, "-e", "size=12")
+    assert ansible("ansible-playbook", *many, "mcast.lab.lab_up", cwd=tmp_path).returncode == 0
+    joined = ansible("ansible", *many, "m0[1:3]", "-m", "ansible.builtin.raw", "-a",
+                     "ip address add 239.20.0.1/32 dev eth0 autojoin", cwd=tmp_path)
+    assert joined.returncode == 0, joined.stdout
+    gathered = ansible("ansible-playbook", *many, "mcast.lab.gather", "-e", "mcast_gather_strict=true", cwd=tmp_path)
+    found = json.loads(next(tmp_path.glob("results/fleet/*/*/fleet.json")).read_text())
+    assert found["failures"] == {} and len(found["hosts"]) == 12, gathered.stdout
+    assert sorted(each["host"] for each in found["groups"]["239.20.0.1"]) == ["m01", "m02", "m03"]
+    assert ansible("ansible-playbook", *many, "mcast.lab.lab_down", cwd=tmp_path).returncode == 0
+    nothing_is_left(lab_name)
+
+
 def test_a_changed_host_key_is_refused(inventory, lab_name, ansible, verify):
     folder = inventory()
     assert ansible("ansible-playbook", "-i", folder, "mcast.lab.lab_up", cwd=folder).returncode == 0
-    key = pathlib.Path(ssh.folder(lab_name), "hosts", lab_name + ".server", "key")
+    key = pathlib.Path(ssh.folder(lab_name), "hosts", f"{lab_name}.server", "key")
     for path in (key, key.with_suffix(".pub")):
         path.unlink()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -135,17 +154,17 @@ def with_user(tmp_path):
     (etc / "sudoers.d").mkdir(parents=True)
     for name, line in (("passwd", "%s:x:61234:61234::/:/bin/sh\n"), ("shadow", "%s:!:20000:0:99999:7:::\n"),
                        ("group", "%s:x:61234:\n")):
-        shutil.copy2("/etc/" + name, etc / name)
+        shutil.copy2(f"/etc/{name}", etc / name)
         with open(etc / name, "a", encoding="utf-8") as file:
             file.write(line % USER)
-    (etc / "sudoers.d" / "lab").write_text("%s ALL=(ALL) NOPASSWD: ALL\n" % USER)
+    (etc / "sudoers.d" / "lab").write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
     (etc / "sudoers.d" / "lab").chmod(0o440)
     (etc / "sudoers.d").chmod(0o755)
     mounts = "".join(f'mount --bind "$0/{name}" /etc/{name} && '
                      for name in ("passwd", "shadow", "group", "sudoers.d"))
 
     def wrap(*words):
-        return ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', str(etc), *map(str, words)]
+        return ["unshare", "--mount", "sh", "-c", f'{mounts}exec "$@"', str(etc), *map(str, words)]
     return wrap
 
 
@@ -164,7 +183,7 @@ def test_a_user_who_is_not_root(inventory, lab_name, with_user, tmp_path, become
                   {"ansible.builtin.import_playbook": "mcast.lab.lab_down"}]))
     ran = subprocess.run(
         with_user(os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", folder, tmp_path / "play.yml",
-                  "-e", "mcast_bundle=%s" % (tmp_path / "bundle"), "-e", "mcast_evidence_within=1s"),
+                  "-e", f"mcast_bundle={tmp_path / 'bundle'}", "-e", "mcast_evidence_within=1s"),
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
         env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1",
                  ANSIBLE_STDOUT_CALLBACK="default"))
@@ -173,7 +192,7 @@ def test_a_user_who_is_not_root(inventory, lab_name, with_user, tmp_path, become
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert judged["verdict"] == "pass"
         for host in ("client", "server"):
-            assert "logged in as %s on %s" % (USER, host) in ran.stdout
+            assert f"logged in as {USER} on {host}" in ran.stdout
     else:
         assert ran.returncode != 0 and judged["verdict"] == "fail"
         assert "become: true" in ran.stdout, ran.stdout
@@ -191,17 +210,17 @@ def keys(name):
 
 def test_the_module_keeps_keys_that_fit_and_makes_those_that_lack(module, lab_name):
     two = topology(lab_name, "a", "a.pub")
-    assert module("topology", two, check=True)["diff"]["after"]["ssh"] == [lab_name + ".a", lab_name + ".a.pub"]
+    assert module("topology", two, check=True)["diff"]["after"]["ssh"] == [f"{lab_name}.a", f"{lab_name}.a.pub"]
     assert keys(lab_name) == {}
     assert module("topology", two)["changed"]
     made = keys(lab_name)
     assert len(made) == 9
     assert not module("topology", two)["changed"] and keys(lab_name) == made
 
-    os.unlink(ssh.folder(lab_name) + "/known_hosts")  # as if the making had been cut short
+    os.unlink(f"{ssh.folder(lab_name)}/known_hosts")  # as if the making had been cut short
     assert module("topology", two)["diff"]["before"] == {"ssh": ["unfinished"]}
     assert set(keys(lab_name)) == set(made)
-    assert module("topology", topology(lab_name, "a"))["diff"]["after"] == {"ssh": [lab_name + ".a"]}
+    assert module("topology", topology(lab_name, "a"))["diff"]["after"] == {"ssh": [f"{lab_name}.a"]}
     assert module("topology", topology(lab_name, "a", connection="netns"))["changed"]
     assert not os.path.exists(ssh.folder(lab_name))
     module("topology", two)
@@ -244,7 +263,7 @@ def test_a_host_that_freezes_in_the_middle_is_lost_and_named(inventory, lab_name
         while not list(folder.parent.glob("results/*/*/results.jsonl")):
             assert run.poll() is None and time.monotonic() < until
             time.sleep(0.01)
-        threading.Thread(target=freeze, args=(lab_name + ".server", run), daemon=True).start()
+        threading.Thread(target=freeze, args=(f"{lab_name}.server", run), daemon=True).start()
         output = run.communicate(timeout=240)[0]
     assert run.returncode != 0
     assert output.strip().splitlines()[-1].startswith("verdict: fail, "), output

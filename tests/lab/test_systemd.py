@@ -19,7 +19,7 @@ DAEMONS = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "daemons"
 pytestmark = [
     pytest.mark.skipif(not ROOT, reason="MCAST_SYSTEMD_ROOT names no root directory with systemd (docs/router.md)"),
     pytest.mark.skipif(not shutil.which("systemd-nspawn"), reason="needs systemd-nspawn"),
-    pytest.mark.skipif(not DAEMONS.exists(), reason="needs the daemons in %s" % DAEMONS),
+    pytest.mark.skipif(not DAEMONS.exists(), reason=f"needs the daemons in {DAEMONS}"),
 ]
 HIERARCHIES = [path for path in map(pathlib.Path, ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"))
                if path.exists()] or [pathlib.Path("/sys/fs/cgroup")]
@@ -70,13 +70,13 @@ def host(tmp_path_factory, new_lab_name):
 def _options(folder):
     """No connection is kept open: each task has a login of its own, which ends with it."""
     return ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=5", "-o", "IdentitiesOnly=yes",
-            "-o", "UserKnownHostsFile=%s" % (folder / "known_hosts"), "-i", str(folder / "id")]
+            "-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-i", str(folder / "id")]
 
 
 def _inventory(folder, name):
     key = pathlib.Path(ROOT, "etc/ssh/ssh_host_ed25519_key.pub").read_text()
-    (folder / "known_hosts").write_text("127.0.0.1 " + key)
-    (folder / "ssh").write_text("#!/bin/sh\nexec ip netns exec %s ssh \"$@\"\n" % name)
+    (folder / "known_hosts").write_text(f"127.0.0.1 {key}")
+    (folder / "ssh").write_text(f"#!/bin/sh\nexec ip netns exec {name} ssh \"$@\"\n")
     (folder / "ssh").chmod(0o755)
     (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"router": {
         "ansible_host": "127.0.0.1", "ansible_user": "root", "ansible_ssh_executable": str(folder / "ssh"),
@@ -88,11 +88,11 @@ def _boot(stack, folder, name):
     for group in groups:
         group.mkdir()
         stack.callback(_remove_groups, group)
-    options = ["--quiet", "--register=no", "--keep-unit", "--network-namespace-path=/run/netns/" + name, "--boot",
+    options = ["--quiet", "--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{name}", "--boot",
                "--console=pipe", "--link-journal=no", "--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_ADMIN",
-               "--machine=" + name, "--volatile=overlay", "--directory=" + ROOT, "--bind-ro=%s:/opt/daemons" % DAEMONS,
-               "--bind-ro=%s:/root/.ssh/authorized_keys" % (folder / "id.pub"),
-               "--bind-ro=%s:/etc/systemd/logind.conf.d/mcast.conf" % (folder / "logind.conf")]
+               f"--machine={name}", "--volatile=overlay", f"--directory={ROOT}", f"--bind-ro={DAEMONS}:/opt/daemons",
+               f"--bind-ro={folder / 'id.pub'}:/root/.ssh/authorized_keys",
+               f"--bind-ro={folder / 'logind.conf'}:/etc/systemd/logind.conf.d/mcast.conf"]
     environment = dict(os.environ, SYSTEMD_NSPAWN_API_VFS_WRITABLE="network", CGROUPS=" ".join(map(str, groups)))
     argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", BOOT, "sh", *options]
     with open(folder / "console", "wb") as console:
@@ -176,7 +176,7 @@ def test_a_start_anew_and_a_killed_daemon(tasks):
 
 def test_what_a_service_said_is_in_the_error(tasks):
     fake = "#!/bin/sh\necho gone; case \"$*\" in *-F*) exit 0; esac; exit 3\n"
-    written = [{"ansible.builtin.copy": {"content": fake, "dest": "/run/fake/smcroute/usr/sbin/" + name, "mode": "755"}}
+    written = [{"ansible.builtin.copy": {"content": fake, "dest": f"/run/fake/smcroute/usr/sbin/{name}", "mode": "755"}}
                for name in ("smcrouted", "smcroutectl")]
     folder = {"ansible.builtin.file": {"path": "/run/fake/smcroute/usr/sbin", "state": "directory", "mode": "755"}}
     unused, unused_too, unused_again, refused, nowhere, listed = tasks(

@@ -39,7 +39,7 @@ def test_up_and_down(lab_name, changed, stands, ip):
     assert diff["before"] == {}
     assert diff["after"]["namespaces"] == dict.fromkeys(owned(lab_name), "present")
     assert diff["after"]["switches"] == {"lan": "present", "spare": "present", "bare": "present"}
-    assert diff["after"]["interfaces"]["%s.client eth0" % lab_name] == {
+    assert diff["after"]["interfaces"][f"{lab_name}.client eth0"] == {
         "segment": "lan", "addresses": ["192.168.122.181/24", "fd00:122::1/64"]}
     stands(lab)
 
@@ -57,7 +57,7 @@ def test_absent_is_idempotent(lab_name, module):
 def test_the_hosts_reach_each_other(lab_name, module):
     module("topology", lab_of(lab_name))
     for address in ("192.168.122.181", "fd00:122::1", "10.9.0.6"):
-        assert answers(lab_name + ".server", address)
+        assert answers(f"{lab_name}.server", address)
 
 
 def test_switches_say_nothing_and_hosts_speak_at_once(lab_name, module, ip):
@@ -65,7 +65,7 @@ def test_switches_say_nothing_and_hosts_speak_at_once(lab_name, module, ip):
     module("topology", lab_of(lab_name))
     assert [each for link in ip("-n", lab_name, "-6", "address") for each in link["addr_info"]
             if link["ifname"] != "lo"] == []
-    assert not [each for link in ip("-n", lab_name + ".server", "-6", "address") for each in link["addr_info"]
+    assert not [each for link in ip("-n", f"{lab_name}.server", "-6", "address") for each in link["addr_info"]
                 if each.get("tentative")]
 
 
@@ -93,7 +93,7 @@ DRIFT = {
     "switches deleted": (["netns delete {lab}"], [
         "", "lan", "spare", "bare", "client eth0", "server eth0", "server eth1", "server tap", "routers eth0",
         "routers eth1"]),
-    "everything deleted": (["netns delete {lab}"] + ["netns delete {lab}.%s" % host for host in HOSTS], [
+    "everything deleted": (["netns delete {lab}"] + [f"netns delete {{lab}}.{host}" for host in HOSTS], [
         "", "lan", "spare", "bare", "client", "server", "routers", "client eth0", "server eth0", "server eth1",
         "server tap", "routers eth0", "routers eth1"]),
     "further bridge": (["-n {lab} link add more type bridge"], ["more"]),
@@ -131,7 +131,7 @@ def test_checksums_are_filled_in_on_both_ends_of_a_standing_lab(lab_name, module
     module("topology", lab)
     offload(lab_name + host, link, wanted=True)
     diff = changed(lab)
-    path = {"%s.client eth0" % lab_name: {"checksum_offload": True}}
+    path = {f"{lab_name}.client eth0": {"checksum_offload": True}}
     assert diff["before"] == {"interfaces": path} and told(diff, lab_name) == {"client eth0"}
     stands(lab)
 
@@ -147,7 +147,7 @@ def test_any_drifts_together_are_mended(lab_name, module, stands):
         result = module("topology", lab)
         assert "failed" not in result, result
         # An interface that lies in the wrong host is no business of the topology, once the cable is renewed.
-        subprocess.run(["ip", "-n", lab_name + ".client", "link", "del", "eth1"], check=False,
+        subprocess.run(["ip", "-n", f"{lab_name}.client", "link", "del", "eth1"], check=False,
                        stderr=subprocess.DEVNULL)
         stands(lab)
 
@@ -179,7 +179,7 @@ def test_the_lab_follows_its_topology_there_and_back(lab_name, module, changed, 
 def test_two_labs_side_by_side_with_hosts_named_alike(new_lab_name, module, stands):
     # One name begins with the other: only the dot tells whose a host is.
     first = lab_of(new_lab_name())
-    second = lab_of(first["name"] + "-b")
+    second = lab_of(f"{first['name']}-b")
     try:
         for lab in (first, second):
             module("topology", lab)
@@ -195,7 +195,7 @@ def test_two_labs_side_by_side_with_hosts_named_alike(new_lab_name, module, stan
 
 
 LONG = {
-    "hosts": ("lan", ["h" * 128, "h" * 127 + "i", "a.b-c_d", "0", "routers", "group", "x0123456789abcd"]),
+    "hosts": ("lan", ["h" * 128, f"{'h' * 127}i", "a.b-c_d", "0", "routers", "group", "x0123456789abcd"]),
     "a long segment": ("s" * 128, ["client"]),
     "a segment named as the loopback": ("lo", ["lo", "default"]),
     "a segment of 15 characters": ("fifteen-chars-x", ["client"]),
@@ -206,7 +206,7 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 def test_unusual_names(lab_name, changed, stands, name):
     segment, hosts = LONG[name]
-    lab = lab_of(lab_name, {segment: {"ipv4": "10.0.0.0/24"}, segment[:-1] + "~"[:0] + "2": {"ipv6": "fd00::/64"}}, {
+    lab = lab_of(lab_name, {segment: {"ipv4": "10.0.0.0/24"}, f"{segment[:-1]}2": {"ipv6": "fd00::/64"}}, {
         host: {"interfaces": {"eth0": {"segment": segment}, "a-long-name.100": {"segment": segment}}}
         for host in hosts})
     changed(lab)
@@ -229,7 +229,7 @@ def test_absent_ends_the_processes_and_leaves_nothing(lab_name, module):
     module("topology", lab_of(lab_name))
     inodes = [os.stat(netns.path(name)).st_ino for name in owned(lab_name)]
     ready = "import sys, time; print(flush=True); time.sleep(60)"
-    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + ready
+    stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {ready}"
     processes = [subprocess.Popen(["ip", "netns", "exec", lab_name + host, sys.executable, "-c", code],
                                   stdout=subprocess.PIPE) for host, code in
                  (("", ready), (".client", ready), (".client", stubborn), (".server", ready))]
@@ -291,5 +291,5 @@ def test_a_link_of_another_kind_in_the_place_of_a_cable_is_replaced(lab_name, mo
 def test_addresses_are_drawn_in_the_files_order(lab_name, module):
     settled = module("topology", lab_of(lab_name, *many(3, 1)), check=True)["topology"]
     drawn = [host["interfaces"]["eth0"] for host in settled["hosts"].values()]
-    assert [each["ipv4"] for each in drawn] == ["10.0.0.%d/22" % number for number in (1, 2, 3)]
+    assert [each["ipv4"] for each in drawn] == [f"10.0.0.{number}/22" for number in (1, 2, 3)]
     assert [ipaddress.ip_interface(each["ipv6"]).ip.exploded[-4:] for each in drawn] == ["0001", "0002", "0003"]

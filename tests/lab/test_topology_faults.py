@@ -25,8 +25,8 @@ def test_a_foreign_namespace_of_the_same_name_is_refused_and_never_touched(lab_n
             result = module("topology", dict(lab_of(lab_name), **options), check=check)
             assert bool(result.get("failed")) == (not options)
             if not options:
-                assert "network namespace %s: is there already" % foreign in result["msg"]
-                assert "ip netns delete %s" % foreign in result["msg"]
+                assert f"network namespace {foreign}: is there already" in result["msg"]
+                assert f"ip netns delete {foreign}" in result["msg"]
             assert owned(lab_name) == [foreign]
             assert os.stat(netns.path(foreign)).st_ino == inode
             assert [link["ifname"] for link in ip("-n", foreign, "link")] == ["lo", "keep"]
@@ -52,7 +52,7 @@ def test_a_foreign_namespace_beside_the_lab_stays(lab_name, module, ip):
     """Its name looks as if it were a host of the lab, or is the mark of another lab's."""
     lab = lab_of(lab_name)
     module("topology", lab)
-    others = [lab_name + ".other", lab_name + ".marked"]
+    others = [f"{lab_name}.other", f"{lab_name}.marked"]
     for other in others:
         ip("netns", "add", other)
     ip("-n", others[1], "link", "set", "lo", "alias", "mcast.lab:another")
@@ -62,12 +62,12 @@ def test_a_foreign_namespace_beside_the_lab_stays(lab_name, module, ip):
 
 
 def test_a_stale_file_in_the_place_of_a_namespace_is_refused(lab_name, module):
-    path = netns.path(lab_name + ".client")
+    path = netns.path(f"{lab_name}.client")
     with open(path, "w"):
         pass
     try:
         assert "is there already" in module("topology", lab_of(lab_name))["msg"]
-        assert owned(lab_name) == [lab_name + ".client"]
+        assert owned(lab_name) == [f"{lab_name}.client"]
     finally:
         os.unlink(path)
 
@@ -120,7 +120,7 @@ BAD = {
                    "segments.lan.ipv4: expected an IPv4 network: 192.168.122.1/24 has host bits set"),
     "no family": ({"segments": {"lan": {"ipx": "1"}}}, "segments.lan.ipx: is not known"),
     "interface too long": ({"hosts": {"a": {"interfaces": {"e" * 16: {"segment": "lan"}}}}},
-                           "hosts.a.interfaces.%s: is no usable name" % ("e" * 16)),
+                           f"hosts.a.interfaces.{'e' * 16}: is no usable name"),
     "host with a slash": ({"hosts": {"../a": {"interfaces": {}}}}, "hosts.../a: is no usable name of a host"),
     "host of the controller's name": ({"hosts": {"localhost": {"interfaces": {}}}}, "hosts.localhost: is no usable"),
     "no hosts": ({"hosts": {}}, "hosts: expected at least one host"),

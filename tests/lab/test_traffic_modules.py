@@ -34,7 +34,7 @@ def test_a_stream_from_start_to_stop(lan, play, version):
     assert lan.memberships(GROUPS[version]) == ["eth0"]
     once = ("sender", stream(version, interface=SOURCES[version][0], payload="--grüß dich =", ttl=3, source_port=4000))
     sent, = play("client", once)
-    ended = "%s/%d/hello/exit.json" % (unit.ROOT, os.stat("/run/netns/" + lan.client).st_ino)
+    ended = f"{unit.ROOT}/{os.stat(f'/run/netns/{lan.client}').st_ino}/hello/exit.json"
     until(lambda: os.path.exists(ended))
     again, = play("client", once)
     until(lambda: os.path.exists(ended))
@@ -46,14 +46,14 @@ def test_a_stream_from_start_to_stop(lan, play, version):
     flow = stopped["report"]["flows"][0]
     assert (flow["source"], flow["source_port"], flow["ttl"], flow["payload"], flow["datagrams"]) == (
         SOURCES[version][0], 4000, 3, "--grüß dich =", 2)
-    assert not os.path.exists("%s/%d" % (unit.ROOT, inode(lan.server)))
+    assert not os.path.exists(f"{unit.ROOT}/{inode(lan.server)}")
 
 
 def test_check_mode_and_diff_change_nothing(lan, play):
     result, stopped = play("server", ("receiver", stream(sources=[SOURCES[4][0]])), ("receiver", STOP), check=True)
     assert result["changed"] and result["report"] is None and not stopped["changed"]
     assert result["diff"]["before"] == {}
-    assert "--source=" + SOURCES[4][0] in result["diff"]["after"]["hello"]["arguments"]
+    assert f"--source={SOURCES[4][0]}" in result["diff"]["after"]["hello"]["arguments"]
     assert lan.memberships(GROUPS[4]) == []
     play("server", ("receiver", stream()))
     same, other, stopped = play("server", ("receiver", stream()), ("receiver", stream(timeout=0)),
@@ -70,10 +70,10 @@ def test_a_source_filter(lan, play):
     for source in range(3):
         lan.send(source=source)
         lan.send(source=source, group="232.1.1.1")
-    status = "%s/%d/%%s/report.json" % (unit.ROOT, inode(lan.server))
+    units = f"{unit.ROOT}/{inode(lan.server)}"
 
     def heard(name):
-        with open(status % name, encoding="utf-8") as handle:
+        with open(f"{units}/{name}/report.json", encoding="utf-8") as handle:
             return [flow["source"] for flow in json.load(handle)["flows"]]
     until(lambda: (heard("hello"), heard("ssm")) == (SOURCES[4][2:], SOURCES[4][:2]))
 
@@ -92,7 +92,7 @@ def test_a_source_filter_is_changed_in_place(lan, play, version):
     assert (member["filter_mode"], member["sources"]) == ("exclude", [first])
     for source in range(3):
         lan.send(version, source=source)
-    path = "%s/%d/hello/report.json" % (unit.ROOT, inode(lan.server))
+    path = f"{unit.ROOT}/{inode(lan.server)}/hello/report.json"
 
     def heard():
         with open(path, encoding="utf-8") as handle:

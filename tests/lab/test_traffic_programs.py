@@ -78,9 +78,9 @@ def tell(sender):
 def pythons():
     """Every Python that the programs must run on and that is here."""
     for minor in range(8, 14):
-        found = shutil.which("python3.%d" % minor, path="/usr/bin:/usr/local/bin") or next(
-            iter(glob.glob(os.path.expanduser("~/.pyenv/versions/3.%d.*/bin/python" % minor))), None)
-        yield pytest.param(found, id="3.%d" % minor, marks=[] if found else pytest.mark.skip(reason="not here"))
+        found = shutil.which(f"python3.{minor}", path="/usr/bin:/usr/local/bin") or next(
+            iter(glob.glob(os.path.expanduser(f"~/.pyenv/versions/3.{minor}.*/bin/python"))), None)
+        yield pytest.param(found, id=f"3.{minor}", marks=[] if found else pytest.mark.skip(reason="not here"))
 
 
 @pytest.mark.parametrize("python", list(pythons()))
@@ -103,7 +103,7 @@ def test_one_datagram_is_told_in_full(lan, version, python):
 def test_plain_sockets_understand_ours_and_ours_them(lan, version):
     other = plain(lan, version, "receive")
     lan.send(version)
-    assert other.communicate(timeout=60)[0] == "HELLO from %s to %s\n" % (SOURCES[version][0], GROUPS[version])
+    assert other.communicate(timeout=60)[0] == f"HELLO from {SOURCES[version][0]} to {GROUPS[version]}\n"
     got = receiver(lan, version, count=2)
     tell(plain(lan, version, "send", "eins", "zwei"))
     assert got.process.wait(60) == 0
@@ -150,7 +150,7 @@ def test_source_filters(lan, version, mode, sources, heard, counts):
 
 def kernel_filter(lan, version):
     """{source: (including sockets, excluding sockets)} of the group, from /proc/net/mcfilter or mcfilter6."""
-    text = lan.run(lan.server, ["cat", "/proc/net/mcfilter" + ("" if version == 4 else "6")]).stdout
+    text = lan.run(lan.server, ["cat", f"/proc/net/mcfilter{'' if version == 4 else '6'}"]).stdout
     found = {}
     for line in text.splitlines()[1:]:
         group, source, including, excluding = line.split()[2:6]
@@ -181,7 +181,7 @@ def test_what_others_joined_is_not_counted(lan, version):
 def test_unicast_to_the_port_is_not_counted(lan):
     got = receiver(lan)
     lan.run(lan.client, [sys.executable, "-c", "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                         "s.sendto(b'stray', ('10.9.0.10', %d))" % PORT])
+                         f"s.sendto(b'stray', ('10.9.0.10', {PORT}))"])
     lan.send(payload="ours")
     until(lambda: got.report()["datagrams"])
     assert [(flow["payload"], flow["datagrams"]) for flow in got.end()["flows"]] == [("ours", 1)]
@@ -245,7 +245,7 @@ def test_typed_lines_reach_receivers_and_the_end_of_input_ends_them(lan):
         sender.stdin.write(line)
         sender.stdin.flush()
         for one in heard:
-            assert one.stdout.readline().endswith(": " + line)
+            assert one.stdout.readline().endswith(f": {line}")
     sender.stdin.write("the last, without an end")
     sender.stdin.close()
     assert [one.wait(60) for one in heard + [sender]] == [0, 0, 0]
@@ -302,15 +302,15 @@ def test_a_sender_that_is_timed_out_and_its_numbers(lan):
 
 def test_more_flows_than_are_listed_are_counted_all_the_same(lan):
     got = receiver(lan)
-    lan.run(lan.client, [sys.executable, "-c", """if True:
+    lan.run(lan.client, [sys.executable, "-c", f"""if True:
         import socket
         for number in range(1005):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.9.0.1"))
             sock.bind(("10.9.0.1", 20000 + number))
             for unused in range(2):
-                sock.sendto(b"HELLO", ("%s", %d))
-    """ % (GROUPS[4], PORT)])
+                sock.sendto(b"HELLO", ("{GROUPS[4]}", {PORT}))
+    """])
     until(lambda: got.report()["datagrams"] == 2010)
     report = got.end()
     assert (len(report["flows"]), report["flows_left_out"], report["bytes"]) == (1000, 5, 10050)
@@ -372,13 +372,13 @@ def test_failures_are_one_line_and_in_the_report(lan, command, prepare, says):
     if prepare:
         lan.run(lan.client, prepare)
     else:
-        holder = lan.popen(lan.client, [sys.executable, "-c", """if True:
+        holder = lan.popen(lan.client, [sys.executable, "-c", f"""if True:
             import socket, sys
             socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for unused in range(2)]
-            for sock, port in zip(socks, (4000, %d)):
+            for sock, port in zip(socks, (4000, {PORT})):
                 sock.bind(("", port))
             print("ready", flush=True)
-            sys.stdin.read()""" % PORT])
+            sys.stdin.read()"""])
         assert holder.stdout.readline() == "ready\n"
     path = lan.path / "report.json"
     done = lan.run(lan.client, [sys.executable, lan.pyz, *command.split(), "--group", GROUPS[4], "--port", str(PORT),
@@ -391,7 +391,7 @@ def test_failures_are_one_line_and_in_the_report(lan, command, prepare, says):
 
 def ticks(pid):
     """What a process has used of the processors, by itself and in the kernel."""
-    with open("/proc/%d/stat" % pid, encoding="utf-8") as stat:
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
         return sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
 
 
@@ -399,7 +399,7 @@ def test_a_hundred_thousand_datagrams_a_second_are_no_trouble(lan):
     got = receiver(lan)
     before = ticks(got.report()["pid"])
     # Segments are cut by the kernel, so that one core can send more than the receiver has to take here.
-    lan.run(lan.client, [sys.executable, "-c", """if True:
+    lan.run(lan.client, [sys.executable, "-c", f"""if True:
         import socket, time
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setsockopt(socket.IPPROTO_UDP, 103, 100)
@@ -408,8 +408,8 @@ def test_a_hundred_thousand_datagrams_a_second_are_no_trouble(lan):
         for number in range(2000):
             while time.monotonic() < begun + number * 0.0005:
                 pass
-            sock.sendto(b"x" * 5000, ("%s", %d))
-    """ % (GROUPS[4], PORT)])
+            sock.sendto(b"x" * 5000, ("{GROUPS[4]}", {PORT}))
+    """])
     until(lambda: got.report()["datagrams"] + got.report()["dropped"] >= 100000)
     used = ticks(got.report()["pid"]) - before
     report = got.end()
@@ -422,6 +422,6 @@ def test_a_hundred_thousand_datagrams_a_second_are_no_trouble(lan):
 
 def test_straight_from_a_checkout():
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    done = subprocess.run([sys.executable, "-m", "plugins.module_utils.traffic", "--help"], cwd=root, check=True,
-                          capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "plugins.module_utils.traffic.cli", "--help"], cwd=root,
+                          check=True, capture_output=True, text=True)
     assert "receiver" in done.stdout

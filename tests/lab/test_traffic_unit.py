@@ -15,8 +15,8 @@ from ansible_collections.mcast.lab.plugins.module_utils.traffic.supervise import
 from traffic_lan import GROUPS, PORT, inode
 from waiting import until
 
-RECEIVER = ["receiver", "--group=" + GROUPS[4], "--port=%d" % PORT, "--interface=eth0"]
-SENDER = ["sender", "--group=" + GROUPS[4], "--port=%d" % PORT, "--interface=eth0"]
+RECEIVER = ["receiver", f"--group={GROUPS[4]}", f"--port={PORT}", "--interface=eth0"]
+SENDER = ["sender", f"--group={GROUPS[4]}", f"--port={PORT}", "--interface=eth0"]
 ENDLESS = SENDER + ["--count=0", "--interval=0.01"]
 CALL = """
 import json, sys
@@ -51,11 +51,11 @@ def call(lan, function, *arguments, host="server"):
 
 
 def folder(lan, name, host="server"):
-    return "%s/%d/%s" % (unit.ROOT, inode(getattr(lan, host)), name)
+    return f"{unit.ROOT}/{inode(getattr(lan, host))}/{name}"
 
 
 def processes(lan, name, host="server"):
-    with open(folder(lan, name, host) + "/unit.json", encoding="utf-8") as handle:
+    with open(f"{folder(lan, name, host)}/unit.json", encoding="utf-8") as handle:
         return json.load(handle)["processes"]
 
 
@@ -87,8 +87,8 @@ def test_it_is_in_a_session_of_its_own_and_holds_no_pipe(lan):
     call(lan, "start", "hello", RECEIVER)
     supervisor = processes(lan, "hello")[0][0]
     assert os.getsid(supervisor) == supervisor
-    assert {os.readlink("/proc/%d/fd/%d" % (supervisor, i)) for i in range(3)} == {
-        "/dev/null", folder(lan, "hello") + "/log"}
+    assert {os.readlink(f"/proc/{supervisor}/fd/{i}") for i in range(3)} == {
+        "/dev/null", f"{folder(lan, 'hello')}/log"}
 
 
 def test_the_same_name_in_two_namespaces(lan):
@@ -101,8 +101,8 @@ def test_the_same_name_in_two_namespaces(lan):
 
 def test_one_pair_is_stopped_and_the_other_goes_on(lan):
     for name, group in (("one", "239.1.1.1"), ("two", "239.1.1.2")):
-        call(lan, "start", name, RECEIVER[:1] + ["--group=" + group] + RECEIVER[2:])
-        call(lan, "start", name, ENDLESS[:1] + ["--group=" + group] + ENDLESS[2:], host="client")
+        call(lan, "start", name, RECEIVER[:1] + [f"--group={group}"] + RECEIVER[2:])
+        call(lan, "start", name, ENDLESS[:1] + [f"--group={group}"] + ENDLESS[2:], host="client")
     call(lan, "stop", "one", host="client")
     call(lan, "stop", "one")
     before = call(lan, "status", "two")["report"]["datagrams"]
@@ -179,7 +179,7 @@ def test_one_that_hangs_is_killed_at_the_deadline(lan):
 
 def test_a_stranger_with_the_old_pid_is_left_alone(lan):
     call(lan, "start", "hello", RECEIVER)
-    path = folder(lan, "hello") + "/unit.json"
+    path = f"{folder(lan, 'hello')}/unit.json"
     with open(path, encoding="utf-8") as handle:
         record = json.load(handle)
     ran = record["processes"]
@@ -205,7 +205,7 @@ def test_cleaned_from_outside_of_the_namespace(lan):
     os.kill(processes(lan, "two")[1][0], signal.SIGSTOP)
     assert unit.names(inode(lan.server)) == ["one", "two"]
     unit.clean(inode(lan.server), deadline=0.5)
-    assert gone(ran) and not os.path.exists("%s/%d" % (unit.ROOT, inode(lan.server)))
+    assert gone(ran) and not os.path.exists(f"{unit.ROOT}/{inode(lan.server)}")
     assert call(lan, "status", "three", host="client")["running"]
     assert unit.names(inode(lan.server)) == []
     unit.clean(inode(lan.server))

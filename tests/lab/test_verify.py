@@ -72,23 +72,23 @@ def test_exactly_the_checks_that_a_break_concerns_fail(inventory, name):
     assert judged["verdict"] == verdict
     assert (ran.returncode == 0) == (verdict == "pass")
     last = ran.stdout.strip().splitlines()[-1]
-    assert last.startswith("verdict: %s, 40 checks" % verdict)
+    assert last.startswith(f"verdict: {verdict}, 40 checks")
     assert last.endswith("/") and (folder.parent / last.split(", ")[-1]).is_dir()
 
 
 def test_an_unreachable_host_fails_by_its_own_checks_and_no_others(inventory):
-    folder = inventory(server={"mcast_netns": LAB + ".nowhere"})
+    folder = inventory(server={"mcast_netns": f"{LAB}.nowhere"})
     ran = playbook(folder, "verify", "-e", "mcast_evidence_within=1s")
     judged = results(folder)
     assert ran.returncode != 0
     assert {each["host"] for each in judged["results"] if each["verdict"] == "missing"} == {"server"}
     assert {each["verdict"] for each in judged["results"] if each["host"] == "client"} == {"pass"}
     assert {each["verdict"] for each in judged["results"] if each["host"] == "server"} == {"missing"}
-    assert "no network namespace %s.nowhere" % LAB in ran.stdout
+    assert f"no network namespace {LAB}.nowhere" in ran.stdout
 
 
 def test_no_host_reachable_is_a_verdict_too(inventory):
-    folder = inventory(server={"mcast_netns": LAB + ".nowhere"}, client={"mcast_netns": LAB + ".nowhere"})
+    folder = inventory(server={"mcast_netns": f"{LAB}.nowhere"}, client={"mcast_netns": f"{LAB}.nowhere"})
     ran = playbook(folder, "verify")
     assert ran.returncode != 0
     assert {each["verdict"] for each in results(folder)["results"]} == {"missing"}
@@ -112,10 +112,10 @@ def test_two_runs_of_one_lab_that_stands(inventory):
                 for _time in range(2)]
         outputs = sorted((run.communicate(timeout=300)[0] for run in runs), key=len)
         assert sorted(run.returncode for run in runs)[0] == 0 < sorted(run.returncode for run in runs)[1]
-        assert "lab %s: is in use by the run of process " % LAB in outputs[0]
+        assert f"lab {LAB}: is in use by the run of process " in outputs[0]
         assert "verdict: pass" in outputs[1]
-        assert not os.path.exists("/run/mcast/%s.run" % LAB)
-        assert LAB + ".server" in namespaces()
+        assert not os.path.exists(f"/run/mcast/{LAB}.run")
+        assert f"{LAB}.server" in namespaces()
     finally:
         assert playbook(folder, "lab_down").returncode == 0
     bundle, = (path for path in (folder.parent / "results" / LAB).iterdir() if (path / "manifest.json").exists())
@@ -135,13 +135,13 @@ def test_a_lab_that_stands_stays_though_it_can_not_be_mended(inventory):
     folder = inventory()
     assert playbook(folder, "lab_up").returncode == 0
     try:
-        for words in (["delete", LAB + ".client"], ["delete", LAB + ".server"], ["add", LAB + ".server"]):
+        for words in (["delete", f"{LAB}.client"], ["delete", f"{LAB}.server"], ["add", f"{LAB}.server"]):
             subprocess.run(["ip", "netns", *words], check=True)
         ran = playbook(folder, "verify", "-e", "mcast_hosts=client")  # who can't be reached: the run is over at once
         assert ran.returncode != 0 and "is there already and was not made by lab" in ran.stdout
         assert LAB in namespaces()
     finally:
-        subprocess.run(["ip", "netns", "delete", LAB + ".server"], check=True)
+        subprocess.run(["ip", "netns", "delete", f"{LAB}.server"], check=True)
         assert playbook(folder, "lab_down").returncode == 0
 
 
@@ -153,8 +153,8 @@ def hosts_that_stay(inventory):
     ordinary = folder.parent / "ordinary"
     (ordinary / "group_vars").mkdir(parents=True)
     (ordinary / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": {
-        "studios": {"hosts": {"alpha": {"mcast_netns": LAB + ".client"}}},
-        "galleries": {"hosts": {"beta": {"mcast_netns": LAB + ".server"}}},
+        "studios": {"hosts": {"alpha": {"mcast_netns": f"{LAB}.client"}}},
+        "galleries": {"hosts": {"beta": {"mcast_netns": f"{LAB}.server"}}},
     }}}))
     (ordinary / "group_vars" / "all.yml").write_text(yaml.safe_dump({
         "ansible_connection": "mcast.lab.netns", "ansible_python_interpreter": "/usr/bin/python3",
@@ -171,7 +171,7 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
     assert "\n== during\n" in ran.stdout and "checks passed\nverdict: " in ran.stdout
     assert ran.stdout.strip().splitlines()[-1].startswith("verdict: pass, 23 checks, sha256:")
     assert ran.stdout.count("verdict: pass") == 1
-    assert LAB + ".server" in namespaces()
+    assert f"{LAB}.server" in namespaces()
     # What others join there is a warning. And captures can be left out. The verdict is seen in whatever callback.
     (hosts_that_stay / "host_vars").mkdir()
     (hosts_that_stay / "host_vars" / "alpha.yml").write_text(yaml.safe_dump({"mcast_receiver_streams": [JOIN]}))
@@ -189,11 +189,11 @@ def test_ordinary_hosts_are_verified_with_the_same_playbook(hosts_that_stay):
          "name=receiver-news group=239.1.1.1 port=4001 interface=eth0"],
         capture_output=True, text=True, check=False, env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg")))
     assert started.returncode == 0, started.stdout
-    inode = os.stat("/run/netns/%s.server" % LAB).st_ino
-    assert os.listdir("/run/mcast/%d" % inode) == ["receiver-news"]
+    inode = os.stat(f"/run/netns/{LAB}.server").st_ino
+    assert os.listdir(f"/run/mcast/{inode}") == ["receiver-news"]
     ran = playbook(hosts_that_stay, "lab_down")
     assert ran.returncode == 0, ran.stdout
-    assert not os.path.exists("/run/mcast/%d" % inode)
+    assert not os.path.exists(f"/run/mcast/{inode}")
 
 
 STEPS = [
@@ -277,7 +277,7 @@ def test_an_interrupted_run_fails_and_leaves_nothing(inventory, moment):
             break
         assert run.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    units = ["/run/mcast/%d" % os.stat("/run/netns/" + name).st_ino for name in namespaces() if name.startswith(LAB)]
+    units = [f"/run/mcast/{os.stat(f'/run/netns/{name}').st_ino}" for name in namespaces() if name.startswith(LAB)]
     os.killpg(run.pid, signal.SIGINT)
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 130
@@ -313,7 +313,7 @@ def test_bad_input_is_one_message_before_anything_is_made(inventory, name, play)
 def test_check_mode_foretells_a_lab_and_judges_nothing(inventory):
     folder = inventory()
     ran = playbook(folder, "lab_up", "--check", "--diff")
-    assert ran.returncode == 0 and '+        "%s.server": "present"' % LAB in ran.stdout, ran.stdout
+    assert ran.returncode == 0 and f'+        "{LAB}.server": "present"' in ran.stdout, ran.stdout
     ran = playbook(folder, "verify", "--check")
     assert ran.returncode != 0 and ran.stdout.count("error ") == 1
     assert "nothing runs that could be judged" in ran.stdout

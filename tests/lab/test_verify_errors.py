@@ -50,7 +50,7 @@ def test_what_fails_beside_the_plan_fails_the_run(inventory, name):
 
 
 def running(folder, name="verify"):
-    return subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab." + name], text=True,
+    return subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(folder), f"mcast.lab.{name}"], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder.parent,
                             env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"))
 
@@ -72,7 +72,7 @@ def test_a_host_that_is_lost_on_the_way_fails_the_run(inventory):
     folder = inventory()
     run = running(folder)
     wait_until(run, lambda: list(folder.parent.glob("results/*/*/results.jsonl")))
-    subprocess.run(["ip", "netns", "delete", LAB + ".server"], check=True)
+    subprocess.run(["ip", "netns", "delete", f"{LAB}.server"], check=True)
     output = run.communicate(timeout=120)[0]
     assert run.returncode != 0
     assert output.strip().splitlines()[-1].startswith("verdict: fail, "), output
@@ -167,7 +167,7 @@ def test_a_lab_that_stood_before_a_killed_run_stays(inventory):
         assert "left programs running: capture-eth0, receiver-hello, receiver-hello6" in ran.stderr
         assert units("server") == ["own"]
         # What differs in a lab that stands is repaired, and reported.
-        subprocess.run(["ip", "-n", LAB + ".server", "link", "set", "eth0", "down"], check=True)
+        subprocess.run(["ip", "-n", f"{LAB}.server", "link", "set", "eth0", "down"], check=True)
         subprocess.run(["ip", "-n", LAB, "link", "set", "client~eth0", "down"], check=True)
         ran = playbook(folder, "verify", *QUICK)
         for text in (f"{LAB}.client eth0 state: down -> up", f"{LAB}.server eth0 state: down -> up"):
@@ -192,7 +192,7 @@ def test_labs_are_listed_and_removed_without_their_file(inventory):
     run.send_signal(signal.SIGSTOP)  # or it is over before the last of these playbooks has started
     try:
         assert f"{listed}; in use by the run of process {run.pid}" in playbook(broken, "lab_list").stdout
-        for play in (["lab_down"], ["lab_up"], ["lab_down", "-e", "lab=" + LAB]):
+        for play in (["lab_down"], ["lab_up"], ["lab_down", "-e", f"lab={LAB}"]):
             ran = playbook(folder, *play)
             assert ran.returncode != 0
             assert ran.stdout.count(f"lab {LAB}: is in use by the run of process {run.pid}") == 1, ran.stdout
@@ -200,9 +200,9 @@ def test_labs_are_listed_and_removed_without_their_file(inventory):
         run.send_signal(signal.SIGCONT)
     output = run.communicate(timeout=120)[0]
     assert run.returncode == 0, output
-    ran = playbook(broken, "lab_down", "-e", "lab=" + LAB)
+    ran = playbook(broken, "lab_down", "-e", f"lab={LAB}")
     assert ran.returncode == 0 and LAB not in namespaces(), ran.stdout
-    ran = playbook(broken, "lab_down", "-e", "lab=" + LAB)
+    ran = playbook(broken, "lab_down", "-e", f"lab={LAB}")
     assert ran.returncode == 0 and f"there is no lab {LAB}" in ran.stdout
 
 

@@ -110,7 +110,7 @@ def test_exactly_the_checks_fail_that_a_break_on_a_host_concerns(inventory, conn
 
 
 def tables():
-    listed = subprocess.run(["ip", "netns", "exec", LAB + ".server", "nft", "list", "tables"], capture_output=True,
+    listed = subprocess.run(["ip", "netns", "exec", f"{LAB}.server", "nft", "list", "tables"], capture_output=True,
                             text=True, check=True).stdout
     return set(listed.splitlines())
 
@@ -121,7 +121,7 @@ def test_a_capture_that_is_killed_in_the_middle_fails_by_what_came_after(invento
     environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
     bundle = folder.parent / "results" / LAB / "run"
     run = subprocess.Popen([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab.verify", "-e",
-                            "mcast_evidence_within=2s", "-e", "mcast_bundle=%s" % bundle], cwd=folder.parent,
+                            "mcast_evidence_within=2s", "-e", f"mcast_bundle={bundle}"], cwd=folder.parent,
                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 60
 
@@ -133,7 +133,7 @@ def test_a_capture_that_is_killed_in_the_middle_fails_by_what_came_after(invento
             json.loads((bundle / "plan.json").read_text())["checks"]):
         assert run.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
-    pids = subprocess.run(["ip", "netns", "pids", LAB + ".server"], capture_output=True, text=True, check=True).stdout
+    pids = subprocess.run(["ip", "netns", "pids", f"{LAB}.server"], capture_output=True, text=True, check=True).stdout
     for pid in pids.split():
         with contextlib.suppress(FileNotFoundError):  # a look at the host has ended meanwhile
             if pathlib.Path("/proc", pid, "comm").read_text() == "tcpdump\n":

@@ -55,7 +55,7 @@ def results(ip, new_lab_name, tmp_path_factory, play):
                          "ansible_python_interpreter=/usr/bin/python3\n")
     become = {"become": True, "become_user": "nobody", "become_method": "su",
               "vars": {"ansible_become_flags": "-s /bin/sh", "ansible_remote_tmp": f"/tmp/.{name}"}}
-    tasks = [dict(become, **{"mcast.lab." + module: options}) for module, options, _thing in REFUSED]
+    tasks = [dict(become, **{f"mcast.lab.{module}": options}) for module, options, _thing in REFUSED]
     yield play(folder, inventory, tasks, ANSIBLE_PIPELINING="True")["host"]
     assert not [each for each in os.listdir("/run/netns") if each.startswith(LAB["name"])]
     ip("netns", "delete", name)

@@ -45,7 +45,7 @@ def state(name, ip):
     for namespace in owned(name):
         links = {}
         for link in ip("-n", namespace, "address", "show"):
-            addresses = ["%s/%d" % (each["local"], each["prefixlen"]) for each in link["addr_info"]
+            addresses = [f"{each['local']}/{each['prefixlen']}" for each in link["addr_info"]
                          if each["scope"] == "global"]
             links[link["ifname"]] = {
                 "up": "UP" in link["flags"], "mac": link["address"], "master": link.get("master"),
@@ -61,7 +61,7 @@ def expected(lab):
     """The same, from what the user wrote, with the addresses and names that settling gave."""
     settled = settle(lab, lab["name"])
     loopback = {"up": True, "mac": "00:00:00:00:00:00", "master": None, "kind": None,
-                "alias": "mcast.lab:" + lab["name"], "addresses": []}
+                "alias": f"mcast.lab:{lab['name']}", "addresses": []}
     found = {lab["name"]: {"lo": loopback}}
     switches = found[lab["name"]]
     for segment in settled["segments"].values():
@@ -89,10 +89,10 @@ def without_switch_macs(found, name):
 
 
 def many(count, segments=3):
-    networks = {"s%d" % number: {"ipv4": "10.%d.0.0/22" % number, "ipv6": "fd00:%d::/64" % number}
+    networks = {f"s{number}": {"ipv4": f"10.{number}.0.0/22", "ipv6": f"fd00:{number}::/64"}
                 for number in range(segments)}
-    return networks, {"h%d" % number: {"interfaces": {
-        "eth%d" % one: {"segment": segment} for one, segment in enumerate(networks)}} for number in range(count)}
+    return networks, {f"h{number}": {"interfaces": {
+        f"eth{one}": {"segment": segment} for one, segment in enumerate(networks)}} for number in range(count)}
 
 
 def stands(lab, module, ip):

@@ -17,7 +17,7 @@ PORT = 11111
 
 
 def inode(namespace):
-    return os.stat("/run/netns/" + namespace).st_ino
+    return os.stat(f"/run/netns/{namespace}").st_ino
 
 
 class Lan:
@@ -26,23 +26,23 @@ class Lan:
     def __init__(self, tmp_path):
         self.path = tmp_path
         self.pyz = str(tmp_path / "mcast.pyz")
-        self.client, self.server = ("mct-%d-%s" % (os.getpid(), name) for name in ("client", "server"))
+        self.client, self.server = (f"mct-{os.getpid()}-{name}" for name in ("client", "server"))
         self._processes = []
 
     def __enter__(self):
         zipapp.build(self.pyz)
-        lines = ["netns add " + self.client, "netns add " + self.server]
+        lines = [f"netns add {self.client}", f"netns add {self.server}"]
         for eth in ("eth0", "eth1"):
-            lines.append("link add %s netns %s type veth peer name %s netns %s" % (eth, self.client, eth, self.server))
+            lines.append(f"link add {eth} netns {self.client} type veth peer name {eth} netns {self.server}")
         self.ip(*lines)
         for name, last in ((self.client, (1, 2, 3)), (self.server, (10,))):
             # Address detection would join the link-local address's group at a moment of its own, and the kernel lists
             # no sources before an interface whose newest membership has none.
-            self.run(name, ["sysctl", "-qw"] + ["net.ipv6.conf.eth%d.accept_dad=0" % i for i in (0, 1)])
+            self.run(name, ["sysctl", "-qw"] + [f"net.ipv6.conf.eth{i}.accept_dad=0" for i in (0, 1)])
             self.ip("link set lo up", "link set eth0 up", "link set eth1 up",
-                    *("address add 10.9.%d.%d/24 dev eth%d" % (i, n, i) for i in (0, 1) for n in last),
+                    *(f"address add 10.9.{i}.{n}/24 dev eth{i}" for i in (0, 1) for n in last),
                     # In hexadecimal ::10 is another number, but the same text.
-                    *("address add fd00:9%s::%d/64 dev eth%d nodad" % ("" if i == 0 else ":1", n, i)
+                    *(f"address add fd00:9{'' if i == 0 else ':1'}::{n}/64 dev eth{i} nodad"
                       for i in (0, 1) for n in last), namespace=name)
         for name in (self.client, self.server):
             until(lambda name=name: self.run(
@@ -68,7 +68,7 @@ class Lan:
     def ip(*lines, namespace=None):
         """Run lines of `ip -batch`."""
         subprocess.run(["ip"] + (["-n", namespace] if namespace else []) + ["-batch", "-"], check=True, text=True,
-                       input="".join(line + "\n" for line in lines))
+                       input="".join(f"{line}\n" for line in lines))
 
     def popen(self, namespace, argv, **options):
         """Start any command on a host; it is gone at the end of the test."""
@@ -100,8 +100,8 @@ class Lan:
 
 class Program:
     def __init__(self, lan, namespace, command, python, options):
-        self.path = lan.path / ("%s-%d.json" % (command, len(lan._processes)))
-        words = ["--%s=%s" % (key.replace("_", "-"), value) for key, values in options.items()
+        self.path = lan.path / f"{command}-{len(lan._processes)}.json"
+        words = [f"--{key.replace('_', '-')}={value}" for key, values in options.items()
                  for value in (values if isinstance(values, list) else [values])]
         self.process = lan.popen(namespace, [python, "-I", lan.pyz, command, "--report", str(self.path)] + words)
         until(lambda: self.path.exists() and self.report()["state"] != "starting")

@@ -6,7 +6,7 @@
 """
 from __future__ import annotations
 
-SEGMENTS = {name: {"ipv4": "10.%d.0.0/24" % number, "ipv6": "fd00:%d::/64" % number}
+SEGMENTS = {name: {"ipv4": f"10.{number}.0.0/24", "ipv6": f"fd00:{number}::/64"}
             for number, name in enumerate("abc", 1)}
 HOSTS = {
     "s": {"interfaces": {"eth0": {"segment": "a"}}},

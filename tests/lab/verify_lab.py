@@ -9,7 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.prefix) / "bin"
-LAB = "mct%d" % os.getpid()
+LAB = f"mct{os.getpid()}"
 
 TOPOLOGY = {
     "plugin": "mcast.lab.topology",
@@ -38,17 +38,17 @@ MEMBER = {
 }
 GROUPS = ["239.0.0.100/eth0", "ff15::100/eth0"]
 STREAMS = ["hello/239.0.0.100/eth0", "hello6/ff15::100/eth0"]
-RECEIVED = {"server/during/delivery.received/" + stream for stream in STREAMS}
-SENT = {"client/during/delivery.sent/" + stream for stream in STREAMS}
-LISTENING = {"server/during/socket.listening/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
-OPEN = {"server/before/firewall.open/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
-OPEN_TO_QUERIES = {"server/before/firewall.open/" + protocol for protocol in ("igmp", "mld")}
-LISTED = {"server/before/firewall.listed/%s/11111" % group for group in ("239.0.0.100", "ff15::100")}
+RECEIVED = {f"server/during/delivery.received/{stream}" for stream in STREAMS}
+SENT = {f"client/during/delivery.sent/{stream}" for stream in STREAMS}
+LISTENING = {f"server/during/socket.listening/{group}/11111" for group in ("239.0.0.100", "ff15::100")}
+OPEN = {f"server/before/firewall.open/{group}/11111" for group in ("239.0.0.100", "ff15::100")}
+OPEN_TO_QUERIES = {f"server/before/firewall.open/{protocol}" for protocol in ("igmp", "mld")}
+LISTED = {f"server/before/firewall.listed/{group}/11111" for group in ("239.0.0.100", "ff15::100")}
 # What is on the wire.
-LEFT = {"server/after/packets.reports/" + group for group in GROUPS}
-REPORTED = LEFT | {"server/during/packets.reports/" + group for group in GROUPS}
-ORDER = {"server/after/packets.order/" + stream for stream in STREAMS}
-DATAGRAMS = {host: {host + "/after/packets.datagrams/" + stream for stream in STREAMS} for host in ("client", "server")}
+LEFT = {f"server/after/packets.reports/{group}" for group in GROUPS}
+REPORTED = LEFT | {f"server/during/packets.reports/{group}" for group in GROUPS}
+ORDER = {f"server/after/packets.order/{stream}" for stream in STREAMS}
+DATAGRAMS = {host: {f"{host}/after/packets.datagrams/{stream}" for stream in STREAMS} for host in ("client", "server")}
 CAPTURED = {"server/ended/packets.captured/eth0"}
 
 
@@ -58,7 +58,7 @@ def namespaces():
 
 def playbook(folder, name, *arguments, **more):
     environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", **more)
-    return subprocess.run([str(BIN / "ansible-playbook"), "-i", str(folder), "mcast.lab." + name, *arguments],
+    return subprocess.run([str(BIN / "ansible-playbook"), "-i", str(folder), f"mcast.lab.{name}", *arguments],
                           capture_output=True, text=True, cwd=folder.parent, env=environment, timeout=300, check=False)
 
 

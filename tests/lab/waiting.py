@@ -13,5 +13,5 @@ def until(look, seconds=30.0):
         found = look()
         if found:
             return found
-        assert time.monotonic() < end, "not within %g s" % seconds
+        assert time.monotonic() < end, f"not within {seconds:g} s"
         time.sleep(0.01)

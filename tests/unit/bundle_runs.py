@@ -10,7 +10,7 @@ from ansible_collections.mcast.lab.tests.unit.packet import build
 
 
 def check(number, host="server", phase="during", severity="failure"):
-    return {"id": "%s/%s/%d" % (host, phase, number), "host": host, "phase": phase, "check": "membership.present",
+    return {"id": f"{host}/{phase}/{number}", "host": host, "phase": phase, "check": "membership.present",
             "description": "member of 239.0.0.100 on eth0", "severity": severity, "params": {"interface": "eth0"}}
 
 
@@ -54,4 +54,4 @@ def everything(bundle):
 
 
 def digest(bundle):
-    return "sha256:" + hashlib.sha256(bundle.folder.read("manifest.json")).hexdigest()
+    return f"sha256:{hashlib.sha256(bundle.folder.read('manifest.json')).hexdigest()}"

@@ -49,8 +49,8 @@ IGNORED = [entry("h2~eth0"), entry(group="239.0.0.10"), entry(source=S, mode="in
     (dict(HOME, bridge="x" * 20), facts(entry()), True, "239.0.0.100 on h1~eth0 exclude"),
     ({"group": G, "port": LONG}, facts(entry(kernel_name(LONG))), True, None),
     ({"group": G, "port": kernel_name(LONG)}, facts(entry(kernel_name(LONG))), True, None),
-    (dict(HOME, port="h1"), facts(entry()), False, "lan has no port h1; its ports: h1~eth0, h2~eth0, %s" % PORTS[2]),
-    (dict(HOME, bridge="la"), facts(entry()), False, "no bridge la; bridges here: lan, spare, " + kernel_name("x" * 20)
+    (dict(HOME, port="h1"), facts(entry()), False, f"lan has no port h1; its ports: h1~eth0, h2~eth0, {PORTS[2]}"),
+    (dict(HOME, bridge="la"), facts(entry()), False, f"no bridge la; bridges here: lan, spare, {kernel_name('x' * 20)}"
      ),
     (dict(HOME, source=S), facts(*IGNORED), True, "239.0.0.100 on h1~eth0 from 10.0.0.7 include"),
     (dict(HOME, source=S), facts(entry()), False, None),

@@ -97,7 +97,7 @@ def test_ports_are_named_as_the_kernel_has_them():
 def test_a_topology_refuses_a_switch(switch, message):
     with pytest.raises(McastError) as caught:
         topology.settle(document(**switch), "lab")
-    assert str(caught.value).startswith("segments.lan.switch" + message)
+    assert str(caught.value).startswith(f"segments.lan.switch{message}")
 
 
 def test_a_topology_refuses_a_switch_without_hosts():
@@ -127,7 +127,7 @@ def stream(group, **receivers):
 ])
 def test_a_querier_is_looked_for_where_a_switch_snoops_and_members_are(streams, hostvars, expected):
     planned = plan.queriers(streams, lambda *place: settled.snooping_bridge_of(hostvars, *place), lambda _segment: None)
-    assert [check["id"] for check in planned] == ["switch/during/mdb.querier/" + each for each in expected]
+    assert [check["id"] for check in planned] == [f"switch/during/mdb.querier/{each}" for each in expected]
     assert {(check["host"], check["phase"], check["severity"]) for check in planned} <= {
         ("switch", "during", "failure")}
 

@@ -202,12 +202,12 @@ def test_the_last_result_of_a_check_counts(bundle):
 
 def _write(bundle, writer, count):
     for number in range(count):
-        bundle.add_result(judged(check(number, host="h%d" % writer), evidence={"padding": "x" * 10 ** (number % 6)}))
+        bundle.add_result(judged(check(number, host=f"h{writer}"), evidence={"padding": "x" * 10 ** (number % 6)}))
 
 
 def test_writers_at_once_lose_nothing(path):
     writers, count = 4, 60
-    bundle = bundles.Bundle.open(path, [check(number, host="h%d" % writer) for writer in range(writers)
+    bundle = bundles.Bundle.open(path, [check(number, host=f"h{writer}") for writer in range(writers)
                                         for number in range(count)], [], {})
     fork = multiprocessing.get_context("fork")
     processes = [fork.Process(target=_write, args=(bundle, writer, count), daemon=True) for writer in range(writers)]

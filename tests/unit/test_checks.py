@@ -15,7 +15,8 @@ G, MAC = "239.0.0.100", "01:00:5e:00:00:64"
 def held(address=G, interface="eth0", users=1, sources=()):
     """One membership as host_facts tells it. sources: (source, how many include it, how many exclude it)."""
     row = memberships.member(interface, 2, address, users)
-    return memberships.memberships([row], {"ipv4": {(2, address): sources}, "ipv6": {(2, address): sources}}, None)[0]
+    listed = {(2, address): [memberships.Filtered(*source) for source in sources]}
+    return memberships.memberships([row], {"ipv4": listed, "ipv6": listed}, None)[0]
 
 
 def facts(*found, flags=("multicast", "running", "up"), mtu=1500, macs=None, **traffic):
@@ -298,4 +299,4 @@ def test_nothing_to_compare_with_is_no_pass():
 def test_wrong_params_name_the_key(name, params, key, says):
     with pytest.raises(McastError) as error:
         judge.make(name, params)
-    assert (error.value.thing, says in error.value.reason) == ("%s.%s" % (name, key), True)
+    assert (error.value.thing, says in error.value.reason) == (f"{name}.{key}", True)

@@ -17,4 +17,4 @@ def test_why_systemd_started_nothing_is_in_the_error(tmp_path, monkeypatch):
     processes = [daemons.start(["/usr/sbin/zebra"], {})]
     with pytest.raises(McastError) as caught:
         daemons.wait(lambda: False, processes, "zebra listens")
-    assert str(caught.value) == "router: ended before zebra listens: " + said.strip()
+    assert str(caught.value) == f"router: ended before zebra listens: {said.strip()}"

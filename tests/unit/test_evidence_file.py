@@ -24,8 +24,8 @@ def folder(tmp_path):
 
 
 def modes(top):
-    return {os.path.relpath(os.path.join(above, name), top): "%o" % stat.S_IMODE(os.lstat(os.path.join(
-        above, name)).st_mode) for above, folders, files in os.walk(top) for name in (*folders, *files)}
+    paths = [os.path.join(above, name) for above, folders, files in os.walk(top) for name in (*folders, *files)]
+    return {os.path.relpath(path, top): f"{stat.S_IMODE(os.lstat(path).st_mode):o}" for path in paths}
 
 
 @pytest.mark.parametrize(("mode", "of_file", "of_folder"), [
@@ -67,7 +67,7 @@ def test_what_sudo_makes_belongs_to_the_user_of_sudo(tmp_path, monkeypatch, user
     for name in ("x/y", "z"):
         made.write(name, b"1")
         made.append(name, b"2")
-        made.append(name + "-lines", b"2")
+        made.append(f"{name}-lines", b"2")
     found = {(above, name): os.lstat(os.path.join(above, name)) for above, folders, files in os.walk(tmp_path)
              for name in (*folders, *files)}
     assert len(found) == 9
@@ -110,7 +110,7 @@ def test_only_regular_files_are_opened(folder, tmp_path, kind, request):
         request.addfinalizer(functools.partial(os.close, os.open(planted, os.O_RDONLY | os.O_NONBLOCK)))
     reason = "it is a symbolic link" if "link" in kind else "it is not a regular file"
     for look in (folder.read, lambda name: folder.sha256(name, 9)):
-        with pytest.raises(McastError, match="facts.json: can't be read: %s" % reason):
+        with pytest.raises(McastError, match=f"facts.json: can't be read: {reason}"):
             look("facts.json")
     with pytest.raises(Unwritten, match="facts.json: can't be written: "):
         folder.append("facts.json", b"x")
@@ -179,7 +179,7 @@ def test_what_is_there_can_be_spared(folder):
 def _write_beyond(folder, limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     for write, name in ((folder.write, "plan.json"), (folder.append, "lines"), (folder.append, "others")):
-        with pytest.raises(Unwritten, match="%s: can't be written: File too large" % name):
+        with pytest.raises(Unwritten, match=f"{name}: can't be written: File too large"):
             write(name, b"x" * 2 * limit)
 
 

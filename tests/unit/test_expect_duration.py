@@ -24,4 +24,4 @@ def test_no_duration(value):
     with pytest.raises(McastError) as error:
         seconds("within", value)
     assert error.value.thing == "within"
-    assert "expected a duration such as 5s, 500ms or 2m, not %r" % value in str(error.value)
+    assert f"expected a duration such as 5s, 500ms or 2m, not {value!r}" in str(error.value)

@@ -126,13 +126,13 @@ CASES = {
         link_groups=["01:00:5e:00:00:64", "01:80:c2:00:00:00"])})}, {}, []),
     "sockets not asked": ({"a": host(member(), sockets=())}, {}, [("no_process", "inferred", ["a"], "kernel")]),
     # limits
-    "many groups on one socket": ({"a": host(*(member("239.0.1.%d" % number) for number in range(16)))}, {},
+    "many groups on one socket": ({"a": host(*(member(f"239.0.1.{number}") for number in range(16)))}, {},
                                   [("near_limit", "inferred", ["a"], "mgen holds 16 groups with 1 sockets")]),
-    "as many on two sockets": ({"a": host(*(member("239.0.1.%d" % number) for number in range(16)),
+    "as many on two sockets": ({"a": host(*(member(f"239.0.1.{number}") for number in range(16)),
                                           sockets=[socket(), socket()])}, {}, []),
-    "many sources": ({"a": host(member(mode="include", include=["10.0.0.%d" % number for number in range(10, 18)]))},
+    "many sources": ({"a": host(member(mode="include", include=[f"10.0.0.{number}" for number in range(10, 18)]))},
                      {}, [("near_limit", "exact", ["a"], "8 sources in 1 filters, and one takes 10")]),
-    "fewer sources": ({"a": host(member(mode="include", include=["10.0.0.%d" % number for number in range(10, 17)]))},
+    "fewer sources": ({"a": host(member(mode="include", include=[f"10.0.0.{number}" for number in range(10, 17)]))},
                       {}, []),
     "limits not asked": ({"a": host(limits=None)}, {}, [("near_limit", "unknown", ["a"], "not asked")]),
     # reverse path

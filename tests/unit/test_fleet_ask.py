@@ -94,11 +94,11 @@ def test_no_more_than_forks_at_a_time():
 
 @pytest.mark.parametrize("forks", [1, 4])
 def test_silent_hosts_neither_hold_up_nor_hold_on(forks):
-    questions = [Question("h%d" % number, hang) for number in range(20)] + [Question("good", fine)]
+    questions = [Question(f"h{number}", hang) for number in range(20)] + [Question("good", fine)]
     begun = time.monotonic()
     found = told(questions, forks, 3)
     assert 2.9 < time.monotonic() - begun < 40  # of 20 hosts that take 3 s each, one after another
-    assert found == {**{"h%d" % number: "timeout" for number in range(20)}, "good": "good"}
+    assert found == {**{f"h{number}": "timeout" for number in range(20)}, "good": "good"}
     assert all(question.stopped.is_set() for question in questions[:-1])
 
 
@@ -118,9 +118,9 @@ BEGIN = "#mcast.lab# begin memberships\n"
 
 
 @pytest.mark.parametrize("output, reason", [
-    ("", "shell"), ("sh: not found\n", "shell"), (BEGIN, "cut_off"), (BEGIN + "#mcast.lab# files\n", "cut_off"),
-    (BEGIN + "#mcast.lab# files\n#mcast.lab# end\n", "facts"),
-    (BEGIN + "#mcast.lab# files\n/proc/sys/kernel/osrelease:6.1\n/proc/net/igmp:strange\n#mcast.lab# end\n", "facts"),
+    ("", "shell"), ("sh: not found\n", "shell"), (BEGIN, "cut_off"), (f"{BEGIN}#mcast.lab# files\n", "cut_off"),
+    (f"{BEGIN}#mcast.lab# files\n#mcast.lab# end\n", "facts"),
+    (f"{BEGIN}#mcast.lab# files\n/proc/sys/kernel/osrelease:6.1\n/proc/net/igmp:strange\n#mcast.lab# end\n", "facts"),
 ])
 def test_answers_that_are_none(output, reason):
     with pytest.raises(fleet.Failure) as failure:

@@ -26,7 +26,7 @@ def line(*packets, name="eth0"):
     """packets: (seconds, IGMP in hexadecimal)."""
     records = b"".join(struct.pack("<IIII", int(at), int(at % 1 * 1e6), *[len(frame(igmp))] * 2) + frame(igmp)
                        for at, igmp in packets)
-    return "#mcast.lab# heard %s %s" % (name, base64.b64encode(HEAD + records).decode())
+    return f"#mcast.lab# heard {name} {base64.b64encode(HEAD + records).decode()}"
 
 
 def told(version, interval):
@@ -48,7 +48,7 @@ DONE = "#mcast.lab# listened"
     # The first two come at the start of a querier, sooner than later ones.
     ([line((1, GENERAL3), (2, GENERAL3), (127.5, GENERAL3)), DONE], {"eth0": [told(3, 125.5)]}),
     ([line((1, GENERAL3), (9, SPECIFIC)), DONE], {"eth0": [told(3, None)]}),
-    ([line((1, SPECIFIC)) + "\r", DONE + "\r"], {"eth0": [told(3, None)]}),
+    ([f"{line((1, SPECIFIC))}\r", f"{DONE}\r"], {"eth0": [told(3, None)]}),
 ])
 def test_queriers(lines, wanted):
     assert fleet_listen.queriers("\n".join(["#mcast.lab# begin", *lines, "#mcast.lab# end"])) == wanted
@@ -57,7 +57,7 @@ def test_queriers(lines, wanted):
 @pytest.mark.parametrize("text", ["!", "AAA", base64.b64encode(b"no capture" * 9).decode()])
 def test_what_is_no_capture(text):
     with pytest.raises(McastError):
-        fleet_listen.queriers("#mcast.lab# heard eth0 %s\n%s" % (text, DONE))
+        fleet_listen.queriers(f"#mcast.lab# heard eth0 {text}\n{DONE}")
 
 
 def test_no_time_no_script():

@@ -48,8 +48,8 @@ def login(tmp_path):
     def run(host, config=CONFIG, **options):
         (tmp_path / "config").write_text(config)
         options.setdefault("ssh_common_args", "")
-        return fleet_login.login(dict(options, host=host, ssh_common_args="-F %s %s" % (
-            tmp_path / "config", options["ssh_common_args"])), fleet_login.Files())
+        words = f"-F {tmp_path}/config {options['ssh_common_args']}"
+        return fleet_login.login(dict(options, host=host, ssh_common_args=words), fleet_login.Files())
     return run
 
 
@@ -114,9 +114,9 @@ def test_left_to_openssh(login, host, options):
 
 def test_includes(login, tmp_path):
     (tmp_path / "more").write_text("Host plain\n User included\n")
-    found = login("plain", config="Include %s/mor?\nInclude /nowhere/*\nUser outside\nPort 23\n" % tmp_path)
+    found = login("plain", config=f"Include {tmp_path}/mor?\nInclude /nowhere/*\nUser outside\nPort 23\n")
     assert (found.user, found.port) == ("included", 23)
-    assert login("else", config="Include %s/more\nUser outside\n" % tmp_path).user == "outside"
+    assert login("else", config=f"Include {tmp_path}/more\nUser outside\n").user == "outside"
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh")

@@ -74,9 +74,9 @@ HOSTILE = ["=1+1", "+x", "-x", "@x", "\t=x", "\x1b[31mred", "a\nfailed  m1: x", 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_hosts_say_forges_nothing(text):
-    now = gathering((text, text, "239.0.0.1"), failures=[text + "!"])
+    now = gathering((text, text, "239.0.0.1"), failures=[f"{text}!"])
     now["groups"]["239.0.0.1"][0]["process"]["value"] = text
-    now["failures"][text + "!"]["detail"] = text
+    now["failures"][f"{text}!"]["detail"] = text
     odd = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
     table = fleet_report.table(now, fleet_report.changes(None, now))
     assert not any(odd.search(line) or "\n" in line for line in table)
@@ -111,7 +111,7 @@ def test_metrics():
 
 def test_table():
     finding = {"kind": "shared_mac", "basis": "exact", "hosts": ["a"], "subject": "s", "evidence": "e", "remedy": "r"}
-    now = gathering(A, *(("h%02d" % number, "eth0", "239.0.0.1") for number in range(9)), ("a", "lo", "224.0.0.1"),
+    now = gathering(A, *((f"h{number:02d}", "eth0", "239.0.0.1") for number in range(9)), ("a", "lo", "224.0.0.1"),
                     failures=["down"], findings=[finding, dict(finding, basis="unknown")])
     lines = fleet_report.table(now, fleet_report.changes(gathering(A1, hosts=["old"]), now))
     assert re.split(" {2,}", lines[1]) == ["239.0.0.1", "10", "eth0", "mgen", "a, h00, h01, h02, h03, h04 and 4 more"]

@@ -171,7 +171,7 @@ def test_what_the_kernel_joins_for_itself(address, own):
 def test_every_ipv4_group_has_a_scope():
     for first in range(224, 240):
         for second in range(256):
-            assert group.scope("%d.%d.0.0" % (first, second))
+            assert group.scope(f"{first}.{second}.0.0")
 
 
 def test_spellings_are_one_group():

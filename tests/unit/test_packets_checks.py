@@ -269,7 +269,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("name", "params", "found", "passed", "actual"), ROWS)
 def test_what_passes_and_what_fails(name, params, found, passed, actual):
-    check = judge.make("packets." + name, dict(params, capture="c"))
+    check = judge.make(f"packets.{name}", dict(params, capture="c"))
     assert check.describe()
     result, expected, shown, evidence = check.judge(found)
     assert result is passed and actual in shown and expected and isinstance(evidence, dict), shown
@@ -281,7 +281,7 @@ def test_what_passes_and_what_fails(name, params, found, passed, actual):
     ("checksums", PORT),
     ("delay", {"from": JOIN, "to": PORT, "at_most": 1})])
 def test_without_its_capture_each_fails(name, params):
-    check = judge.make("packets." + name, dict(params, capture="other"))
+    check = judge.make(f"packets.{name}", dict(params, capture="other"))
     assert check.judge(facts(*JOINS, flows=[flow()], report=STOPPED))[::2] == (False, "no capture other")
 
 
@@ -293,7 +293,7 @@ def test_without_its_capture_each_fails(name, params):
     ([{"interface": "eth0", "group": "239.0.0.10"}], False), ([], False), (None, False)])
 def test_a_report_that_is_not_due_is_explained(name, params, before, explained):
     since = None if before is None else {"memberships": before}
-    check = judge.make("packets." + name, dict(params, capture="c"), since)
+    check = judge.make(f"packets.{name}", dict(params, capture="c"), since)
     passed, _expected, actual, _evidence = check.judge(facts(flows=[flow()]))
     said = "eth0 was a member of 239.0.0.100 before, so that a further join or leave is not reported"
     assert not passed and (said in actual) is explained
@@ -338,7 +338,7 @@ def test_what_was_cut_can_not_pass(name, params, found, messages, flows, ended):
         wire = dict(capture["wire"], truncated=changes.pop("truncated", False), left_out=dict(
             capture["wire"]["left_out"], **changes.pop("left_out", {})))
         cut = dict(found, captures={"c": dict(capture, wire=wire, report=dict(REPORT, **changes))})
-        return judge.make("packets." + name, dict(params, capture="c")).judge(cut)[0]
+        return judge.make(f"packets.{name}", dict(params, capture="c")).judge(cut)[0]
 
     assert passes()
     assert passes(left_out={"messages": 7}) is messages
@@ -361,7 +361,7 @@ def test_datagrams_that_are_counted_and_not_listed_can_not_pass(params):
     ({}, False), ({"at_least": 2}, False), ({"count": 2}, True), ({"count": 0}, True), ({"at_most": 2}, True)])
 def test_a_number_that_more_would_spoil_must_hold_over_a_window(params, window):
     for name, more in (("messages", JOIN), ("datagrams", PORT)):
-        assert judge.make("packets." + name, dict(more, capture="c", **params)).ABSENCE is window
+        assert judge.make(f"packets.{name}", dict(more, capture="c", **params)).ABSENCE is window
 
 
 @pytest.mark.parametrize(("name", "params", "says"), [
@@ -387,5 +387,5 @@ def test_a_number_that_more_would_spoil_must_hold_over_a_window(params, window):
 ])
 def test_wrong_options_are_named(name, params, says):
     with pytest.raises(McastError) as caught:
-        judge.make("packets." + name, params)
+        judge.make(f"packets.{name}", params)
     assert str(caught.value).startswith(says)

@@ -90,7 +90,7 @@ def test_every_planned_check_can_be_written_made_and_told_apart():
         assert set(check) == {"id", "host", "phase", "check", "description", "severity", "params",
                               "wait"}
         assert judge.make(check["check"], check["params"]).describe() == check["description"]
-        assert check["id"].startswith("%s/%s/%s" % (check["host"], check["phase"], check["check"]))
+        assert check["id"].startswith(f"{check['host']}/{check['phase']}/{check['check']}")
     order = [(plan.PHASES.index(check["phase"]), list(HOSTS).index(check["host"])) for check in planned]
     assert order == sorted(order)
 
@@ -149,11 +149,11 @@ CERTAIN = [
 
 
 def settled_stream(number, group="239.0.0.100", mode="exclude", sources=(), senders=("10.0.0.1",), **more):
-    return dict({"name": "s%d" % number, "group": group, "port": 1, "count": 3, "interval": 0, "soak": 0, "ttl": 7,
+    return dict({"name": f"s{number}", "group": group, "port": 1, "count": 3, "interval": 0, "soak": 0, "ttl": 7,
                  "foreign": [],
                  "payload": "x", "filter_mode": mode, "sources": list(sources),
                  "receivers": {"server": {"interface": "eth0"}},
-                 "senders": {"h%d" % n: {"interface": "eth0", "address": address}
+                 "senders": {f"h{n}": {"interface": "eth0", "address": address}
                              for n, address in enumerate(senders)}}, **more)
 
 
@@ -251,7 +251,7 @@ def test_who_must_be_heard(addresses, mode, sources, heard):
         "name": "hello", "group": "239.0.0.100", "port": 1, "count": 1, "interval": 0, "soak": 0, "ttl": 1,
         "foreign": [], "payload": "", "filter_mode": mode, "sources": sources,
         "receivers": {"server": {"interface": "eth0"}},
-        "senders": {"h%d" % number: {"interface": "eth0", "address": address}
+        "senders": {f"h{number}": {"interface": "eth0", "address": address}
                     for number, address in enumerate(addresses)}}
     found, = (check for check in plan.derive([settled], ["server"], bool) if check["check"] == "delivery.received")
     assert found["params"]["sources"] == heard

@@ -101,7 +101,7 @@ def test_every_ipv4_group_is_among_those_that_share_its_mac(number):
 @given(st.integers(0xff << 120, (1 << 128) - 1))
 def test_every_ipv6_group_has_a_mac_and_a_scope(number):
     address = ipaddress.IPv6Address(number)
-    assert group.mac(address).replace(":", "") == "3333%08x" % (number & 0xffffffff)
+    assert group.mac(address).replace(":", "") == f"3333{number & 0xffffffff:08x}"
     assert group.scope(address)
     assert group.is_ssm(address) == (address in ipaddress.ip_network(
-        "%x::/32" % (0xff30 | number >> 112 & 0xf)))
+        f"{0xff30 | number >> 112 & 0xf:x}::/32"))

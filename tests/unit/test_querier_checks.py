@@ -20,7 +20,7 @@ ROUTER = facts(sources.split((Path(__file__).parents[1] / "fixtures" / "kernel" 
 def query(at, source="10.0.0.1", version=3, interval=2, family="igmp", kind="general", max_response=1.0, robustness=2):
     newest = (family, version) in (("igmp", 3), ("mld", 2))
     return {"time": round((START + at) * 1e9), "source": source, "version": version,
-            "kind": "%sv%d_query" % (family, version), "query": kind,
+            "kind": f"{family}v{version}_query", "query": kind,
             "max_response": None if (family, version) == ("igmp", 1) else max_response,
             "interval": interval if newest else None, "robustness": robustness if newest else None}
 

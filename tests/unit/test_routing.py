@@ -7,14 +7,14 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import routing, topology
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 
-NETWORKS = {name: {"ipv4": "10.%d.0.0/16" % number, "ipv6": "fd00:%d::/64" % number}
+NETWORKS = {name: {"ipv4": f"10.{number}.0.0/16", "ipv6": f"fd00:{number}::/64"}
             for number, name in enumerate("abcd", 1)}
 
 
 def settled(hosts, segments=NETWORKS):
     """hosts: ``{name: "ab"}``, a letter for each segment; r… are routers."""
     return topology.settle({"segments": segments, "hosts": {name: dict(
-        {"interfaces": {"eth%d" % number: {"segment": segment} for number, segment in enumerate(on)}},
+        {"interfaces": {f"eth{number}": {"segment": segment} for number, segment in enumerate(on)}},
         **({"router": {}} if name.startswith("r") else {})) for name, on in hosts.items()}}, "lab")
 
 
@@ -51,7 +51,7 @@ def test_who_goes_where(name):
     found = settled(hosts)
     for host, routed in wanted.items():
         assert routes(found, host) == routed
-        sixth = {"fd00:" + to[3:]: ("fd00:%s::%s" % (via.split(".")[1], via.split(".")[3]), interface)
+        sixth = {f"fd00:{to[3:]}": (f"fd00:{via.split('.')[1]}::{via.split('.')[3]}", interface)
                  for to, (via, interface) in routed.items()}
         assert routes(found, host, "ipv6") == sixth
 

@@ -35,7 +35,7 @@ def errors(name: str, document: Any) -> list[str]:
 
 
 def test_the_files_are_current() -> None:
-    """`make schema` writes them."""
+    """`make generated` writes them."""
     made = runpy.run_path(str(ROOT / "scripts" / "schema.py"))["texts"]()
     assert {path.name: path.read_text() for path in (ROOT / "schemas").glob("*.json")} == made
     for schema in SCHEMAS.values():

@@ -21,33 +21,33 @@ RECEIVER = "receiver (pid 4711, descriptor 5) on UDP "
 
 # params beside the port, sockets, passed, actual
 CASES = [
-    ({}, [held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({}, [held()], True, f"{RECEIVER}*:11111 (ipv4)"),
     ({}, [], False, "nobody"),
     ({}, [held(port=11112)], False, "nobody"),
     ({}, [held(port=1111)], False, "nobody"),
     ({}, [held(port=None, protocol="raw")], False, "nobody"),
-    ({}, [held("192.0.2.1")], True, RECEIVER + "192.0.2.1:11111 (ipv4)"),
-    ({}, [held("::")], True, RECEIVER + "*:11111 (ipv6)"),
+    ({}, [held("192.0.2.1")], True, f"{RECEIVER}192.0.2.1:11111 (ipv4)"),
+    ({}, [held("::")], True, f"{RECEIVER}*:11111 (ipv6)"),
     ({}, [held(**UNSEEN)], False, "a process that is not seen, which takes root on UDP *:11111 (ipv4)"),
-    ({}, [held(**UNSEEN), held()], True, RECEIVER + "*:11111 (ipv4)"),
-    ({"group": G}, [held()], True, RECEIVER + "*:11111 (ipv4)"),
-    ({"group": G}, [held(G)], True, RECEIVER + "239.0.0.100:11111 (ipv4)"),
-    ({"group": G}, [held("239.0.0.101")], False, RECEIVER + "239.0.0.101:11111 (ipv4)"),
-    ({"group": G}, [held("192.0.2.1")], False, RECEIVER + "192.0.2.1:11111 (ipv4)"),
-    ({"group": G}, [held("127.0.0.1")], False, RECEIVER + "127.0.0.1:11111 (ipv4)"),
-    ({"group": G}, [held("::")], True, RECEIVER + "*:11111 (ipv6, which may take IPv4 too)"),  # any of Java's
-    ({"group": G}, [held("::1")], False, RECEIVER + "[::1]:11111 (ipv6)"),
-    ({"group": G6}, [held("::")], True, RECEIVER + "*:11111 (ipv6)"),
-    ({"group": "FF15:0::100"}, [held(G6)], True, RECEIVER + "[ff15::100]:11111 (ipv6)"),
-    ({"group": G6}, [held()], False, RECEIVER + "*:11111 (ipv4)"),
-    ({"group": G6}, [held("fe80::1")], False, RECEIVER + "[fe80::1]:11111 (ipv6)"),
-    ({"process": "receiver"}, [held()], True, RECEIVER + "*:11111 (ipv4)"),
-    ({"process": "receive"}, [held()], False, RECEIVER + "*:11111 (ipv4)"),
+    ({}, [held(**UNSEEN), held()], True, f"{RECEIVER}*:11111 (ipv4)"),
+    ({"group": G}, [held()], True, f"{RECEIVER}*:11111 (ipv4)"),
+    ({"group": G}, [held(G)], True, f"{RECEIVER}239.0.0.100:11111 (ipv4)"),
+    ({"group": G}, [held("239.0.0.101")], False, f"{RECEIVER}239.0.0.101:11111 (ipv4)"),
+    ({"group": G}, [held("192.0.2.1")], False, f"{RECEIVER}192.0.2.1:11111 (ipv4)"),
+    ({"group": G}, [held("127.0.0.1")], False, f"{RECEIVER}127.0.0.1:11111 (ipv4)"),
+    ({"group": G}, [held("::")], True, f"{RECEIVER}*:11111 (ipv6, which may take IPv4 too)"),  # any of Java's
+    ({"group": G}, [held("::1")], False, f"{RECEIVER}[::1]:11111 (ipv6)"),
+    ({"group": G6}, [held("::")], True, f"{RECEIVER}*:11111 (ipv6)"),
+    ({"group": "FF15:0::100"}, [held(G6)], True, f"{RECEIVER}[ff15::100]:11111 (ipv6)"),
+    ({"group": G6}, [held()], False, f"{RECEIVER}*:11111 (ipv4)"),
+    ({"group": G6}, [held("fe80::1")], False, f"{RECEIVER}[fe80::1]:11111 (ipv6)"),
+    ({"process": "receiver"}, [held()], True, f"{RECEIVER}*:11111 (ipv4)"),
+    ({"process": "receive"}, [held()], False, f"{RECEIVER}*:11111 (ipv4)"),
     ({"process": "receiver"}, [held(process="vlc")], False, "vlc (pid 4711, descriptor 5) on UDP *:11111 (ipv4)"),
-    ({"process": "receiver"}, [held(process="vlc", pid=1), held()], True, RECEIVER + "*:11111 (ipv4)"),
+    ({"process": "receiver"}, [held(process="vlc", pid=1), held()], True, f"{RECEIVER}*:11111 (ipv4)"),
     ({"process": "receiver", "group": G}, [held(process="vlc"), held("192.0.2.1")], False, None),
     ({}, [held(), held(pid=4712)], True,
-     RECEIVER + "*:11111 (ipv4); receiver (pid 4712, descriptor 5) on UDP *:11111 (ipv4)"),
+     f"{RECEIVER}*:11111 (ipv4); receiver (pid 4712, descriptor 5) on UDP *:11111 (ipv4)"),
 ]
 
 
@@ -120,4 +120,4 @@ def test_the_kernels_own_text_is_judged():
                "lrwx------ 1 0 0 64 Nov 22 08:00 5 -> socket:[4242]\n/proc/4711/comm:receiver\n")
     found = sockets.sockets({"udp": row}, listing, "root:x:0:0::/root:/bin/sh\n")[0]
     told = judge.make("socket.listening", {"port": 11111, "group": G}).judge({"sockets": found})
-    assert told[0] and told[2] == RECEIVER + "*:11111 (ipv4)"
+    assert told[0] and told[2] == f"{RECEIVER}*:11111 (ipv4)"

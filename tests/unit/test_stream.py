@@ -162,7 +162,7 @@ def test_bad_input_names_the_key_and_what_was_expected(name):
     changes, key, says = BAD[name]
     with pytest.raises(McastError) as error:
         settle(**changes)
-    assert error.value.thing == "streams.hello." + key
+    assert error.value.thing == f"streams.hello.{key}"
     assert says in error.value.reason
 
 
@@ -184,7 +184,7 @@ def test_a_group_of_each_family_makes_two_streams():
     (None, "streams", "expected a mapping, not nothing"), ([HELLO], "streams", "expected a mapping"),
     ({"hello": None}, "streams.hello", "expected a mapping"), ({1: HELLO}, "streams.1", "put it in quotes"),
     ({"a/b": HELLO}, "streams.a/b", "expected letters, digits, _ . and -, at most 48"),
-    ({"a" * 49: HELLO}, "streams." + "a" * 49, "at most 48"), ({"": HELLO}, "streams.", "is not a usable name"),
+    ({"a" * 49: HELLO}, f"streams.{'a' * 49}", "at most 48"), ({"": HELLO}, "streams.", "is not a usable name"),
     ({"hello\n": HELLO}, "streams.hello\n", "is not a usable name"),
 ])
 def test_bad_streams(streams, key, says):

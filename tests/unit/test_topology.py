@@ -65,14 +65,14 @@ DRAWN = [
 
 @pytest.mark.parametrize(("family", "network", "given", "have"), DRAWN)
 def test_addresses_are_given_or_drawn(family, network, given, have):
-    hosts = {"h%d" % number: one(**{family: address}) for number, address in enumerate(given)}
+    hosts = {f"h{number}": one(**{family: address}) for number, address in enumerate(given)}
     settled = topology.settle(document(hosts, segments={"lan": {family: network}}), "lab")
     assert addresses(settled, family) == have
     assert set(addresses(settled, "ipv6" if family == "ipv4" else "ipv4")) == {None}
 
 
 def test_a_thousand_hosts_draw_a_thousand_addresses():
-    hosts = {"h%d" % number: one() for number in range(1000)}
+    hosts = {f"h{number}": one() for number in range(1000)}
     settled = topology.settle(document(hosts, segments={"lan": {"ipv4": "10.0.0.0/22", "ipv6": "fd00::/64"}}), "lab")
     for family in ("ipv4", "ipv6"):
         assert len(set(addresses(settled, family))) == 1000
@@ -83,7 +83,7 @@ def test_a_thousand_hosts_draw_a_thousand_addresses():
 
 def test_two_segments_of_one_network_share_no_address():
     segments = {"a": {"ipv4": "10.0.0.0/24"}, "b": {"ipv4": "10.0.0.0/24"}, "c": {"ipv4": "10.0.0.0/24"}}
-    hosts = {"h%d" % number: one(segment=segment) for number, segment in enumerate("abcabc")}
+    hosts = {f"h{number}": one(segment=segment) for number, segment in enumerate("abcabc")}
     drawn = addresses(topology.settle(document(hosts, segments=segments), "lab"), "ipv4")
     assert len({address.partition("/")[0] for address in drawn}) == 6
 
@@ -92,7 +92,7 @@ def test_two_segments_of_one_network_share_no_address():
                                   "hosts", "default"])
 def test_names_of_hosts(host):
     settled = topology.settle(document({host: one(), "other": one()}), "lab")
-    assert settled["hosts"][host]["namespace"] == "lab." + host
+    assert settled["hosts"][host]["namespace"] == f"lab.{host}"
     assert len(settled["hosts"][host]["interfaces"]["eth0"]["port"]) <= 15
 
 
@@ -111,7 +111,7 @@ def test_no_two_cables_share_a_name():
     names = ["a", "a.b", "a.b.c", "a-b", "b", "c", "very-long-name-of-a-host", "very-long-name-of-a-host2", "lan"]
     interfaces = ["c", "b.c", "b~c", "eth0", "an-interface-15"]
     hosts = {name: {"interfaces": {interface: {"segment": "lan"} for interface in interfaces}} for name in names}
-    segments = {name: {"ipv4": "10.0.%d.0/24" % number} for number, name in enumerate(names)}
+    segments = {name: {"ipv4": f"10.0.{number}.0/24"} for number, name in enumerate(names)}
     settled = topology.settle(document(hosts, segments=segments), "lab")
     cables = [each for host in settled["hosts"].values() for each in host["interfaces"].values()]
     kernel = [cable["port"] for cable in cables] + [body["bridge"] for body in settled["segments"].values()]
@@ -162,37 +162,37 @@ BAD = {
     "all": (document({"all": one()}), "hosts.all", "Ansible has a group of this name"),
     "ungrouped": (document({"ungrouped": one()}), "hosts.ungrouped", "Ansible has a group of this name"),
     "a path": (document({"../etc": one()}), "hosts.../etc", "expected letters, digits"),
-    "a long host": (document({"a" * 129: one()}), "hosts." + "a" * 129, "at most 128"),
+    "a long host": (document({"a" * 129: one()}), f"hosts.{'a' * 129}", "at most 128"),
     "a number as host": (document({1: one()}), "hosts.1", "put it in quotes"),
     "host of nothing": (document({"client": None}), "hosts.client", "expected a mapping, not nothing"),
     "no interfaces": (document({"client": {}}), "hosts.client.interfaces", "is missing"),
     "host's key": (document({"client": {"interface": {}}}), "hosts.client.interface", "expected one of interfaces"),
-    "no segment": (document({"client": {"interfaces": {"eth0": {}}}}), E0 + ".segment", "is missing"),
+    "no segment": (document({"client": {"interfaces": {"eth0": {}}}}), f"{E0}.segment", "is missing"),
     "interface of nothing": (document({"client": {"interfaces": {"eth0": None}}}), E0, "expected a mapping"),
-    "unknown segment": (document({"client": one(segment="wan")}), E0 + ".segment",
+    "unknown segment": (document({"client": one(segment="wan")}), f"{E0}.segment",
                         "expected one of lan, bare, not 'wan'"),
-    "interface's key": (document({"client": one(mtu=1500)}), E0 + ".mtu", "expected one of segment, mac, ipv4, ipv6"),
-    "long interface": (document({"client": one("a" * 16)}), "hosts.client.interfaces." + "a" * 16, "1 to 15 ASCII"),
-    "long in bytes": (document({"client": one("é" * 8)}), "hosts.client.interfaces." + "é" * 8, "1 to 15 ASCII"),
+    "interface's key": (document({"client": one(mtu=1500)}), f"{E0}.mtu", "expected one of segment, mac, ipv4, ipv6"),
+    "long interface": (document({"client": one("a" * 16)}), f"hosts.client.interfaces.{'a' * 16}", "1 to 15 ASCII"),
+    "long in bytes": (document({"client": one("é" * 8)}), f"hosts.client.interfaces.{'é' * 8}", "1 to 15 ASCII"),
     "loopback": (document({"client": one("lo")}), "hosts.client.interfaces.lo", "lo, all and default"),
-    "outside": (document({"client": one(ipv4="192.168.123.1")}), E0 + ".ipv4",
+    "outside": (document({"client": one(ipv4="192.168.123.1")}), f"{E0}.ipv4",
                 "192.168.123.1 is no host address of segment lan, 192.168.122.0/24"),
-    "network address": (document({"client": one(ipv4="192.168.122.0")}), E0 + ".ipv4", "is no host address"),
-    "broadcast": (document({"client": one(ipv4="192.168.122.255")}), E0 + ".ipv4", "is no host address"),
-    "anycast": (document({"client": one(ipv6="fd00:122::")}), E0 + ".ipv6", "is no host address"),
-    "other family": (document({"client": one(ipv4="fd00:122::1")}), E0 + ".ipv4", "is no host address"),
-    "no address": (document({"client": one(ipv4="192.168.122")}), E0 + ".ipv4", "expected an ipv4 address"),
-    "number for address": (document({"client": one(ipv4=5)}), E0 + ".ipv4", "expected a text, not 5"),
-    "other prefix": (document({"client": one(ipv4="192.168.122.1/16")}), E0 + ".ipv4",
+    "network address": (document({"client": one(ipv4="192.168.122.0")}), f"{E0}.ipv4", "is no host address"),
+    "broadcast": (document({"client": one(ipv4="192.168.122.255")}), f"{E0}.ipv4", "is no host address"),
+    "anycast": (document({"client": one(ipv6="fd00:122::")}), f"{E0}.ipv6", "is no host address"),
+    "other family": (document({"client": one(ipv4="fd00:122::1")}), f"{E0}.ipv4", "is no host address"),
+    "no address": (document({"client": one(ipv4="192.168.122")}), f"{E0}.ipv4", "expected an ipv4 address"),
+    "number for address": (document({"client": one(ipv4=5)}), f"{E0}.ipv4", "expected a text, not 5"),
+    "other prefix": (document({"client": one(ipv4="192.168.122.1/16")}), f"{E0}.ipv4",
                      "expected no prefix, or /24 of segment lan, not /16"),
     "used twice": (document({"client": one(ipv4="192.168.122.5"), "server": one(ipv4="192.168.122.5/24")}),
-                   "hosts.server.interfaces.eth0.ipv4", "192.168.122.5 is taken by " + E0 + ".ipv4"),
-    "mac of a group": (document({"client": one(mac="01:00:5e:00:00:01")}), E0 + ".mac",
+                   "hosts.server.interfaces.eth0.ipv4", f"192.168.122.5 is taken by {E0}.ipv4"),
+    "mac of a group": (document({"client": one(mac="01:00:5e:00:00:01")}), f"{E0}.mac",
                        "locally administered MAC of one host"),
-    "no mac": (document({"client": one(mac="02:00:00:00:01")}), E0 + ".mac", "expected a locally administered MAC"),
+    "no mac": (document({"client": one(mac="02:00:00:00:01")}), f"{E0}.mac", "expected a locally administered MAC"),
     "mac used twice": (document({"client": one(mac="02:00:00:00:00:01"), "server": one(mac="02:00:00:00:00:01")}),
-                       "hosts.server.interfaces.eth0.mac", "02:00:00:00:00:01 is taken by " + E0 + ".mac"),
-    "bare segment": (document({"client": one(segment="bare", ipv6="fd00::1")}), E0 + ".ipv6",
+                       "hosts.server.interfaces.eth0.mac", f"02:00:00:00:00:01 is taken by {E0}.mac"),
+    "bare segment": (document({"client": one(segment="bare", ipv6="fd00::1")}), f"{E0}.ipv6",
                      "segment bare has no ipv6 network"),
     "full": (document({"a": one(), "b": one(), "c": one()}, segments={"lan": {"ipv4": "10.0.0.0/30"}}),
              "hosts.c.interfaces.eth0.ipv4", "10.0.0.0/30 has no free address left"),

@@ -13,7 +13,7 @@ BODY = {"interfaces": {"eth0": {"segment": "lan"}}}
 @pytest.mark.parametrize("hosts, names", [
     ({"m": dict(BODY, count=1)}, ["m1"]),
     ({"m": dict(BODY, count=3)}, ["m1", "m2", "m3"]),
-    ({"m": dict(BODY, count="10")}, ["m%02d" % number for number in range(1, 11)]),
+    ({"m": dict(BODY, count="10")}, [f"m{number:02d}" for number in range(1, 11)]),
     ({"a": BODY, "m": dict(BODY, count=2), "z": BODY}, ["a", "m1", "m2", "z"]),
 ])
 def test_names(hosts, names):

@@ -34,9 +34,9 @@ SPEC = {
     "closed": {"type": "bool"},
 }
 FOLDERS = "/usr/sbin:/sbin"  # where nft is, though a user's PATH may lack them
-_TABLE = "%s %s" % TABLE
-_OURS = "%s %s" % (_TABLE, CHAIN)
-_MLD = "icmpv6 type { %s }" % ", ".join(map(str, MLD_TYPES))
+_TABLE = " ".join(TABLE)
+_OURS = f"{_TABLE} {CHAIN}"
+_MLD = f"icmpv6 type {{ {', '.join(map(str, MLD_TYPES))} }}"
 _ALONE = {"igmp": "ip protocol 2", "mld": _MLD, "pim": "meta l4proto 103"}
 # What "closed" closes, by name: all multicast that could be opened, and nothing that keeps a host alive (IPv6
 # neighbour discovery, the connection of whoever is logged in).
@@ -80,14 +80,14 @@ def _warnings(manager: str | None, told: list[dict[str, Any]]) -> list[str]:
             for each in told if each["overridden_by"]]
 
 
-def _want_closed(params, closed):
+def _want_closed(params: dict[str, Any], closed: bool) -> bool:
     if params["state"] == "present":
         return closed if params["closed"] is None else params["closed"]
     everything = not (params["ports"] or params["protocols"] or params["closed"] is not None)
     return closed and not everything and not params["closed"]
 
 
-def _refuse_strange(objects):
+def _refuse_strange(objects: list[firewall.Object]) -> None:
     """What would make our rules do nothing."""
     for kind, body in objects:
         if kind == "table" and (body["family"], body["name"]) == TABLE and not firewall.is_active(body):
@@ -98,37 +98,40 @@ def _refuse_strange(objects):
                              + _TABLE)
 
 
-def _lines(have, want, closed, want_closed):
-    """The commands that make the difference. Openings go before what closes."""
-    kept, lines = [], []
+def _lines(have: list[tuple[dict[str, Any], int]], want: list[dict[str, Any]], closed: dict[str, int],
+           want_closed: bool) -> list[str]:
+    """The commands that make the difference. Openings go before what closes. have: of kernel.firewall.openings();
+    closed: handles of the rules that close, by the keys of _CLOSED."""
+    kept: list[dict[str, Any]] = []
+    lines = []
     for opening, handle in have:
         if opening in want and opening not in kept:
             kept.append(opening)
         else:
-            lines.append("delete rule %s handle %d" % (_OURS, handle))
-    lines += ["insert rule %s %s" % (_OURS, _rule(opening)) for opening in reversed(want) if opening not in kept]
-    for name, condition in _CLOSED.items():
+            lines.append(f"delete rule {_OURS} handle {handle:d}")
+    lines += [f"insert rule {_OURS} {_rule(opening)}" for opening in reversed(want) if opening not in kept]
+    for name, what in _CLOSED.items():
         if want_closed and name not in closed:
-            lines.append('add rule %s %s drop comment "%s%s"' % (_OURS, condition, _CLOSED_COMMENT, name))
-    return lines + ["delete rule %s handle %d" % (_OURS, handle) for handle in closed.values() if not want_closed]
+            lines.append(f'add rule {_OURS} {what} drop comment "{_CLOSED_COMMENT}{name}"')
+    return lines + [f"delete rule {_OURS} handle {handle:d}" for handle in closed.values() if not want_closed]
 
 
-def _rule(opening):
+def _rule(opening: dict[str, Any]) -> str:
     comment = "mcast.lab: " + ("asked" if opening["asked"] else "needed")
-    comment += ", with %s" % " ".join(opening["needs"]) if opening["needs"] else ""
-    return '%s accept comment "%s"' % (condition(opening), comment)
+    comment += f", with {' '.join(opening['needs'])}" if opening["needs"] else ""
+    return f'{condition(opening)} accept comment "{comment}"'
 
 
-def condition(opening):
+def condition(opening: dict[str, Any]) -> str:
     """The opening in the language of nft: ``"ip daddr 239.0.0.100 udp dport 11111"``."""
     if not opening["port"]:
         return _ALONE[opening["protocol"]]
-    words = ["%s %s %s" % ("ip" if ipaddress.ip_network(opening[key]).version == 4 else "ip6", field, opening[key])
+    words = [f"{'ip' if ipaddress.ip_network(opening[key]).version == 4 else 'ip6'} {field} {opening[key]}"
              for key, field in (("source", "saddr"), ("group", "daddr")) if opening[key]]
-    return " ".join(words + ["%(protocol)s dport %(port)s" % opening])
+    return " ".join(words + [f"{opening['protocol']} dport {opening['port']}"])
 
 
-def _transaction(objects, lines, rules, anything):
+def _transaction(objects: list[firewall.Object], lines: list[str], rules: int, anything: bool) -> list[str]:
     """The whole script: our table is made where it is missing, and goes once nothing is left in it. rules: how many of
     ours there are; anything: whether any shall be."""
     tables = [body for kind, body in objects if kind == "table" and (body["family"], body["name"]) == TABLE]
@@ -139,15 +142,15 @@ def _transaction(objects, lines, rules, anything):
         return ["delete table " + _TABLE] if tables and empty else lines
     begin = [] if any(kind == "chain" and (body["family"], body["table"], body["name"]) == TABLE + (CHAIN,)
                       for kind, body in objects) else [
-        "add table " + _TABLE, "add chain %s { type filter hook input priority 0; policy accept; }" % _OURS]
+        "add table " + _TABLE, f"add chain {_OURS} {{ type filter hook input priority 0; policy accept; }}"]
     return begin + lines if lines else []
 
 
-def _shown(want, closed):
+def _shown(want: list[dict[str, Any]], closed: bool) -> dict[str, Any] | None:
     return {"openings": sorted(map(openings.shown, want)), "closed": closed} if want or closed else None
 
 
-def _nft(argv, script=None):
+def _nft(argv: list[str], script: str | None = None) -> str:
     """Run nft; returns what it printed. McastError where it isn't there, refuses, or takes too long."""
     program = shutil.which("nft", path=os.environ.get("PATH", "") + ":" + FOLDERS)
     if not program:
@@ -160,7 +163,7 @@ def _nft(argv, script=None):
     except subprocess.TimeoutExpired:
         raise McastError("nft", "did not end within 60 s") from None
     if ran.returncode:
-        said = " ".join(ran.stderr.split())[:500] or "exit status %d" % ran.returncode
+        said = " ".join(ran.stderr.split())[:500] or f"exit status {ran.returncode}"
         if "not permitted" in said or "must be root" in said:
             said += f"; {BECOME}"
         raise McastError("nft", ("refused, and nothing was changed: " if script else "could not be asked: ") + said)

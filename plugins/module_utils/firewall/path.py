@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from typing import Any, Iterable, Iterator, Sequence, Tuple
 
 from ..kernel.firewall import HOOKS, PROTOCOLS
 
@@ -18,10 +19,13 @@ _VERDICTS = ("accept", "drop", "reject", "return", "jump", "goto")
 _NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58, "ipv6-icmp": 58, "pim": 103, "ipv4": 2, "ipv6": 10,
             "ip": 0x0800, "ip6": 0x86dd, "multicast": 2, "membership-query": 0x11, "mld-listener-query": 130,
             "invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
-_ALONE = {"igmp": (4,), "mld": (6,), "pim": (4, 6)}
+# (lowest, highest)
+_Interval = Tuple[int, int]
+_ALONE: dict[str, tuple[int, ...]] = {"igmp": (4,), "mld": (6,), "pim": (4, 6)}
 
 
-def verdict(firewall, opening, interface=None, without=None):
+def verdict(firewall: dict[str, Any], opening: dict[str, Any], interface: str | None = None,
+            without: tuple[str, str] | None = None) -> dict[str, Any]:
     """Does what `opening` describes come through?
 
     firewall: of kernel.firewall.model(). opening: ``{protocol, port, group, source}``. interface: name of the one that
@@ -29,7 +33,7 @@ def verdict(firewall, opening, interface=None, without=None):
     Returns ``{"open": {"value": bool or None, "basis": "exact" or "unknown"}, "overridden_by": [...]}``: each chain
     that drops it, or may, as ``{chain, priority, rule, verdict, certain}``: chain such as "inet filter input", rule its
     handle, or None for the chain's policy."""
-    drops = []
+    drops: list[dict[str, Any]] = []
     for version in versions(opening):
         for chain in firewall["chains"]:
             if (chain["family"], chain["table"]) != without and chain["hook"] in HOOKS and chain["family"] in (
@@ -41,13 +45,18 @@ def verdict(firewall, opening, interface=None, without=None):
     return {"open": {"value": value, "basis": "unknown" if value is None else "exact"}, "overridden_by": drops}
 
 
-def told(drops):
+def told(drops: Iterable[dict[str, Any]]) -> str:
     """``"dropped by inet filter input (policy drop)"``, for all of `overridden_by`."""
-    return ", ".join("%s by %s (%s)" % ("dropped" if drop["certain"] else "perhaps dropped", drop["chain"], (
-        drop["verdict"] if drop["rule"] is None else "%(verdict)s, handle %(rule)d" % drop)) for drop in drops)
+    return ", ".join(map(_told, drops))
 
 
-def versions(opening):
+def _told(drop: dict[str, Any]) -> str:
+    how = "dropped" if drop["certain"] else "perhaps dropped"
+    what = drop["verdict"] if drop["rule"] is None else f"{drop['verdict']}, handle {drop['rule']:d}"
+    return f"{how} by {drop['chain']} ({what})"
+
+
+def versions(opening: dict[str, Any]) -> tuple[int, ...]:
     """The IP versions that an opening concerns: those of its addresses, else all that it may have."""
     for address in (opening.get("group"), opening.get("source")):
         if address:
@@ -59,7 +68,7 @@ class Packet:
     """What is known of it. Each field is (lowest, highest), as numbers; a field of another protocol is no part of it,
     and one that isn't known is None."""
 
-    def __init__(self, opening, version, interface, tracked):
+    def __init__(self, opening: dict[str, Any], version: int, interface: str | None, tracked: bool) -> None:
         protocol, group = opening["protocol"], opening.get("group")
         ip, self.interface = "ip" if version == 4 else "ip6", interface
         number, ports = PROTOCOLS[protocol], opening.get("port") and _interval(opening["port"])
@@ -67,7 +76,7 @@ class Packet:
         everyone = "224.0.0.0/4" if version == 4 else "ff00::/8"
         source = opening.get("source") or ("fe80::/10" if protocol == "mld" else None)
         self.headers = {"th", ip, {"mld": "icmpv6"}.get(protocol, protocol)}
-        self.fields = {
+        self.fields: dict[tuple[str, str], _Interval | None] = {
             (ip, "daddr"): _interval(group or everyone) if multicast else None,
             (ip, "saddr"): _interval(source) if source else None,
             ("ip", "protocol"): (number,) * 2, ("ip", "version"): (4, 4), ("ip6", "version"): (6, 6),
@@ -85,7 +94,7 @@ class Packet:
             ("ct", "state"): None if not (multicast and tracked) else (64, 64) if protocol == "mld" else (8, 8),
         }
 
-    def look(self, left):
+    def look(self, left: object) -> tuple[bool, _Interval | None]:
         """left: of a match. Returns (whether the packet has such a field at all, (lowest, highest) or None)."""
         if not isinstance(left, dict):
             return True, None
@@ -104,12 +113,13 @@ class Packet:
 class _Walk:
     """One packet through one base chain."""
 
-    def __init__(self, firewall, chain, packet):
+    def __init__(self, firewall: dict[str, Any], chain: dict[str, Any], packet: Packet) -> None:
         self.sets, self.packet, self.base = firewall["sets"], packet, chain
         self.chains = {(each["family"], each["table"], each["name"]): each for each in firewall["chains"]}
-        self.found, self.accepted = [], False  # whether it may have been accepted before
+        self.found: list[dict[str, Any]] = []
+        self.accepted = False  # whether it may have been accepted before
 
-    def drops(self):
+    def drops(self) -> list[dict[str, Any]]:
         devices = self.base["devices"]
         if devices and self.packet.interface and self.packet.interface not in devices:
             return []
@@ -119,12 +129,12 @@ class _Walk:
             self._drop(self.base, None, "policy drop", not unsure)
         return self.found
 
-    def _drop(self, chain, rule, what, certain):
-        self.found.append({"chain": "%(family)s %(table)s %(name)s" % chain, "priority": self.base["priority"],
-                           "rule": rule and rule["handle"], "verdict": what,
+    def _drop(self, chain: dict[str, Any], rule: dict[str, Any] | None, what: str, certain: bool) -> None:
+        self.found.append({"chain": f"{chain['family']} {chain['table']} {chain['name']}",
+                           "priority": self.base["priority"], "rule": rule and rule["handle"], "verdict": what,
                            "certain": certain and not self.accepted})
 
-    def _run(self, chain, unsure, depth):
+    def _run(self, chain: dict[str, Any] | None, unsure: bool, depth: int) -> bool:
         """Returns whether the packet certainly ends in this chain. unsure: it may not have come here at all."""
         if chain is None or depth > 16:  # the kernel allows 16
             self.accepted = True
@@ -157,9 +167,9 @@ class _Walk:
                         unsure = True
         return False
 
-    def _verdicts(self, chain, rule):
+    def _verdicts(self, chain: dict[str, Any], rule: dict[str, Any]) -> Iterator[tuple[bool, str, Any]]:
         """Yields (certain, verdict, its body) for each verdict that the rule may have for the packet."""
-        hit = True
+        hit: bool | None = True
         for statement in rule["expr"]:
             kind, body = _only(statement)
             if kind == "match":
@@ -176,7 +186,7 @@ class _Walk:
             elif kind not in _IGNORED:
                 hit = None
 
-    def _vmap(self, chain, body, hit):
+    def _vmap(self, chain: dict[str, Any], body: dict[str, Any], hit: bool | None) -> Iterator[tuple[bool, str, Any]]:
         unused, value = seen = self.packet.look(body["key"])
         elements = self._elements(chain, body["data"])
         if elements is None:
@@ -192,14 +202,14 @@ class _Walk:
                 if kind != "continue":
                     yield bool(hit and matched), kind if kind in _VERDICTS else "unknown", inner
 
-    def _elements(self, chain, right):
+    def _elements(self, chain: dict[str, Any], right: Any) -> list[Any] | None:
         if isinstance(right, dict) and "set" in right:
             right = right["set"]
         if isinstance(right, str) and right.startswith("@"):
-            return self.sets.get("%s %s %s" % (chain["family"], chain["table"], right[1:]))
+            return self.sets.get(f"{chain['family']} {chain['table']} {right[1:]}")
         return right if isinstance(right, list) else [right]
 
-    def _match(self, chain, match):
+    def _match(self, chain: dict[str, Any], match: dict[str, Any]) -> bool | None:
         left = match["left"] if isinstance(match["left"], dict) else {}
         there, value = self.packet.look(left)
         if not there:
@@ -216,7 +226,7 @@ class _Walk:
             matched = _within(value, _intervals(elements), state)
         return matched if op != "!=" or matched is None else not matched
 
-    def _enters_by(self, names):
+    def _enters_by(self, names: list[Any]) -> bool | None:
         if not all(isinstance(name, str) for name in names):
             return None
         if self.packet.interface is None:
@@ -225,18 +235,18 @@ class _Walk:
                    for name in names)
 
 
-def _only(statement):
+def _only(statement: object) -> tuple[str | None, Any]:
     """The one key of a statement and what stands under it; (None, None) for a form that isn't known."""
     return list(statement.items())[0] if isinstance(statement, dict) and statement else (None, None)
 
 
-def _interval(value: object) -> tuple[int, int]:
+def _interval(value: object) -> _Interval:
     """``"224.0.0.0/4"``, ``"10.0.0.1"``, ``"5000-5010"`` or ``"53"`` as (lowest, highest)."""
     return _parsed(str(value))
 
 
 @lru_cache(maxsize=4096)  # each question about a packet goes through the same rules
-def _parsed(text: str) -> tuple[int, int]:
+def _parsed(text: str) -> _Interval:
     if "." in text or ":" in text:
         network = ipaddress.ip_network(text, strict=False)
         return int(network[0]), int(network[-1])
@@ -244,17 +254,17 @@ def _parsed(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def _intervals(elements):
+def _intervals(elements: Iterable[Any]) -> list[_Interval | None]:
     """Elements of a match or set as [(lowest, highest)], None for one that isn't understood."""
     return [_element(element) for element in elements]
 
 
-def _element(element):
+def _element(element: Any) -> _Interval | None:
     if isinstance(element, dict) and "elem" in element:
         element = element["elem"].get("val")
     try:
         if isinstance(element, dict) and "prefix" in element:
-            return _interval("%(addr)s/%(len)d" % element["prefix"])
+            return _interval(f"{element['prefix']['addr']}/{element['prefix']['len']:d}")
         if isinstance(element, dict) and "range" in element:
             low, high = (_interval(_NUMBERS.get(end, end)) for end in element["range"])
             return low[0], high[1]
@@ -263,19 +273,19 @@ def _element(element):
         return None
 
 
-def _within(value, intervals, bits=False):
+def _within(value: _Interval | None, intervals: Sequence[_Interval | None], bits: bool = False) -> bool | None:
     """Does the whole of `value` lie in one of the intervals, or none of it in any? bits: each is a bit mask."""
-    if value is None or None in intervals:
-        known = [each for each in intervals if each]
+    known = [each for each in intervals if each]
+    if value is None or len(known) < len(intervals):
         return True if value and known and _within(value, known, bits) else False if not intervals else None
     if bits:
-        return any(each[0] & value[0] for each in intervals)
-    if any(low <= value[0] and value[1] <= high for low, high in intervals):
+        return any(each[0] & value[0] for each in known)
+    if any(low <= value[0] and value[1] <= high for low, high in known):
         return True
-    return False if all(value[1] < low or high < value[0] for low, high in intervals) else None
+    return False if all(value[1] < low or high < value[0] for low, high in known) else None
 
 
-def _compare(value, op, intervals):
+def _compare(value: _Interval | None, op: str, intervals: Sequence[_Interval | None]) -> bool | None:
     if value is None or len(intervals) != 1 or intervals[0] is None:
         return None
     limit, equal = intervals[0][0], op.endswith("=")

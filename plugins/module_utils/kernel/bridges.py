@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import struct
+from typing import Any, Callable, NamedTuple
 
 from ..error import McastError
 from ..netlink import unpack
@@ -24,12 +25,24 @@ INTERVALS = {"query_interval": "mcast_query_intvl", "startup_query_interval": "m
 ROUTER = ("never", "learn", "always", "temporary")
 _PORT = {"fast_leave": "fastleave", "flood": "mcast_flood", "to_unicast": "mcast_to_unicast"}
 _ROUTER_TYPES = {"disabled": "never", "temp_query": "learn", "permanent": "always", "temp": "temporary"}
-# include/uapi/linux/if_bridge.h BRIDGE_QUERIER_*: address, port, timer; by family.
-_QUERIER = {"ipv4": (1, 2, 3, ipaddress.IPv4Address), "ipv6": (5, 6, 7, ipaddress.IPv6Address)}
 _HERTZ = 100  # USER_HZ, in which the kernel tells users a time
 
 
-def bridges(links, ports, database, queriers, release):
+class _Querier(NamedTuple):
+    """The numbers of one family's attributes, and what makes an address of the first."""
+
+    address: int
+    port: int
+    timer: int
+    kind: Callable[[bytes], ipaddress.IPv4Address | ipaddress.IPv6Address]
+
+
+# include/uapi/linux/if_bridge.h BRIDGE_QUERIER_*, by family.
+_QUERIER = {"ipv4": _Querier(1, 2, 3, ipaddress.IPv4Address), "ipv6": _Querier(5, 6, 7, ipaddress.IPv6Address)}
+
+
+def bridges(links: str | None, ports: str | None, database: str | None, queriers: str | None,
+            release: str | None) -> dict[str, dict[str, Any]]:
     """links: of ``ip -j -d link show type bridge``; ports: of ``bridge -j -d link``; database: of ``bridge -j -d -s mdb
     show``; queriers: hexadecimal lines of rtnetlink messages, a bridge each. None for what could not be read. release:
     the kernel's, such as ``"6.1.0-18-amd64"``.
@@ -39,11 +52,13 @@ def bridges(links, ports, database, queriers, release):
     try:
         return _bridges(links, ports, database, queriers, release)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise McastError("iproute2", "printed bridges in an unknown form: %r" % error) from None
+        raise McastError("iproute2", f"printed bridges in an unknown form: {error!r}") from None
 
 
-def _bridges(links, ports, database, queriers, release):
-    found, names = {}, {}
+def _bridges(links: str | None, ports: str | None, database: str | None, queriers: str | None,
+             release: str | None) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    names: dict[int, str] = {}
     for link in _json("ip -j -d link", links):
         found[link["ifname"]] = _settings(link)
     for port in _json("bridge -j -d link", ports):
@@ -70,18 +85,18 @@ def _bridges(links, ports, database, queriers, release):
     return found
 
 
-def _json(command, text, key="ifname"):
+def _json(command: str, text: str | None, key: str = "ifname") -> list[dict[str, Any]]:
     """The rows that have the key; ip prints an empty object for each link that it leaves out."""
-    if not (text or "").strip():
+    if not text or not text.strip():
         return []
     try:
         rows = json.loads(text)
         return [row for row in rows if key in row]
     except (ValueError, TypeError, RecursionError):
-        raise McastError(command, "printed what is not its JSON: %r" % text[:200]) from None
+        raise McastError(command, f"printed what is not its JSON: {text[:200]!r}") from None
 
 
-def _settings(link):
+def _settings(link: dict[str, Any]) -> dict[str, Any]:
     data = link.get("linkinfo", {}).get("info_data", {})
     settings = {"index": link["ifindex"], "up": "UP" in link["flags"] if "flags" in link else None,
                 "vlan_filtering": bool(data.get("vlan_filtering"))}
@@ -93,24 +108,24 @@ def _settings(link):
     return settings
 
 
-def _flag(value):
+def _flag(value: int | None) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _router(number):
+def _router(number: object) -> str | None:
     return ROUTER[number] if isinstance(number, int) and number < len(ROUTER) else None
 
 
-def _port(row):
+def _port(row: dict[str, Any]) -> dict[str, Any]:
     port = {option: _flag(row.get(key)) for option, key in _PORT.items()}
     return dict(port, index=row["ifindex"], state=row.get("state"), router=_router(row.get("mcast_router")))
 
 
-def _seconds(text):
+def _seconds(text: str | float | None) -> float | None:
     return None if text is None else float(text)
 
 
-def _entry(row):
+def _entry(row: dict[str, Any]) -> dict[str, Any]:
     """One membership on one port. A permanent one has no timer, nor has one that lives by its sources' timers; a
     bridge that is a member itself stands as its own port."""
     permanent = row.get("state") == "permanent"
@@ -126,28 +141,30 @@ def _entry(row):
     }
 
 
-def _router_port(row):
+def _router_port(row: dict[str, Any]) -> dict[str, Any]:
     timer = _seconds(row.get("timer"))
-    kind = _ROUTER_TYPES.get(row.get("type"), row.get("type"))
+    kind = row.get("type")
+    kind = None if kind is None else _ROUTER_TYPES.get(kind, kind)
     return {"port": row["port"], "type": kind, "timer": None if kind == "always" else timer}
 
 
-def _queriers(text):
+def _queriers(text: str | None) -> dict[int, dict[int, bytes]]:
     """Returns ``{index of a bridge: attributes of its querier's state}``, without those that have none."""
-    found = {}
+    found: dict[int, dict[int, bytes]] = {}
     for line in (text or "").split():
         try:
             message = bytes.fromhex(line)
             index = struct.unpack_from("=4xi", message)[0]
             data = unpack(unpack(unpack(message, 16)[18], 0)[2], 0)  # IFLA_LINKINFO, IFLA_INFO_DATA
         except (ValueError, KeyError, struct.error):
-            raise McastError("rtnetlink", "answered in an unknown form: %r" % line[:200]) from None
+            raise McastError("rtnetlink", f"answered in an unknown form: {line[:200]!r}") from None
         if 47 in data:  # IFLA_BR_MCAST_QUERIER_STATE, Linux 5.15
             found[index] = unpack(data[47], 0)
     return found
 
 
-def querier_state(told, names, release):
+def querier_state(told: dict[int, bytes] | None, names: dict[int, str],
+                  release: str | None) -> dict[str, dict[str, Any] | None] | None:
     """told: the attributes BRIDGE_QUERIER_* of a bridge that snoops, None where it has none, which since Linux 5.15
     says that there is no querier (net/bridge/br_multicast.c br_multicast_dump_querier_state); names: of interfaces.
 
@@ -155,18 +172,18 @@ def querier_state(told, names, release):
     bridge is it; port of another, and seconds until it counts as gone. None as a whole where nothing tells."""
     if told is None and _version(release) < (5, 15):
         return None
-    state = {}
-    for family, (address, port, timer, kind) in _QUERIER.items():
-        state[family] = None
-        if address in (told or ()):
-            other = timer in told
-            index = struct.unpack("=I", told[port])[0] if port in told else None
+    state: dict[str, dict[str, Any] | None] = dict.fromkeys(_QUERIER)
+    for family, number in _QUERIER.items():
+        if told and number.address in told:
+            other = number.timer in told
+            index = struct.unpack("=I", told[number.port])[0] if number.port in told else None
             state[family] = {
-                "address": str(kind(told[address])), "self": not other, "port": names.get(index, index),
-                "timer": struct.unpack("=Q", told[timer])[0] / _HERTZ if other else None}
+                "address": str(number.kind(told[number.address])), "self": not other,
+                "port": None if index is None else names.get(index, index),
+                "timer": struct.unpack("=Q", told[number.timer])[0] / _HERTZ if other else None}
     return state
 
 
-def _version(release):
+def _version(release: str | None) -> tuple[int, int]:
     match = re.match(r"(\d+)\.(\d+)", release or "")
     return (int(match[1]), int(match[2])) if match else (0, 0)

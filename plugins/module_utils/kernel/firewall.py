@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
 
 from ..error import McastError
 
@@ -18,12 +19,18 @@ COMMAND = "nft -j -n list ruleset"
 HOOKS = ("ingress", "prerouting", "input")  # what a packet for this host passes, in this order
 PROTOCOLS = {"udp": 17, "tcp": 6, "igmp": 2, "mld": 58, "pim": 103}
 MLD_TYPES = (130, 131, 132, 143)  # query, report, done (RFC 2710); report of version 2 (RFC 9777)
+# Kind and body, such as ("rule", {...}).
+Object = Tuple[str, Dict[str, Any]]
+# The right side of a match; None for a form that openings don't use. And the field on its left: protocol, name.
+_Right = Union[str, int, List[Any], None]
+_Field = Tuple[str, str]
 _COMMENT = re.compile(r"mcast\.lab: (?P<why>asked|needed)(?:, with (?P<needs>[a-z ]+))?\Z")
-_NAMES = {"igmp": 2, "pim": 103, "udp": 17, "tcp": 6, "mld-listener-query": 130, "mld-listener-report": 131,
-          "mld-listener-done": 132, "mld-listener-reduction": 132, "mld2-listener-report": 143}
+_NAMES: dict[str | int, int] = {
+    "igmp": 2, "pim": 103, "udp": 17, "tcp": 6, "mld-listener-query": 130, "mld-listener-report": 131,
+    "mld-listener-done": 132, "mld-listener-reduction": 132, "mld2-listener-report": 143}
 
 
-def parse(text):
+def parse(text: str) -> list[Object]:
     """Returns the list of (kind, object), such as ("rule", {...}), without what is in tables that are dormant.
     McastError where the text is of another form."""
     try:
@@ -35,20 +42,20 @@ def parse(text):
                 if (body.get("family"), body.get("table")) not in dormant]
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
         raise McastError(COMMAND, "printed something of an unknown form (nft 1.0.6 does so where a table is dormant): "
-                         "%r" % text[:200]) from None
+                         f"{text[:200]!r}") from None
 
 
-def is_active(table):
+def is_active(table: dict[str, Any]) -> bool | None:
     """Whether packets pass the chains of a table at all: False for one that is dormant, None where nft doesn't say:
     version 1.0.6 prints anything, or no JSON, where a table has a single flag."""
-    flags = table.get("flags", [])
-    flags = {flags} if isinstance(flags, str) else set(flags)
+    given = table.get("flags", [])
+    flags = {given} if isinstance(given, str) else set(given)
     if "dormant" in flags:
         return False
     return True if flags <= {"owner", "persist"} else None
 
 
-def model(objects):
+def model(objects: list[Object]) -> dict[str, Any]:
     """objects: of parse(). Returns ``{backend, manager, chains, sets, untracked, accepts}``: the chains that packets
     for this host pass, those of a hook first and by priority; named sets as ``{"inet filter ports": [element] or None
     where they change by themselves}``; whether any rule takes packets out of connection tracking; what our own table
@@ -68,8 +75,9 @@ def model(objects):
         raise McastError(COMMAND, "printed objects of an unknown form") from None
 
 
-def _chains(objects):
-    chains, active = {}, {}
+def _chains(objects: list[Object]) -> list[dict[str, Any]]:
+    chains: dict[tuple[str, str, str], dict[str, Any]] = {}
+    active: dict[tuple[str, str], bool | None] = {}
     for kind, body in objects:
         if kind == "table":
             active[body["family"], body["name"]] = is_active(body)
@@ -97,7 +105,7 @@ def _chains(objects):
     return [chains[key] for key in reached]
 
 
-def _targets(tree):
+def _targets(tree: object) -> Iterator[str]:
     """The chains that any jump or goto within leads to."""
     if isinstance(tree, dict):
         for key, value in tree.items():
@@ -110,13 +118,13 @@ def _targets(tree):
             yield from _targets(value)
 
 
-def _sets(objects):
-    return {"%s %s %s" % (body["family"], body["table"], body["name"]):
+def _sets(objects: list[Object]) -> dict[str, list[Any] | None]:
+    return {f"{body['family']} {body['table']} {body['name']}":
             None if {"dynamic", "timeout"}.intersection(body.get("flags", [])) else body.get("elem", [])
             for kind, body in objects if kind in ("set", "map")}
 
 
-def openings(objects):
+def openings(objects: list[Object]) -> list[tuple[dict[str, Any], int]]:
     """What our own chain lets in: [(opening, handle)], an opening being ``{protocol, port, group, source, asked,
     needs}``.
 
@@ -130,13 +138,13 @@ def openings(objects):
     return found
 
 
-def rules(objects):
+def rules(objects: list[Object]) -> list[dict[str, Any]]:
     """All rules of our own chain, as nft gives them."""
     return [body for kind, body in objects
             if kind == "rule" and (body["family"], body["table"], body["chain"]) == TABLE + (CHAIN,)]
 
 
-def _opening(expr, comment):
+def _opening(expr: list[dict[str, Any]], comment: re.Match[str] | None) -> dict[str, Any] | None:
     """None for a rule that is none of ours."""
     if not comment or not expr or "accept" not in expr[-1] or not all("match" in each for each in expr[:-1]):
         return None
@@ -152,21 +160,22 @@ def _opening(expr, comment):
     return opening if opening["protocol"] else None
 
 
-def _plain(right):
+def _plain(right: object) -> _Right:
     if isinstance(right, dict) and "prefix" in right:
-        return "%(addr)s/%(len)d" % right["prefix"]
+        return f"{right['prefix']['addr']}/{right['prefix']['len']:d}"
     if isinstance(right, dict) and "range" in right:
-        return "%s-%s" % tuple(right["range"])
+        low, high = right["range"]
+        return f"{low}-{high}"
     if isinstance(right, dict) and "set" in right:
         return [_NAMES.get(item, item) for item in right["set"] if not isinstance(item, dict)]
     return _NAMES.get(right, right) if isinstance(right, (str, int)) else None
 
 
-def _protocol(value, unused):
+def _protocol(value: _Right, unused: _Field) -> dict[str, str]:
     return {"protocol": {2: "igmp", 103: "pim"}[value]} if value in (2, 103) else {}
 
 
-_READ = {
+_READ: dict[_Field, Callable[[_Right, _Field], dict[str, Any]]] = {
     ("ip", "daddr"): lambda value, unused: {"group": value}, ("ip6", "daddr"): lambda value, unused: {"group": value},
     ("ip", "saddr"): lambda value, unused: {"source": value}, ("ip6", "saddr"): lambda value, unused: {"source": value},
     ("udp", "dport"): lambda value, key: {"protocol": key[0], "port": str(value)},

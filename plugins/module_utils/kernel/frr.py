@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ..error import McastError
 
@@ -13,7 +14,7 @@ COMMANDS = ("show ip pim neighbor json", "show ip pim interface json", "show ip 
 PARTS = ("neighbors", "interfaces", "rps", "rpf", "groups")
 
 
-def pim(text):
+def pim(text: str) -> dict[str, list[dict[str, Any]]]:
     """text: the answers to COMMANDS. Returns ``{neighbors, interfaces, rps, rpf, groups}``, lists of dicts (see
     docs/facts.md). McastError where the answers are none of these."""
     try:
@@ -32,7 +33,7 @@ def pim(text):
                        for name, body in groups.items() if isinstance(body, dict) for entry in body["groups"]],
         }
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise McastError("vtysh", "has answered what is not expected of FRR (%s)" % error) from None
+        raise McastError("vtysh", f"has answered what is not expected of FRR ({error})") from None
 
 
 def _known(name: str | None) -> str | None:
@@ -40,8 +41,9 @@ def _known(name: str | None) -> str | None:
     return None if not name or name in ("Unknown", "0.0.0.0") or name.startswith("<") else name
 
 
-def _answers(text):
-    decoder, found, begin = json.JSONDecoder(), [], 0
+def _answers(text: str) -> list[Any]:
+    found: list[Any] = []
+    decoder, begin = json.JSONDecoder(), 0
     text = text.strip()
     while begin < len(text):
         answer, begin = decoder.raw_decode(text, begin)
@@ -51,14 +53,14 @@ def _answers(text):
     return found
 
 
-def _interface(name, body, igmp):
+def _interface(name: str, body: dict[str, Any], igmp: dict[str, Any]) -> dict[str, Any]:
     return {"interface": name, "address": body["address"], "state": body.get("state"),
             "dr": _known(body.get("pimDesignatedRouter")), "dr_itself": bool(body.get("pimDesignatedRouterLocal")),
             "igmp_version": igmp.get("version"), "querier": _known(igmp.get("querierIp")),
             "querier_itself": bool(igmp.get("querier"))}
 
 
-def _rpf(body):
+def _rpf(body: dict[str, Any]) -> dict[str, Any]:
     """The next hop is null where the source, or the RP, is on the link or this router itself."""
     source = body["source"]
     return {"source": None if source == "*" else source, "group": body["group"],

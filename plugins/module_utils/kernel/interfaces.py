@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Iterable
 
 from .rows import ipv6_network, mac, odd, rows
 
@@ -27,7 +27,7 @@ _SYSFS = re.compile(r"/sys/class/net/(?P<name>[^/]+)/(?P<key>\w+):(?P<value>.*)\
 _CONF = re.compile(r"/proc/sys/net/ipv[46]/conf/(?P<name>[^/]+)/\w+:\s*(?P<value>-?\d{1,10})\s*\Z", re.ASCII)
 
 
-def _flags(words):
+def _flags(words: Iterable[str]) -> list[str]:
     """`ip` shows NO-CARRIER where an interface is up and not running, and else leaves running out."""
     words = [word.lower() for word in words if word]
     if "up" in words and "no-carrier" not in words:
@@ -39,7 +39,8 @@ def ip_addr(text: str, names: dict[int, str] | None = None) -> dict[str, dict[st
     """text: of `ip addr show` (iproute2 or busybox); names: ``{index: name}`` as far as other tables have them. It
     prints NAME@PEER, and a name may hold an @ itself. Returns ``{name: {"index": int, "flags": [word, …],
     "mtu": bytes, "mac": text or None, "addresses": [IPv4 address]}}``; see address() for the shape of these."""
-    found, link = {}, None
+    found: dict[str, dict[str, Any]] = {}
+    link: dict[str, Any] | None = None
     for line in text.split("\n"):
         if line and not line[0].isspace():
             match = _LINK.match(line)
@@ -60,7 +61,7 @@ def ip_addr(text: str, names: dict[int, str] | None = None) -> dict[str, dict[st
 
 def _name(word: str, known: str | None) -> str:
     """The name of an interface that `ip` prints as NAME or NAME@PEER."""
-    if known is not None and (word == known or word.startswith(known + "@")):
+    if known is not None and (word == known or word.startswith(f"{known}@")):
         return known
     return word.rpartition("@")[0] or word
 
@@ -70,20 +71,20 @@ def names(text: str | None) -> dict[int, str]:
     return {int(match["index"]): match["name"] for match in rows("/proc/net/dev_mcast", text, _DEV_MCAST)}
 
 
-def address(family, text, prefix, tentative=False):
+def address(family: str, text: str, prefix: int, tentative: bool = False) -> dict[str, Any]:
     """One address of an interface. tentative: not usable before duplicate address detection ends."""
     return {"family": family, "address": text, "prefix": prefix, "tentative": tentative}
 
 
-def sysfs(text):
+def sysfs(text: str | None) -> dict[str, dict[str, Any]]:
     """text: lines ``/sys/class/net/NAME/KEY:value``. Returns what ip_addr() does; `addresses` is empty."""
-    raw = {}
+    raw: dict[str, dict[str, str]] = {}
     for match in rows("/sys/class/net", text, _SYSFS):
         raw.setdefault(match["name"], {})[match["key"]] = match["value"].strip()
     return {name: _sysfs_link(values) for name, values in raw.items() if "ifindex" in values}
 
 
-def _sysfs_link(values):
+def _sysfs_link(values: dict[str, str]) -> dict[str, Any]:
     try:
         bits, index, mtu = (int(values.get(key, "0"), base)
                             for key, base in (("flags", 16), ("ifindex", 10), ("mtu", 10)))
@@ -95,9 +96,9 @@ def _sysfs_link(values):
     return {"index": index, "flags": sorted(flags), "mtu": mtu, "mac": values.get("address") or None, "addresses": []}
 
 
-def if_inet6(text):
+def if_inet6(text: str | None) -> dict[str, list[dict[str, Any]]]:
     """text: of /proc/net/if_inet6 (net/ipv6/addrconf.c). Returns ``{name: [address]}``."""
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for match in rows("/proc/net/if_inet6", text, _IF_INET6):
         found.setdefault(match["name"], []).append(address(
             "ipv6", ipv6_network(match["address"]), int(match["prefix"], 16),
@@ -105,16 +106,16 @@ def if_inet6(text):
     return found
 
 
-def dev_mcast(text):
+def dev_mcast(text: str | None) -> dict[int, list[dict[str, Any]]]:
     """text: of /proc/net/dev_mcast (net/core/dev_addr_lists). Returns
     ``{index: [{"mac": "01:00:5e:00:00:01", "users": int}]}``; /proc names no other interface here than by index."""
-    found = {}
+    found: dict[int, list[dict[str, Any]]] = {}
     for match in rows("/proc/net/dev_mcast", text, _DEV_MCAST):
         found.setdefault(int(match["index"]), []).append({"mac": mac(match["mac"]), "users": int(match["users"])})
     return found
 
 
-def conf(text):
+def conf(text: str | None) -> dict[str, int]:
     """text: lines ``/proc/sys/net/ipvN/conf/NAME/SETTING:value`` of one setting. Returns ``{name: int}``, with the
     names ``all`` and ``default`` among them."""
     return {match["name"]: int(match["value"]) for match in rows("/proc/sys/net", text, _CONF)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any, Callable, Collection, Dict, List, NamedTuple, Tuple
 
 from .. import group as groups
 from ..error import McastError
@@ -22,11 +23,25 @@ _MCFILTER6 = re.compile(r"\s*(?P<index>\d{1,10})\s+\S+\s+(?P<group>[0-9a-f]{32})
 _VERSIONS = {"V1": 1, "V2": 2, "V3": 3}
 
 
-def igmp(text):
+class Filtered(NamedTuple):
+    """A source that an interface filters for a group: how many sockets include it, and how many exclude it."""
+
+    source: str
+    include: int
+    exclude: int
+
+
+# By an interface's index and a group.
+Filters = Dict[Tuple[int, str], List[Filtered]]
+
+
+def igmp(text: str | None) -> tuple[dict[int, int | None], list[dict[str, Any]]]:
     """text: of /proc/net/igmp (net/ipv4/igmp.c igmp_mc_seq_show; groups as little-endian words).
 
     Returns ``({index: IGMP version in force or None}, [membership])``: see member()."""
-    versions, found, device = {}, [], None
+    versions: dict[int, int | None] = {}
+    found: list[dict[str, Any]] = []
+    device = None
     for line in (text or "").split("\n"):
         group = _IGMP_GROUP.match(line)
         if group and device:
@@ -40,59 +55,59 @@ def igmp(text):
     return versions, found
 
 
-def igmp6(text):
+def igmp6(text: str | None) -> list[dict[str, Any]]:
     """text: of /proc/net/igmp6 (net/ipv6/mcast.c igmp6_mc_seq_show). Returns [membership]: see member()."""
     return [member(match["name"], int(match["index"]), ipv6_network(match["group"]), int(match["users"]))
             for match in rows("/proc/net/igmp6", text, _IGMP6)]
 
 
-def member(interface, index, group, users):
+def member(interface: str, index: int, group: str, users: int) -> dict[str, Any]:
     """One membership of an interface. users: how many sockets (and the kernel itself) hold it; McastError where
     `group` is none."""
     return {"interface": interface, "index": index, "family": groups.family(group), "group": group, "users": users}
 
 
-def mcfilter(text):
-    """text: of /proc/net/mcfilter; interfaces' names are cut there. Returns
-    ``{(index, group): [(source, sockets that include it, sockets that exclude it)]}``."""
+def mcfilter(text: str | None) -> Filters:
+    """text: of /proc/net/mcfilter; interfaces' names are cut there. Returns ``{(index, group): [Filtered]}``."""
     return _filters("/proc/net/mcfilter", text, _MCFILTER, ipv4_network)
 
 
-def mcfilter6(text):
+def mcfilter6(text: str | None) -> Filters:
     """text: of /proc/net/mcfilter6. Returns what mcfilter() does."""
     return _filters("/proc/net/mcfilter6", text, _MCFILTER6, ipv6_network)
 
 
-def _filters(source, text, pattern, address):
-    found = {}
+def _filters(source: str, text: str | None, pattern: re.Pattern[str], address: Callable[[str], str]) -> Filters:
+    found: Filters = {}
     for match in rows(source, text, pattern, header="Idx"):
         found.setdefault((int(match["index"]), address(match["group"])), []).append(
-            (address(match["source"]), int(match["include"]), int(match["exclude"])))
+            Filtered(address(match["source"]), int(match["include"]), int(match["exclude"])))
     return found
 
 
-def filter_mode(users, sources):
+def filter_mode(users: int, sources: Collection[Filtered]) -> dict[str, str]:
     """The filter mode of an interface for a group (RFC 9776 section 3.2), from how many hold it and its source rows.
 
     Every holder is either INCLUDE with one source or more, each counted in its row, or EXCLUDE with any number
     (net/ipv4/igmp.c ip_mc_add_src, net/ipv6/mcast.c ip6_mc_add_src); one EXCLUDE makes the interface EXCLUDE.
     Returns ``{"value": "include" or "exclude", "basis": "exact" or "inferred"}``."""
-    included = [include for unused, include, unused in sources if include]
-    if any(exclude for unused, unused, exclude in sources) or sum(included) < users:
+    included = [each.include for each in sources if each.include]
+    if any(each.exclude for each in sources) or sum(included) < users:
         return {"value": "exclude", "basis": "exact"}
     # One source that all holders include leaves none that excludes; else EXCLUDE{} beside INCLUDE{a,b} looks the
     # same as INCLUDE{a} beside INCLUDE{b}.
     return {"value": "include", "basis": "exact" if max(included, default=0) >= users else "inferred"}
 
 
-def memberships(members, filters, programmed):
+def memberships(members: list[dict[str, Any]], filters: dict[str, Filters | None],
+                programmed: dict[int, set[str]] | None) -> list[dict[str, Any]]:
     """members: of igmp() and igmp6(); filters: ``{"ipv4": of mcfilter(), "ipv6": of mcfilter6()}``, None for what
     could not be read; programmed: ``{index: set of MACs}``, or None. Returns the list as host_facts shows it."""
     told = _told(members, filters)
     return [_membership(row, filters, programmed, (row["index"], row["group"]) in told) for row in members]
 
 
-def _told(members, filters):
+def _told(members: list[dict[str, Any]], filters: dict[str, Filters | None]) -> set[tuple[int, str]]:
     """The memberships, as (index, group), whose sources the kernel's table is sure to list.
 
     The table begins at the first interface whose newest membership has sources; of the interfaces before it nothing
@@ -114,14 +129,16 @@ def _told(members, filters):
     return told
 
 
-def _membership(row, filters, programmed, told):
+def _membership(row: dict[str, Any], filters: dict[str, Filters | None], programmed: dict[int, set[str]] | None,
+                told: bool) -> dict[str, Any]:
     group, link = row["group"], groups.mac(row["group"])
-    sources = filters[row["family"]].get((row["index"], group), []) if told else []
+    listed = filters[row["family"]] if told else None
+    sources = listed.get((row["index"], group), []) if listed else []
     return dict(
         row, mac=link, programmed=None if programmed is None else link in programmed.get(row["index"], ()),
         filter_mode=filter_mode(row["users"], sources) if told else {"value": None, "basis": "unknown"},
-        include=[{"source": source, "count": count} for source, count, unused in sources if count] if told else None,
-        exclude=[{"source": source, "count": count} for source, unused, count in sources if count] if told else None,
+        include=[{"source": each.source, "count": each.include} for each in sources if each.include] if told else None,
+        exclude=[{"source": each.source, "count": each.exclude} for each in sources if each.exclude] if told else None,
         scope=groups.scope(group), name=groups.iana_name(group))
 
 
@@ -130,9 +147,9 @@ _MADDR_ROW = re.compile(r"\s+(?P<kind>link|inet6?)\s+(?P<address>[0-9A-Za-z.:]+)
                         r"(?P<static> static)?\s*\Z", re.ASCII)
 
 
-def maddr_text(text):
+def maddr_text(text: str) -> list[dict[str, Any]]:
     """text: of `ip maddress show`, as every iproute2 prints it. Returns what maddr_json() does."""
-    found = []
+    found: list[dict[str, Any]] = []
     for line in text.split("\n"):
         device, row = _MADDR_DEVICE.match(line), _MADDR_ROW.match(line)
         if device:
@@ -145,11 +162,11 @@ def maddr_text(text):
     return found
 
 
-def maddr_json(text):
+def maddr_json(text: str) -> list[dict[str, Any]]:
     """text: of `ip -j maddress show`. Returns ``[{"interface": name, "index": int, "link": [{"mac": …, "users": int,
     "static": bool}], "groups": [membership]}]``; see member(). McastError where it is no such JSON."""
     try:
-        found = []
+        found: list[dict[str, Any]] = []
         for device in json.loads(text):
             found.append({"interface": str(device["ifname"]), "index": int(device["ifindex"]),
                           "link": [], "groups": []})
@@ -158,11 +175,11 @@ def maddr_json(text):
                 _maddr_row(found[-1], kind, row["link" if kind == "link" else "address"], int(row.get("users", 1)),
                            row.get("features") == "static")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        raise McastError("ip -j maddress show", "is not the JSON that was expected (%s)" % error) from None
+        raise McastError("ip -j maddress show", f"is not the JSON that was expected ({error})") from None
     return found
 
 
-def _maddr_row(device, kind, address, users, static):
+def _maddr_row(device: dict[str, Any], kind: str, address: str, users: int, static: bool) -> None:
     if kind == "link":
         device["link"].append({"mac": str(address).lower(), "users": users, "static": static})
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Any, Collection
 
 from .rows import ipv4_little, odd, rows
 
@@ -25,7 +26,7 @@ OPTIONS = {
 _OPTION = re.compile(r"(# )?CONFIG_(?P<name>\w+)(=(?P<value>\S+)| is not set)\s*\Z", re.ASCII)
 
 
-def vifs(text, family):
+def vifs(text: str | None, family: str) -> dict[int, dict[str, Any]]:
     """text: of /proc/net/ip_mr_vif or ip6_mr_vif; family: "ipv4" or "ipv6". Returns ``{index: {family, interface,
     packets_in, bytes_in, packets_out, bytes_out}}`` of the interfaces that groups are forwarded between; the numbers of
     all routes together."""
@@ -36,7 +37,7 @@ def vifs(text, family):
     return found
 
 
-def routes(text, family, known):
+def routes(text: str | None, family: str, known: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     """text: of /proc/net/ip_mr_cache or ip6_mr_cache; known: of vifs(). Returns ``[{family, group, source, incoming,
     outgoing, packets, bytes, wrong_interface}]``: source None for any, incoming None while no daemon has told it;
     outgoing with those that the daemon holds back by the incoming one too; packets with those that came in on a wrong
@@ -53,15 +54,15 @@ def routes(text, family, known):
     return found
 
 
-def _address(digits):
+def _address(digits: str) -> str:
     return str(ipaddress.IPv6Address(digits)) if ":" in digits else ipv4_little(digits)
 
 
-def prerequisites(config, there):
+def prerequisites(config: str | None, there: Collection[str]) -> dict[str, dict[str, Any]]:
     """What a multicast router needs of its kernel: ``{option: {value: "present", "missing" or None, basis}}``.
 
     config: lines of the kernel's configuration, None where there is none; there: names of the files in /proc/net."""
-    built = None
+    built: dict[str, bool] | None = None
     if config is not None:
         built = {}
         for line in config.split("\n"):
@@ -70,10 +71,10 @@ def prerequisites(config, there):
                 raise odd("/proc/config.gz", line)
             if match:
                 built[match["name"]] = match["value"] in ("y", "m")
-    return {name: _told(built, name, file and file in there) for name, file in OPTIONS.items()}
+    return {name: _told(built, name, file in there if file else None) for name, file in OPTIONS.items()}
 
 
-def _told(built, name, there):
+def _told(built: dict[str, bool] | None, name: str, there: bool | None) -> dict[str, Any]:
     if built is not None:
         # A module that is not loaded is present too: the kernel loads it once it is asked for.
         return {"value": "present" if built.get(name) else "missing", "basis": "exact"}

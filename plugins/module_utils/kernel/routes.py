@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .rows import ipv4_little, ipv6_network, odd, rows
 
@@ -18,7 +19,7 @@ _ROUTE6 = re.compile(
     r"(?P<interface>\S+)\s*\Z")
 
 
-def ipv4(text):
+def ipv4(text: str | None) -> list[dict[str, Any]]:
     """text: of /proc/net/route (net/ipv4/fib_trie.c fib_route_seq_show): the main table, without routes of type
     multicast or broadcast. Returns [route]: see _route()."""
     found = []
@@ -27,12 +28,12 @@ def ipv4(text):
         prefix = bin(mask).count("1")
         if mask != 0xffffffff << 32 - prefix & 0xffffffff:
             raise odd("/proc/net/route", row[0])
-        found.append(_route("ipv4", "%s/%d" % (ipv4_little(row["destination"]), prefix),
+        found.append(_route("ipv4", f"{ipv4_little(row['destination'])}/{prefix}",
                             ipv4_little(row["gateway"]), row["interface"], int(row["metric"]), int(row["flags"], 16)))
     return found
 
 
-def ipv6(text):
+def ipv6(text: str | None) -> list[dict[str, Any]]:
     """text: of /proc/net/ipv6_route (net/ipv6/route.c rt6_seq_show). The host's own addresses (local, anycast) and
     the reject route that every table ends with are left out. Returns [route]."""
     found = []
@@ -40,12 +41,12 @@ def ipv6(text):
         flags, prefix = int(row["flags"], 16), int(row["prefix"], 16)
         if flags & (_LOCAL | _ANYCAST | _CACHE) or prefix == 0 and flags & _REJECT and row["metric"] == "f" * 8:
             continue
-        found.append(_route("ipv6", "%s/%d" % (ipv6_network(row["destination"]), prefix),
+        found.append(_route("ipv6", f"{ipv6_network(row['destination'])}/{prefix}",
                             ipv6_network(row["gateway"]), row["interface"], int(row["metric"], 16), flags))
     return found
 
 
-def _route(family, destination, gateway, interface, metric, flags):
+def _route(family: str, destination: str, gateway: str, interface: str, metric: int, flags: int) -> dict[str, Any]:
     """gateway: None where the destination is on the link; interface: None where a reject route has none."""
     return {"family": family, "destination": destination, "gateway": gateway if flags & _GATEWAY else None,
             "interface": None if interface == "*" else interface, "metric": metric,

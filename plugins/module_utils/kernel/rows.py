@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
+from typing import Iterator
 
 from ..error import McastError
 
 
-def odd(source, line):
+def odd(source: str, line: str) -> McastError:
     """The error for a line that is not of the known form. source: the file or command that it comes from."""
-    return McastError(source, "has a line of an unknown form: %r" % line[:200])
+    return McastError(source, f"has a line of an unknown form: {line[:200]!r}")
 
 
-def rows(source, text, pattern, header=None):
+def rows(source: str, text: str | None, pattern: re.Pattern[str], header: str | None = None) -> Iterator[re.Match[str]]:
     """Yields the match of each line of `text` that isn't empty. `header`: how the line of titles begins, if there is
     one. McastError where a line doesn't match."""
     for number, line in enumerate((text or "").split("\n")):
@@ -26,27 +28,27 @@ def rows(source, text, pattern, header=None):
         yield match
 
 
-def ipv4_little(digits):
+def ipv4_little(digits: str) -> str:
     """``"640000EF"`` (a 32-bit word as a little-endian host prints it) is ``"239.0.0.100"``."""
     return ".".join(str(byte) for byte in reversed(bytes.fromhex(digits)))
 
 
-def ipv4_network(digits):
+def ipv4_network(digits: str) -> str:
     """``"ef000064"`` (network order) is ``"239.0.0.100"``."""
     return ".".join(str(byte) for byte in bytes.fromhex(digits))
 
 
 @lru_cache(maxsize=4096)  # hosts are members of the same groups
-def ipv6_network(digits):
+def ipv6_network(digits: str) -> str:
     """32 hexadecimal digits in network order, as ``"ff15::100"``."""
     return str(ipaddress.IPv6Address(int(digits, 16)))
 
 
-def ipv6_words(digits):
+def ipv6_words(digits: str) -> str:
     """32 hexadecimal digits as four little-endian words (/proc/net/udp6)."""
     return ipv6_network("".join(bytes.fromhex(digits[i:i + 8])[::-1].hex() for i in range(0, 32, 8)))
 
 
-def mac(digits):
+def mac(digits: str) -> str:
     """``"01005e000064"`` is ``"01:00:5e:00:00:64"``; link layers of other lengths too."""
     return ":".join(digits[i:i + 2] for i in range(0, len(digits), 2)).lower()

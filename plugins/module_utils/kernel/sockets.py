@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .rows import ipv4_little, ipv6_words, rows
 
@@ -16,13 +17,13 @@ _COMM = re.compile(r"/proc/(?P<pid>\d{1,10})/comm:(?P<name>.*)\Z", re.ASCII | re
 _UDP = 17
 
 
-def table(name, text):
+def table(name: str, text: str | None) -> list[dict[str, Any]]:
     """name: ``"udp"``, ``"udp6"``, ``"raw"`` or ``"raw6"``; text: of that file under /proc/net (net/ipv4/udp.c
     udp4_seq_show and its like). Returns ``[{"family", "protocol", "ip_protocol", "address", "port", "uid", "inode",
     "drops"}]``. A raw socket has no port: the kernel prints its IP protocol number in that place."""
     raw = name.startswith("raw")
     found = []
-    for row in rows("/proc/net/" + name, text, _SOCKET, header="sl"):
+    for row in rows(f"/proc/net/{name}", text, _SOCKET, header="sl"):
         digits, port = row["address"], int(row["port"], 16)
         found.append({
             "family": "ipv4" if len(digits) == 8 else "ipv6",
@@ -33,12 +34,14 @@ def table(name, text):
     return found
 
 
-def holders(text):
+def holders(text: str | None) -> dict[int, dict[str, Any]]:
     """text: `ls -ln` of /proc/PID/fd folders, then lines ``/proc/PID/comm:name``. Other lines are of no interest.
 
     Returns ``{inode: {"process": name or None, "pid": int, "descriptor": int}}``, for a socket that several hold the
     one with the lowest pid and descriptor."""
-    found, names, pid = {}, {}, None
+    found: dict[int, tuple[int, int]] = {}
+    names: dict[int, str] = {}
+    pid = None
     for line in (text or "").split("\n"):
         folder, name = _FOLDER.match(line), _COMM.match(line)
         descriptor = None if folder or name else _DESCRIPTOR.match(line)
@@ -54,9 +57,9 @@ def holders(text):
             for inode, (pid, number) in found.items()}
 
 
-def users(text):
+def users(text: str | None) -> dict[int, str]:
     """text: of /etc/passwd. Returns ``{uid: name}``, the first name where several share a number."""
-    found = {}
+    found: dict[int, str] = {}
     for line in (text or "").split("\n"):
         fields = line.split(":")
         if len(fields) > 2 and re.match(r"\d{1,10}\Z", fields[2], re.ASCII):
@@ -64,7 +67,8 @@ def users(text):
     return found
 
 
-def sockets(tables, processes, passwd):
+def sockets(tables: dict[str, str | None], processes: str | None,
+            passwd: str | None) -> tuple[list[dict[str, Any]], str | None]:
     """tables: {name: text of that table, or None}; processes, passwd: text or None. Returns (sockets, note): the list
     as host_facts shows it, and what to say where processes could not be seen, else None."""
     held, names = holders(processes), users(passwd)
@@ -74,6 +78,6 @@ def sockets(tables, processes, passwd):
     count = sum(row["pid"] is None for row in found)
     note = None
     if count:
-        note = ("the processes of %d of %d sockets could not be seen: that needs root (become: true), and a process "
-                "in this network namespace" % (count, len(found)))
+        note = (f"the processes of {count} of {len(found)} sockets could not be seen: that needs root (become: true), "
+                "and a process in this network namespace")
     return found, note

@@ -8,7 +8,7 @@ millisecond: one grep prints every file with its path before each line.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Dict, NamedTuple, Optional, Sequence
 
 from ..error import McastError
 from . import frr, mroutes
@@ -17,6 +17,8 @@ SUBSETS = ("interfaces", "memberships", "sockets", "forwarding", "routes", "limi
            "bridges", "mroutes", "prerequisites", "pim", "counters")
 KERNEL = "kernel"  # the part that is always read
 MARK = "#mcast.lab#"
+# By the names of sources; None for what the host doesn't have.
+Texts = Dict[str, Optional[str]]
 
 
 class Source(NamedTuple):
@@ -24,7 +26,7 @@ class Source(NamedTuple):
     path: what is read, as a user would name it."""
 
     name: str
-    parts: tuple
+    parts: tuple[str, ...]
     kind: str
     path: str
 
@@ -33,19 +35,19 @@ _IPV4, _IPV6, _CORE = "/proc/sys/net/ipv4/", "/proc/sys/net/ipv6/", "/proc/sys/n
 
 # Settings with a single value; intervals are those that an interface gets when it appears.
 LIMITS = {
-    "igmp_max_memberships": _IPV4 + "igmp_max_memberships",
-    "igmp_max_msf": _IPV4 + "igmp_max_msf",
-    "igmp_qrv": _IPV4 + "igmp_qrv",
-    "igmp_link_local_mcast_reports": _IPV4 + "igmp_link_local_mcast_reports",
-    "igmpv2_unsolicited_report_interval": _IPV4 + "conf/default/igmpv2_unsolicited_report_interval",
-    "igmpv3_unsolicited_report_interval": _IPV4 + "conf/default/igmpv3_unsolicited_report_interval",
-    "mld_max_msf": _IPV6 + "mld_max_msf",
-    "mld_qrv": _IPV6 + "mld_qrv",
-    "mldv1_unsolicited_report_interval": _IPV6 + "conf/default/mldv1_unsolicited_report_interval",
-    "mldv2_unsolicited_report_interval": _IPV6 + "conf/default/mldv2_unsolicited_report_interval",
-    "optmem_max": _CORE + "optmem_max",
-    "rmem_max": _CORE + "rmem_max",
-    "rmem_default": _CORE + "rmem_default",
+    "igmp_max_memberships": f"{_IPV4}igmp_max_memberships",
+    "igmp_max_msf": f"{_IPV4}igmp_max_msf",
+    "igmp_qrv": f"{_IPV4}igmp_qrv",
+    "igmp_link_local_mcast_reports": f"{_IPV4}igmp_link_local_mcast_reports",
+    "igmpv2_unsolicited_report_interval": f"{_IPV4}conf/default/igmpv2_unsolicited_report_interval",
+    "igmpv3_unsolicited_report_interval": f"{_IPV4}conf/default/igmpv3_unsolicited_report_interval",
+    "mld_max_msf": f"{_IPV6}mld_max_msf",
+    "mld_qrv": f"{_IPV6}mld_qrv",
+    "mldv1_unsolicited_report_interval": f"{_IPV6}conf/default/mldv1_unsolicited_report_interval",
+    "mldv2_unsolicited_report_interval": f"{_IPV6}conf/default/mldv2_unsolicited_report_interval",
+    "optmem_max": f"{_CORE}optmem_max",
+    "rmem_max": f"{_CORE}rmem_max",
+    "rmem_default": f"{_CORE}rmem_default",
 }
 
 _IF, _IF_MS, _MS = ("interfaces",), ("interfaces", "memberships"), ("memberships",)
@@ -63,20 +65,20 @@ SOURCES = tuple(Source(*row) for row in (
     ("igmp6", _MS, "file", "/proc/net/igmp6"),
     ("mcfilter", _MS, "file", "/proc/net/mcfilter"),
     ("mcfilter6", _MS, "file", "/proc/net/mcfilter6"),
-    ("conf_forwarding_ipv4", _IF, "glob", _IPV4 + "conf/*/forwarding"),
-    ("conf_forwarding_ipv6", ("interfaces", "forwarding"), "glob", _IPV6 + "conf/*/forwarding"),
-    ("conf_mc_forwarding_ipv4", _IF, "glob", _IPV4 + "conf/*/mc_forwarding"),
-    ("conf_mc_forwarding_ipv6", _IF, "glob", _IPV6 + "conf/*/mc_forwarding"),
-    ("conf_rp_filter", _IF, "glob", _IPV4 + "conf/*/rp_filter"),
-    ("conf_force_igmp_version", _IF, "glob", _IPV4 + "conf/*/force_igmp_version"),
-    ("conf_force_mld_version", _IF, "glob", _IPV6 + "conf/*/force_mld_version"),
+    ("conf_forwarding_ipv4", _IF, "glob", f"{_IPV4}conf/*/forwarding"),
+    ("conf_forwarding_ipv6", ("interfaces", "forwarding"), "glob", f"{_IPV6}conf/*/forwarding"),
+    ("conf_mc_forwarding_ipv4", _IF, "glob", f"{_IPV4}conf/*/mc_forwarding"),
+    ("conf_mc_forwarding_ipv6", _IF, "glob", f"{_IPV6}conf/*/mc_forwarding"),
+    ("conf_rp_filter", _IF, "glob", f"{_IPV4}conf/*/rp_filter"),
+    ("conf_force_igmp_version", _IF, "glob", f"{_IPV4}conf/*/force_igmp_version"),
+    ("conf_force_mld_version", _IF, "glob", f"{_IPV6}conf/*/force_mld_version"),
     ("udp", ("sockets",), "file", "/proc/net/udp"),
     ("udp6", ("sockets",), "file", "/proc/net/udp6"),
     ("raw", ("sockets",), "file", "/proc/net/raw"),
     ("raw6", ("sockets",), "file", "/proc/net/raw6"),
     ("passwd", ("sockets",), "file", "/etc/passwd"),
     ("processes", ("sockets",), "shell", "/proc/PID/fd"),
-    ("ip_forward", ("forwarding",), "file", _IPV4 + "ip_forward"),
+    ("ip_forward", ("forwarding",), "file", f"{_IPV4}ip_forward"),
     ("route", ("routes",), "file", "/proc/net/route"),
     ("ipv6_route", ("routes",), "file", "/proc/net/ipv6_route"),
     ("reports", ("traffic",), "shell", "/run/mcast"),
@@ -172,21 +174,22 @@ fi
 """,
     "bridge_ports": "", "bridge_database": "", "bridge_queriers": "",
 }
-_FRAGMENTS["config"] = r"""
+_FRAGMENTS["config"] = rf"""
 c=/proc/config.gz
 [ -r "$c" ] || c=/boot/config-$(cat /proc/sys/kernel/osrelease)
 if [ -r "$c" ]; then
   echo "$m section config"
   case $c in *.gz) zcat "$c" ;; *) cat "$c" ;; esac 2>/dev/null |
-    grep -E '^(# )?CONFIG_(%s)(=| is not set)'
+    grep -E '^(# )?CONFIG_({'|'.join(mroutes.OPTIONS)})(=| is not set)'
 else echo "$m missing config"
 fi
-""" % "|".join(mroutes.OPTIONS)
+"""
+_QUESTIONS = " ".join(f"-c '{command}'" for command in frr.COMMANDS)
 # The router of ours in this namespace, or else the machine's own FRR: its sockets can be seen from every namespace.
 _FRAGMENTS["vtysh"] = r"""
 n=$(readlink /proc/self/ns/net 2>/dev/null)
 n=${n#*[}
-v=/run/mcast/${n%%]}/router/vtysh a=
+v=/run/mcast/${n%]}/router/vtysh a=
 if [ ! -x "$v" ]; then v=; [ /proc/$$/ns/net -ef /proc/1/ns/net ] && v=vtysh; fi
 # vtysh waits for its daemons without limit, and one may be stopped. Where there is no timeout(1), a shell watches it.
 bounded() {
@@ -197,76 +200,78 @@ bounded() {
   (while [ "$s" -gt 0 ] && kill -0 $q; do sleep 1; s=$((s-1)); done; kill -KILL $q) >/dev/null 2>&1 &
   wait $q
 }
-if [ -n "$v" ]; then a=$(bounded %d "$v" %s); [ $? -lt 124 ] || a='%s'; fi
-if [ -n "$a" ]; then
-  echo "$m section vtysh"; printf '%%s\n' "$a"
+""" + rf"""if [ -n "$v" ]; then a=$(bounded {VTYSH_LIMIT} "$v" {_QUESTIONS}); [ $? -lt 124 ] || a='{SILENT}'; fi
+""" + r"""if [ -n "$a" ]; then
+  echo "$m section vtysh"; printf '%s\n' "$a"
 else echo "$m missing vtysh"
 fi
-""" % (VTYSH_LIMIT, " ".join("-c '%s'" % command for command in frr.COMMANDS), SILENT)
+"""
 # Of each source that has more than one path, what its paths match.
 _PATHS = {"sysfs": re.compile(r"/sys/class/net/[^/]+/\w+\Z"),
           "reports": re.compile(r"/run/mcast/\d+/[^/]+/(report|exit)\.json\Z"),
           **{source.name: re.compile(re.escape(source.path).replace(r"\*", "[^/]+") + r"\Z")
              for source in SOURCES if source.kind == "glob"}}
 
+# Filled by script().
 _SCRIPT = r"""
 LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
 export LC_ALL PATH
-m='%(mark)s' files= more=
-echo "$m begin %(subsets)s"
-for f in %(files)s; do
+m='{mark}' files= more=
+echo "$m begin {subsets}"
+for f in {files}; do
   if [ -r "$f" ]; then files="$files $f"; else echo "$m missing $f"; fi
 done
-%(fragments)s
+{fragments}
 echo "$m files"
-grep -aH '' $files %(globs)s $more /dev/null 2>/dev/null </dev/null
-%(more)s
+grep -aH '' $files {globs} $more /dev/null 2>/dev/null </dev/null
+{more}
 echo "$m end"
 """
 
 _FILES = {source.name for source in SOURCES if source.kind == "file"}
 
 
-def _asked(subsets):
+def _asked(subsets: Sequence[str]) -> list[Source]:
     unknown = [name for name in subsets if name not in SUBSETS]
     if unknown:
-        raise McastError("gather_subset", "has no part %s; expected some of %s"
-                         % (", ".join(map(str, unknown)), ", ".join(SUBSETS)))
+        raise McastError("gather_subset", f"has no part {', '.join(map(str, unknown))}; "
+                         f"expected some of {', '.join(SUBSETS)}")
     parts = {KERNEL, *subsets}
     return [source for source in SOURCES if parts.intersection(source.parts)]
 
 
-def script(subsets=SUBSETS, more=""):
+def script(subsets: Sequence[str] = SUBSETS, more: str = "") -> str:
     """subsets: some of SUBSETS (McastError for others); more: of a script, what is to be done last; split() passes over
     what it prints in lines that begin with `$m`. Returns the text of a script for `/bin/sh -s`."""
     asked = _asked(subsets)
-    return _SCRIPT % {
-        "mark": MARK,
-        "subsets": " ".join(subsets),
-        "files": " ".join(source.path for source in asked if source.kind == "file"),
-        "globs": " ".join(source.path for source in asked if source.kind == "glob"),
-        "fragments": "".join(_FRAGMENTS[source.name] for source in asked if source.kind == "shell"),
-        "more": more,
-    }
+    return _SCRIPT.format(
+        mark=MARK,
+        subsets=" ".join(subsets),
+        files=" ".join(source.path for source in asked if source.kind == "file"),
+        globs=" ".join(source.path for source in asked if source.kind == "glob"),
+        fragments="".join(_FRAGMENTS[source.name] for source in asked if source.kind == "shell"),
+        more=more,
+    )
 
 
 class _Paths:
     """Which source a path belongs to."""
 
-    def __init__(self, asked):
-        self._exact = {source.path: source.name for source in asked if source.kind == "file"}
+    def __init__(self, asked: Sequence[Source]) -> None:
+        self._exact: dict[str, str | None] = {
+            source.path: source.name for source in asked if source.kind == "file"}
         self._patterns = [(_PATHS[source.name], source.name) for source in asked if source.name in _PATHS]
 
-    def name(self, path):
+    def name(self, path: str) -> str | None:
         if path not in self._exact:
             self._exact[path] = next((name for pattern, name in self._patterns if pattern.match(path)), None)
         return self._exact[path]
 
 
-def _body(output):
+def _body(output: str) -> tuple[list[Source], list[str]]:
     """Returns (the sources asked for, the lines between the begin and end marks)."""
     lines = output.replace("\r\n", "\n").split("\n")
-    begin, end = MARK + " begin ", MARK + " end"
+    begin, end = f"{MARK} begin ", f"{MARK} end"
     start = next((number for number, line in enumerate(lines) if line.startswith(begin)), None)
     if start is None:
         raise McastError("output of /bin/sh", "does not begin as expected; the host needs a POSIX shell at /bin/sh")
@@ -275,26 +280,26 @@ def _body(output):
     return _asked(lines[start][len(begin):].split()), lines[start + 1:lines.index(end, start)]
 
 
-def split(output):
+def split(output: str) -> Texts:
     """output: what the script printed. Returns {source name: text}, None for what the host doesn't have.
 
     The text of a file or command is as it was; of a glob (and of sysfs and reports) each line has its path and a
     colon before it. McastError where the output doesn't begin and end as it should: cut off, or no such shell."""
     asked, lines = _body(output)
     paths = _Paths(asked)
-    texts = {source.name: [] if source.kind == "file" else None for source in asked}
+    texts: dict[str, list[str] | None] = {source.name: [] if source.kind == "file" else None for source in asked}
     section = None
     for line in lines:
         if line.startswith(MARK):
-            unused, word, name = (line + "  ").split(" ", 2)
-            section = name.strip() if word == "section" else word
-            name = paths.name(name.strip()) or section
+            unused, word, thing = f"{line}  ".split(" ", 2)
+            section = thing.strip() if word == "section" else word
+            name: str | None = paths.name(thing.strip()) or section
             if name in texts:
                 texts[name] = [] if word == "section" else None
             continue
         path, unused, value = line.partition(":")
         name = paths.name(path) if section == "files" else section
         if name in texts:
-            texts[name] = texts[name] or []
-            texts[name].append(value if section == "files" and name in _FILES else line)
-    return {name: part if part is None else "".join(line + "\n" for line in part) for name, part in texts.items()}
+            part = texts[name] = texts[name] or []
+            part.append(value if section == "files" and name in _FILES else line)
+    return {name: read if read is None else "".join(f"{line}\n" for line in read) for name, read in texts.items()}

@@ -5,30 +5,36 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Callable, Tuple
 
 from ..error import McastError
 from . import ip, link, moment
 from .address import is_group
-from .capture_file import open_capture
+from .capture_file import Capture, open_capture
 from .choice import Choice
 from .datagram import Datagram, of
 from .flow import FlowTable, key_of
+from .interface import Interface, Packet
 from .malformed import Malformed, Snapped
 from .message import DATA_KINDS, blank, fill, fill_udp, is_control, read_udp
 
 # Messages are many times larger than the packets that they were: this many bytes of control packets become messages.
 MAX_TOLD_BYTES = 4 << 20
 
+_Unpack = Callable[[bytes], Tuple[Any, ...]]
+
 # The hot path reads a data datagram with one struct: the ethertype, then of IPv4 the first byte, total length,
 # fragment word, TTL, protocol, addresses and ports as one string, UDP length; of IPv6 the first byte, payload length,
 # next header, hop limit, addresses and ports, UDP length. Frames of other shapes make it raise, and take the long way.
-_SHAPES = {
-    link_type: (struct.Struct("!%dxHBxH2xHBB2x12sH" % skip).unpack_from,
-                struct.Struct("!%dxB3xHBB36sH" % (skip + 2)).unpack_from, skip + 2)
+_SHAPES: dict[int, tuple[_Unpack, _Unpack, int]] = {
+    link_type: (struct.Struct(f"!{skip}xHBxH2xHBB2x12sH").unpack_from,
+                struct.Struct(f"!{skip + 2}xB3xHBB36sH").unpack_from, skip + 2)
     for link_type, skip in ((link.ETHERNET, 12), (link.COOKED, 14))
 }
-_NO_SHAPE = (struct.Struct("!262145x8B").unpack_from, None, 0)
+_NEVER = struct.Struct("!262145x8B").unpack_from
+_NO_SHAPE: tuple[_Unpack, _Unpack, int] = (_NEVER, _NEVER, 0)
+_VERSIONS: dict[int | None, int] = {link.IPV4: 4, link.IPV6: 6}
 
 
 def read(path: str, **options: Any) -> dict[str, Any]:
@@ -64,12 +70,12 @@ class Decoder:
         capture, choice = self._capture, self._choice
         self._reading.run(_chosen(capture, choice))
         if capture.named_interfaces and choice.interface not in {None} | capture.interface_names:
-            raise McastError("interface", "%s is not in %s, which has %s" % (
-                choice.interface, self._path, ", ".join(sorted(capture.interface_names)) or "none"))
+            raise McastError("interface", f"{choice.interface} is not in {self._path}, which has "
+                                          f"{', '.join(sorted(capture.interface_names)) or 'none'}")
         return dict(self._reading.result(), truncated=capture.broken is not None, truncated_at=capture.broken)
 
 
-def _chosen(capture, choice):
+def _chosen(capture: Capture, choice: Choice) -> Iterator[Packet]:
     """The packets of the wanted interface and time."""
     packets = capture.packets()
     if choice.since is not None or choice.until is not None:
@@ -79,7 +85,7 @@ def _chosen(capture, choice):
     return packets
 
 
-def _interface(packet):
+def _interface(packet: Packet) -> str:
     name = packet[2].name or link.cooked_index(packet[2].link_type, packet[4])
     if name is None:
         raise McastError("interface", "the file does not tell interfaces; leave the option out, or capture as pcapng "
@@ -96,19 +102,22 @@ class _Reading:
         self._room_listed, self._not_listed = listed, 0
         self._payloads: dict[bytes, bytes] = {}  # most are alike: each is kept once
         self._flows = FlowTable()
-        self._messages, self._data = [], []
+        self._messages: list[dict[str, Any]] = []
+        self._data: list[dict[str, Any]] = []
         self._room = MAX_TOLD_BYTES
         self._left_out = self._total = self._malformed = self._other = self._fragments = 0
         self._first = self._last = -1
-        self._link_types = {}
+        self._link_types: dict[str, int] = {}
 
-    def run(self, packets):
+    def run(self, packets: Iterator[Packet]) -> None:
         """The hot path: a datagram of a flow that is known already is counted here, all else by _careful()."""
         flows, one_by_one = self._flows, self._choice.datagrams or self._room_listed is not None
         count, octets, last, ttls = flows.packets, flows.octets, flows.last, flows.ttl
         gaps, gap_starts = flows.gap, flows.gap_start
-        current, total, mark, time = None, self._total, self._total, self._last
-        ipv4, ipv6, room, find = None, None, 0, None
+        current: Interface | None = None
+        total, mark, time = self._total, self._total, self._last
+        ipv4, ipv6, room = _NO_SHAPE
+        find: Callable[[bytes], int | None]
         for number, time, interface, original, frame in packets:
             if interface is not current:
                 self._count_link(current, total - mark, time)
@@ -144,20 +153,20 @@ class _Reading:
         self._count_link(current, total - mark, time)
         self._total, self._last = total, time
 
-    def _count_link(self, interface, packets, time):
+    def _count_link(self, interface: Interface | None, packets: int, time: int) -> None:
         if interface is None:
             self._first = self._first if self._total else time
         else:
             name = link.name(interface.link_type)
             self._link_types[name] = self._link_types.get(name, 0) + packets
 
-    def _careful(self, number, time, interface, original, frame):
+    def _careful(self, number: int, time: int, interface: Interface, original: int, frame: bytes) -> None:
         """One packet of any kind."""
-        where = layer = datagram = None
+        where = layer = None
         try:
             layer = link.parse(interface.link_type, frame)
-            version = layer and {link.IPV4: 4, link.IPV6: 6}.get(layer.ethertype)
-            if not version:
+            version = _VERSIONS.get(layer.ethertype) if layer else None
+            if layer is None or version is None:
                 self._other += 1
                 return
             where = interface.name or link.cooked_index(interface.link_type, frame)
@@ -180,7 +189,7 @@ class _Reading:
         else:
             self._other += 1
 
-    def _datagram(self, number, time, where, layer, datagram):
+    def _datagram(self, number: int, time: int, where: str | None, layer: link.Link, datagram: ip.Datagram) -> None:
         """A UDP datagram to a group, or the first fragment of one."""
         reason = None
         try:
@@ -209,7 +218,7 @@ class _Reading:
         else:
             self._not_listed += 1
 
-    def _note(self, message, size):
+    def _note(self, message: dict[str, Any], size: int) -> None:
         """Count a message, and keep it if it is wanted and there is room. size: of the packet, in bytes."""
         if message["malformed"]:
             self._malformed += 1
@@ -225,7 +234,7 @@ class _Reading:
         else:
             self._left_out += 1
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         """Returns the dict; truncated and truncated_at are the file's to say."""
         flows, flows_left_out, datagrams = self._flows.tell(self._choice.group_bytes, self._choice.limit)
         return {
@@ -241,5 +250,5 @@ class _Reading:
         }
 
 
-def _is_later(datagram):
-    return bool(datagram.fragment and datagram.fragment[0])
+def _is_later(datagram: ip.Datagram) -> bool:
+    return bool(datagram.fragment and datagram.fragment.offset)

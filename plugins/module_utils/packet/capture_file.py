@@ -8,9 +8,12 @@ import os
 import stat
 import struct
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
 
 from ..error import McastError
 from . import pcapng
+from .interface import Interface, Packet
 
 CHUNK = 1 << 18
 # The largest that libpcap and Wireshark write; a record that claims more is damaged.
@@ -26,16 +29,6 @@ _PCAP_MAGICS = {
 }
 
 
-class Interface:
-    """Where packets of a file were captured: link_type (number), name (None where the file tells none)."""
-
-    __slots__ = ("link_type", "name")
-
-    def __init__(self, link_type, name=None):
-        self.link_type = link_type
-        self.name = name
-
-
 class Capture:
     """An open capture file.
 
@@ -48,9 +41,9 @@ class Capture:
     interface_names:  the names met so far.
     """
 
-    def __init__(self, stream, path):
-        self.broken = None
-        self.interface_names = set()
+    def __init__(self, stream: BinaryIO | _Gunzip, path: str) -> None:
+        self.broken: dict[str, Any] | None = None
+        self.interface_names: set[str] = set()
         self._stream = stream
         self._head = stream.read(24)
         self._number, self._offset = 0, 24  # of the packets that were read, and where the next begins
@@ -61,7 +54,7 @@ class Capture:
         if len(self._head) < 24:
             self.fail(1, 0, "the file ends in its header")
 
-    def packets(self):
+    def packets(self) -> Iterator[Packet]:
         """See the class."""
         if len(self._head) < 24:
             return iter(())
@@ -69,18 +62,18 @@ class Capture:
             return pcapng.packets(self, self._stream, self._head)
         return self._pcap()
 
-    def fail(self, number, offset, reason):
+    def fail(self, number: int, offset: int, reason: str) -> None:
         """Note where and why the file breaks; what a broken gzip stream says comes first."""
         self.broken = {"packet": number, "offset": offset, "reason": getattr(self._stream, "broken", None) or reason}
 
-    def _pcap(self):
+    def _pcap(self) -> Iterator[Packet]:
         order, scale = _PCAP_MAGICS[self._head[:4]]
         # The upper bits tell of frame check sequences, which the lengths in the IP headers leave out by themselves.
-        interface = Interface(struct.unpack_from(order + "I", self._head, 20)[0] & 0x3ffffff)
-        header = struct.Struct(order + "IIII").unpack_from
+        interface = Interface(struct.unpack_from(f"{order}I", self._head, 20)[0] & 0x3ffffff)
+        header = struct.Struct(f"{order}IIII").unpack_from
         read, self.broken = self._stream.read, None
         if self._number:
-            self._stream.seek(self._offset)
+            self._stream.seek(self._offset)  # type: ignore[union-attr]  # a packed file is not read on
         data, position, end, base, number = b"", 0, 0, self._offset, self._number
         while True:
             start = position + 16
@@ -99,28 +92,29 @@ class Capture:
             data += read(max(0, CHUNK - len(data)))
             captured = header(data)[2] if len(data) >= 16 else 0
             if captured > MAX_PACKET:
-                return self.fail(number + 1, base, "a packet of %d bytes" % captured)
+                self.fail(number + 1, base, f"a packet of {captured} bytes")
+                return
             data += read(max(0, 16 + captured - len(data)))
             end = len(data)
             if end < 16 + captured:
                 if end or getattr(self._stream, "broken", None):
                     self.fail(number + 1, base, "the file ends in the middle of a packet")
-                return None
+                return
 
 
 class _Gunzip:
     """A stream of the unpacked bytes of a gzip file, member after member (RFC 1952). It never raises: it ends early,
     and `broken` then says why."""
 
-    def __init__(self, stream):
-        self.broken = None
+    def __init__(self, stream: BinaryIO) -> None:
+        self.broken: str | None = None
         self._stream = stream
         self._member = zlib.decompressobj(31)
         self._packed = b""
         self._ready = b""
         self._room = _LEAST_ROOM
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         """Returns up to `size` bytes, fewer only at the end."""
         parts, missing = [self._ready[:size]], size - len(self._ready)
         self._ready = self._ready[size:]
@@ -132,10 +126,10 @@ class _Gunzip:
             missing -= len(part)
         return b"".join(parts)
 
-    def close(self):
+    def close(self) -> None:
         self._stream.close()
 
-    def _some(self, size):
+    def _some(self, size: int) -> bytes | None:
         """Returns some bytes, perhaps none, or None at the end."""
         if self.broken:
             return None
@@ -164,25 +158,25 @@ class _Gunzip:
         return part
 
 
-def open_capture(path):
+def open_capture(path: str) -> tuple[Capture, Callable[[], None]]:
     """path: of a pcap, pcapng or gzipped file. Returns (Capture, function that closes it). Raises McastError where it
     can't be opened or is no capture."""
     try:
         # Without waiting, as for the writer of a FIFO.
         stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     except OSError as error:
-        raise McastError(path, "can't be read as a capture: %s" % (error.strerror or error)) from None
+        raise McastError(path, f"can't be read as a capture: {error.strerror or error}") from None
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
         raise McastError(path, "is not a regular file; expected a capture")
     try:
         packed = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
-        stream = _Gunzip(stream) if packed else stream
-        return Capture(stream, path), stream.close
+        unpacked = _Gunzip(stream) if packed else stream
+        return Capture(unpacked, path), unpacked.close
     except OSError as error:
         stream.close()
-        raise McastError(path, "can't be read as a capture: %s" % (error.strerror or error)) from None
+        raise McastError(path, f"can't be read as a capture: {error.strerror or error}") from None
     except McastError:
         stream.close()
         raise

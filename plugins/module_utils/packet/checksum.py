@@ -8,25 +8,25 @@ import struct
 GOOD, BAD, UNCHECKED, UNFINISHED = "good", "bad", "unchecked", "unfinished"
 
 
-def remainder(data):
+def remainder(data: bytes) -> int:
     """The ones' complement sum of the 16-bit words of `data` (an odd last byte is padded with zero), as an integer
     that is equal to it modulo 65535: one division of one large number, which Python does faster than a loop."""
     number = int.from_bytes(data, "big")
     return number << 8 if len(data) & 1 else number
 
 
-def is_good(data, extra=0):
+def is_good(data: bytes, extra: int = 0) -> bool:
     """True where `data` with its checksum field, and `extra` (the sum of a pseudo-header), add up to 0xffff."""
     total = remainder(data) + extra
     return total != 0 and total % 65535 == 0
 
 
-def judge(data, extra=0):
+def judge(data: bytes, extra: int = 0) -> str:
     """Returns ``"good"`` or ``"bad"``."""
     return GOOD if is_good(data, extra) else BAD
 
 
-def pseudo_header(source, destination, length, protocol):
+def pseudo_header(source: bytes, destination: bytes, length: int, protocol: int) -> int:
     """The sum of the pseudo-header of IPv4 (RFC 768) and of IPv6 (RFC 8200 section 8.1). The addresses are bytes."""
     return remainder(source + destination) + length + protocol
 

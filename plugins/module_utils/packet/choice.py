@@ -3,8 +3,8 @@
 """Which messages and flows are wanted."""
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from .. import group as groups
 from ..error import McastError
@@ -29,13 +29,14 @@ class Choice:
                  data_limit: int | None = None) -> None:
         unknown = sorted(set(kinds or ()) - set(KINDS) - set(PROTOCOLS))
         if unknown:
-            raise McastError("kinds", "%s: no such kind; expected some of %s" % (
-                ", ".join(map(str, unknown)), ", ".join(PROTOCOLS + KINDS)))
+            raise McastError("kinds", f"{', '.join(map(str, unknown))}: no such kind; expected some of "
+                                      f"{', '.join(PROTOCOLS + KINDS)}")
         if limit < 0:
-            raise McastError("limit", "%d is negative; expected how many messages and flows to tell" % limit)
+            raise McastError("limit", f"{limit} is negative; expected how many messages and flows to tell")
         self.kinds = frozenset(kinds or ())
-        self.group = None if group is None else str(groups.parse(group))
-        self.group_bytes = None if group is None else ipaddress.ip_address(self.group).packed
+        address = None if group is None else groups.parse(group)
+        self.group = None if address is None else str(address)
+        self.group_bytes = None if address is None else address.packed
         self.interface = interface
         self.since = None if since is None else moment.parse(since, "since")
         self.until = None if until is None else moment.parse(until, "until")
@@ -44,32 +45,32 @@ class Choice:
         self.payload = payload
         self.datagrams = "udp" in self.kinds if self.kinds else payload
 
-    def in_time(self, nanoseconds):
+    def in_time(self, nanoseconds: int) -> bool:
         """Whether the time lies between since and until; an unknown one (negative) lies in no span."""
         if self.since is None and self.until is None:
             return True
         return max(0, self.since or 0) <= nanoseconds and (self.until is None or nanoseconds <= self.until)
 
-    def takes(self, message):
+    def takes(self, message: Mapping[str, Any]) -> bool:
         """Whether a message just read is of the wanted kinds and about the wanted group."""
         if not self.kinds and message["kind"] in DATA_KINDS and not self.datagrams and not message["malformed"]:
             return False
         return self._fits(message)
 
-    def select(self, messages):
+    def select(self, messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Returns those of a list of messages, read before, that are wanted, at most `limit`."""
         return [message for message in messages
                 if self.interface in (None, message["interface"])
                 and self.in_time(-1 if message["time"] is None else moment.parse(message["time"], "time"))
                 and self._fits(message)][:self.limit]
 
-    def _fits(self, message):
+    def _fits(self, message: Mapping[str, Any]) -> bool:
         if self.kinds and message["kind"] not in self.kinds and message["protocol"] not in self.kinds:
             return False
         return self.group is None or self.group in groups_of(message)
 
 
-def groups_of(message):
+def groups_of(message: Mapping[str, Any]) -> set[str | None]:
     """Returns the set of all groups that a message speaks of, as text."""
     return {message["group"]}.union(
         (record["group"] for record in message["records"]),

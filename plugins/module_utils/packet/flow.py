@@ -6,12 +6,23 @@ from __future__ import annotations
 import heapq
 import struct
 from array import array
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from .address import ip_text
 from .moment import seconds, text
 
 # Each flow takes some 250 bytes; datagrams of more flows are counted, not told apart.
 MAX_FLOWS = 131072
+
+
+class Told(NamedTuple):
+    """What FlowTable.tell() returns. flows: in the order of their first datagrams. left_out: how many flows are not
+    among them. datagrams: how many those had."""
+
+    flows: list[dict[str, Any]]
+    left_out: int
+    datagrams: int
 
 
 class FlowTable:
@@ -21,8 +32,8 @@ class FlowTable:
     finder(interface) gives the dictionary from a flow's key to its row. A key is the source, the group and the two
     ports as they stand in the packet (12 bytes with IPv4, 36 with IPv6), then two bytes for each VLAN tag."""
 
-    def __init__(self):
-        self._finders = {}
+    def __init__(self) -> None:
+        self._finders: dict[str | None, dict[bytes, int]] = {}
         self.packets = array("q")
         self.octets = array("q")
         self.first = array("q")
@@ -30,15 +41,15 @@ class FlowTable:
         self.gap = array("q")
         self.gap_start = array("q")
         self.ttl = array("B")
-        self._more_ttls = {}
-        self._fragmented = {}
+        self._more_ttls: dict[int, set[int]] = {}
+        self._fragmented: dict[int, int] = {}
         self.untracked = 0
 
-    def finder(self, interface):
+    def finder(self, interface: str | None) -> dict[bytes, int]:
         """interface: the name, or None. Returns the dictionary."""
         return self._finders.setdefault(interface, {})
 
-    def add(self, interface, key, time, size, ttl, fragmented):
+    def add(self, interface: str | None, key: bytes, time: int, size: int, ttl: int, fragmented: bool) -> None:
         """Count one datagram. time: nanoseconds, or -1 where it isn't known; size: the length in the UDP header."""
         finder = self.finder(interface)
         row = finder.get(key)
@@ -61,14 +72,13 @@ class FlowTable:
                 self.gap[row], self.gap_start[row] = time - self.last[row], self.last[row]
             self.last[row] = time
 
-    def see_ttl(self, row, ttl):
+    def see_ttl(self, row: int, ttl: int) -> None:
         """Note a TTL that isn't the flow's last one."""
         self._more_ttls.setdefault(row, {self.ttl[row]}).add(ttl)
         self.ttl[row] = ttl
 
-    def tell(self, group, limit):
-        """group: bytes, or None for all. Returns (list of dicts in the order of their first datagrams, how many flows
-        were left out, how many datagrams those had). Beyond `limit`, the flows with the most datagrams are told."""
+    def tell(self, group: bytes | None, limit: int) -> Told:
+        """group: bytes, or None for all. Beyond `limit`, the flows with the most datagrams are told."""
         chosen = [row for finder in self._finders.values() for key, row in finder.items()
                   if group in (None, _group(key))]
         left_out = max(0, len(chosen) - limit)
@@ -77,15 +87,15 @@ class FlowTable:
             datagrams += sum(self.packets[row] for row in chosen)
             chosen = heapq.nlargest(limit, chosen, self.packets.__getitem__)
             datagrams -= sum(self.packets[row] for row in chosen)
-        chosen = set(chosen)
+        wanted = set(chosen)
         told = [(row, self._tell(interface, key, row)) for interface, finder in self._finders.items()
-                for key, row in finder.items() if row in chosen]
-        return [flow for unused, flow in sorted(told, key=lambda pair: pair[0])], left_out, datagrams
+                for key, row in finder.items() if row in wanted]
+        return Told([flow for unused, flow in sorted(told, key=lambda pair: pair[0])], left_out, datagrams)
 
-    def _tell(self, interface, key, row):
+    def _tell(self, interface: str | None, key: bytes, row: int) -> dict[str, Any]:
         size = _address_size(key)
         source_port, destination_port = struct.unpack_from("!HH", key, 2 * size)
-        tags = struct.unpack_from("!%dH" % ((len(key) - 2 * size - 4) // 2), key, 2 * size + 4)
+        tags = struct.unpack_from(f"!{(len(key) - 2 * size - 4) // 2}H", key, 2 * size + 4)
         packets = self.packets[row]
         return {
             "interface": interface, "vlan": tags[-1] if tags else None, "vlans": list(tags),
@@ -103,16 +113,16 @@ class FlowTable:
         }
 
 
-def key_of(addresses, ports, tags):
+def key_of(addresses: bytes, ports: bytes, tags: Sequence[int]) -> bytes:
     """Returns the key of a flow. addresses, ports: source and destination as they are in the packet; tags: numbers."""
-    return addresses + ports + struct.pack("!%dH" % len(tags), *tags)
+    return addresses + ports + struct.pack(f"!{len(tags)}H", *tags)
 
 
-def _address_size(key):
+def _address_size(key: bytes) -> int:
     # An IPv4 key with as many tags as link.py reads is still shorter than any IPv6 key.
     return 4 if len(key) < 36 else 16
 
 
-def _group(key):
+def _group(key: bytes) -> bytes:
     size = _address_size(key)
     return key[size:2 * size]

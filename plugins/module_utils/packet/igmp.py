@@ -3,6 +3,8 @@
 """IGMP: versions 1 (RFC 1112), 2 (RFC 2236) and 3 (RFC 9776), and what else rides on its protocol number."""
 from __future__ import annotations
 
+from typing import Any
+
 from .malformed import Malformed
 from .membership import classify, decode_code, read_group, read_query_tail, read_records
 
@@ -21,7 +23,7 @@ _LEAST.update(dict.fromkeys(range(0x10), 20))
 _GROUP_KINDS = {0x12: ("igmpv1_report", 1), 0x16: ("igmpv2_report", 2), 0x17: ("igmpv2_leave", 2)}
 
 
-def parse(payload, length, message):
+def parse(payload: bytes, length: int, message: dict[str, Any]) -> None:
     """payload: the captured bytes of the IP payload; length: how many it has by the IP header, by which the versions of
     a query are told apart. Fills `message`; raises Malformed, with all that it could read filled in."""
     if not payload:
@@ -42,12 +44,12 @@ def parse(payload, length, message):
         _need(payload, _LEAST.get(kind, 4))
 
 
-def _need(payload, size=8):
+def _need(payload: bytes, size: int = 8) -> None:
     if len(payload) < size:
-        raise Malformed("an IGMP message of %d bytes, it takes %d" % (len(payload), size))
+        raise Malformed(f"an IGMP message of {len(payload)} bytes, it takes {size}")
 
 
-def _query(payload, length, message):
+def _query(payload: bytes, length: int, message: dict[str, Any]) -> None:
     """RFC 9776 section 7.1: 8 bytes are version 1 or, with a maximum response code, version 2; 12 and more are version
     3; all else is no query."""
     code = payload[1] if len(payload) > 1 else 0
@@ -67,4 +69,4 @@ def _query(payload, length, message):
         _need(payload, 12)
         read_query_tail(payload, 8, 4, message)
     elif length != 8:
-        raise Malformed("an IGMP query of %d bytes; versions 1 and 2 have 8, version 3 has 12 or more" % length)
+        raise Malformed(f"an IGMP query of {length} bytes; versions 1 and 2 have 8, version 3 has 12 or more")

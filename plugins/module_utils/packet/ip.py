@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from .checksum import UNCHECKED, judge
 from .malformed import Malformed, Snapped
@@ -19,6 +20,14 @@ _IPV4 = struct.Struct("!BxHHHBB2x4s4s")
 _IPV6 = struct.Struct("!4xHBB16s16s")
 
 
+class Fragment(NamedTuple):
+    """Which part of a datagram this is. offset: in bytes. more: whether more follow."""
+
+    offset: int
+    more: bool
+    identification: int
+
+
 class Datagram:
     """What the IP header says.
 
@@ -27,24 +36,35 @@ class Datagram:
     protocol: of the payload, behind all extension headers; None where the header can't be followed to it.
     payload: the captured bytes of it. length: how many bytes it has by the header.
     checksum: of the IPv4 header; None with IPv6.
-    fragment: None, or (offset in bytes, whether more follow, identification).
+    fragment: None where the datagram is here in one piece.
     malformed: the first thing that is wrong with the header, or None.
     """
 
     __slots__ = ("version", "source", "destination", "ttl", "router_alert", "protocol", "payload", "length", "checksum",
                  "fragment", "malformed")
+    version: int
+    source: bytes
+    destination: bytes
+    ttl: int
+    router_alert: bool
+    protocol: int | None
+    payload: bytes
+    length: int
+    checksum: str | None
+    fragment: Fragment | None
+    malformed: str | None
 
     @property
-    def whole(self):
+    def whole(self) -> bool:
         """Whether all of the payload is here, so that what is missing in it can only be the sender's fault."""
         return len(self.payload) >= self.length and not self.fragment
 
-    def complain(self, reason):
+    def complain(self, reason: str) -> None:
         """Keep the first thing that is wrong, and read on."""
         self.malformed = self.malformed or reason
 
 
-def parse(frame, offset, original, version):
+def parse(frame: bytes, offset: int, original: int, version: int) -> Datagram:
     """frame: captured bytes; offset: of the IP header in it; original: length of the frame on the wire; version: 4 or
     6, as the link layer has it. Returns a Datagram. Raises Malformed or Snapped where not even the fixed part of the
     header can be read."""
@@ -52,10 +72,10 @@ def parse(frame, offset, original, version):
     held = len(frame) - offset
     if held < size:
         if original > len(frame):
-            raise Snapped("the frame ends in the IPv%d header" % version)
-        raise Malformed("an IPv%d header of %d bytes, %d are there" % (version, size, held))
+            raise Snapped(f"the frame ends in the IPv{version} header")
+        raise Malformed(f"an IPv{version} header of {size} bytes, {held} are there")
     if frame[offset] >> 4 != version:
-        raise Malformed("an IPv%d header with version %d" % (version, frame[offset] >> 4))
+        raise Malformed(f"an IPv{version} header with version {frame[offset] >> 4}")
     datagram = Datagram()
     datagram.version = version
     datagram.router_alert = False
@@ -64,12 +84,12 @@ def parse(frame, offset, original, version):
     return datagram
 
 
-def _ipv4(datagram, frame, offset, room):
+def _ipv4(datagram: Datagram, frame: bytes, offset: int, room: int) -> None:
     first, total, identification, fragment, ttl, protocol, source, destination = _IPV4.unpack_from(frame, offset)
     datagram.source, datagram.destination, datagram.ttl, datagram.protocol = source, destination, ttl, protocol
     header = (first & 0xf) * 4
     if header < 20 or header > room:
-        datagram.complain("IPv4 header length %d" % header)
+        datagram.complain(f"IPv4 header length {header}")
         datagram.protocol, datagram.length, datagram.payload = None, 0, b""
         return
     total = _clip(datagram, total, header, room)
@@ -78,26 +98,26 @@ def _ipv4(datagram, frame, offset, room):
     if header > 20:
         _ipv4_options(datagram, frame[offset + 20:start], header - 20)
     if fragment & 0x3fff:
-        datagram.fragment = ((fragment & 0x1fff) * 8, bool(fragment & 0x2000), identification)
+        datagram.fragment = Fragment((fragment & 0x1fff) * 8, bool(fragment & 0x2000), identification)
     datagram.length = total - header
     datagram.payload = frame[start:offset + total]
 
 
-def _clip(datagram, total, least, room):
+def _clip(datagram: Datagram, total: int, least: int, room: int) -> int:
     """The length that the header gives, held against the frame. 0: the sender's network interface was to cut a large
     segment and to fill the length in (segmentation offload of IPv4), so the frame is the measure."""
     if total == 0:
         return room
     if total < least:
-        datagram.complain("IPv%d length %d, its header alone has %d" % (datagram.version, total, least))
+        datagram.complain(f"IPv{datagram.version} length {total}, its header alone has {least}")
         return least
     if total > room:
-        datagram.complain("IPv%d length %d, the frame has room for %d" % (datagram.version, total, room))
+        datagram.complain(f"IPv{datagram.version} length {total}, the frame has room for {room}")
         return room
     return total
 
 
-def _ipv4_options(datagram, options, size):
+def _ipv4_options(datagram: Datagram, options: bytes, size: int) -> None:
     """RFC 791 section 3.1: type 0 ends the list, type 1 pads, all others carry a length that counts their own two
     bytes. size: what the header says; fewer are here where the capture is cut off."""
     position = 0
@@ -107,16 +127,16 @@ def _ipv4_options(datagram, options, size):
             position += 1
             continue
         if length < 2 or position + length > size or (kind == 148 and length != 4):
-            datagram.complain("IPv4 option %d with length %d" % (kind, length))
+            datagram.complain(f"IPv4 option {kind} with length {length}")
             return
         if kind == 148:
             datagram.router_alert = True
         position += length
     if position + 1 == size and options[position:position + 1] > b"\1":
-        datagram.complain("IPv4 option %d without a length" % options[position])
+        datagram.complain(f"IPv4 option {options[position]} without a length")
 
 
-def _ipv6(datagram, frame, offset, room):
+def _ipv6(datagram: Datagram, frame: bytes, offset: int, room: int) -> None:
     length, protocol, datagram.ttl, datagram.source, datagram.destination = _IPV6.unpack_from(frame, offset)
     end = offset + _clip(datagram, length + 40, 40, room)
     datagram.protocol, position = _follow(datagram, frame, protocol, offset + 40, end)
@@ -124,11 +144,11 @@ def _ipv6(datagram, frame, offset, room):
     datagram.payload = frame[position:end]
 
 
-def _follow(datagram, frame, protocol, position, end):
+def _follow(datagram: Datagram, frame: bytes, protocol: int, position: int, end: int) -> tuple[int | None, int]:
     """Walk the chain of extension headers. Returns the payload's protocol (None where the chain is broken) and its
     offset; a later fragment ends the walk, for what follows its header is no header."""
     for index in range(MAX_HEADERS):
-        if protocol not in _CHAINED or (datagram.fragment and datagram.fragment[0]):
+        if protocol not in _CHAINED or (datagram.fragment and datagram.fragment.offset):
             return protocol, position
         size = 8
         if position + 8 <= end:
@@ -136,7 +156,7 @@ def _follow(datagram, frame, protocol, position, end):
                 raise Snapped("the frame ends in the IPv6 extension headers")
             size = _extension_size(protocol, frame[position + 1])
         if position + size > end:
-            datagram.complain("IPv6 extension header %d past the end" % protocol)
+            datagram.complain(f"IPv6 extension header {protocol} past the end")
             return None, end
         if protocol == FRAGMENT:
             _fragment(datagram, frame, position)
@@ -147,23 +167,23 @@ def _follow(datagram, frame, protocol, position, end):
         protocol, position = frame[position], position + size
     if protocol not in _CHAINED:
         return protocol, position
-    datagram.complain("more than %d IPv6 extension headers" % MAX_HEADERS)
+    datagram.complain(f"more than {MAX_HEADERS} IPv6 extension headers")
     return None, end
 
 
-def _extension_size(protocol, units):
+def _extension_size(protocol: int, units: int) -> int:
     if protocol == FRAGMENT:
         return 8
     return (units + 2) * 4 if protocol == AUTHENTICATION else (units + 1) * 8
 
 
-def _fragment(datagram, frame, position):
+def _fragment(datagram: Datagram, frame: bytes, position: int) -> None:
     word, identification = struct.unpack_from("!HI", frame, position + 2)
     if word & 0xfff9:
-        datagram.fragment = (word & 0xfff8, bool(word & 1), identification)
+        datagram.fragment = Fragment(word & 0xfff8, bool(word & 1), identification)
 
 
-def _ipv6_options(datagram, options, size, header):
+def _ipv6_options(datagram: Datagram, options: bytes, size: int, header: int) -> None:
     """RFC 8200 section 4.2: type 0 pads with one byte, all others carry a length that doesn't count their own two."""
     position = 0
     while position + 1 < len(options):
@@ -172,10 +192,10 @@ def _ipv6_options(datagram, options, size, header):
             position += 1
             continue
         if position + 2 + length > size or (kind == 5 and length != 2):
-            datagram.complain("IPv6 option %d with length %d" % (kind, length))
+            datagram.complain(f"IPv6 option {kind} with length {length}")
             return
         if kind == 5 and header == HOP_BY_HOP:
             datagram.router_alert = True
         position += 2 + length
     if position + 1 == size and options[position:position + 1] > b"\0":
-        datagram.complain("IPv6 option %d without a length" % options[position])
+        datagram.complain(f"IPv6 option {options[position]} without a length")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from .malformed import Malformed, Snapped
 
@@ -38,20 +39,21 @@ class Link:
 
     __slots__ = ("ethertype", "offset", "source", "destination", "tags")
 
-    def __init__(self, ethertype, offset, source=None, destination=None):
+    def __init__(self, ethertype: int | None, offset: int, source: bytes | None = None,
+                 destination: bytes | None = None) -> None:
         self.ethertype = ethertype
         self.offset = offset
         self.source = source
         self.destination = destination
-        self.tags = ()
+        self.tags: tuple[int, ...] = ()
 
 
-def name(link_type):
+def name(link_type: int) -> str:
     """Returns a word such as ``"ethernet"``, or ``"link_type_147"`` for one that has none here."""
-    return _NAMES.get(link_type) or "link_type_%d" % link_type
+    return _NAMES.get(link_type) or f"link_type_{link_type}"
 
 
-def parse(link_type, frame):
+def parse(link_type: int, frame: bytes) -> Link | None:
     """frame: the captured bytes. Returns a Link, or None for a link type that this doesn't read.
     Raises Snapped where the frame ends before its own header does, Malformed where VLAN tags pile up."""
     parser = _PARSERS.get(link_type)
@@ -60,68 +62,68 @@ def parse(link_type, frame):
     try:
         link = parser(frame)
         if link.ethertype in VLAN_TAGS:
-            _untag(link, frame)
+            _untag(link, link.ethertype, frame)
     except struct.error:
-        raise Snapped("the frame ends in its %s header" % name(link_type)) from None
+        raise Snapped(f"the frame ends in its {name(link_type)} header") from None
     return link
 
 
-def cooked_index(link_type, frame):
+def cooked_index(link_type: int, frame: bytes) -> str | None:
     """The interface's index in a Linux cooked v2 frame, as text; None for all other frames."""
     if link_type != COOKED_V2 or len(frame) < 8:
         return None
     return str(struct.unpack_from("!I", frame, 4)[0])
 
 
-def _untag(link, frame):
-    tags = []
-    while link.ethertype in VLAN_TAGS:
+def _untag(link: Link, ethertype: int, frame: bytes) -> None:
+    tags: list[int] = []
+    while ethertype in VLAN_TAGS:
         if len(tags) == MAX_TAGS:
-            raise Malformed("more than %d VLAN tags" % MAX_TAGS)
-        tag, link.ethertype = struct.unpack_from("!HH", frame, link.offset)
+            raise Malformed(f"more than {MAX_TAGS} VLAN tags")
+        tag, ethertype = struct.unpack_from("!HH", frame, link.offset)
         tags.append(tag & 0xfff)
         link.offset += 4
-    link.tags = tuple(tags)
-    _unwrap_llc(link, frame)
+    link.ethertype, link.tags = ethertype, tuple(tags)
+    _unwrap_llc(link, ethertype, frame)
 
 
-def _unwrap_llc(link, frame):
+def _unwrap_llc(link: Link, number: int, frame: bytes) -> None:
     """A number up to 1500 is no type but a length (IEEE 802.3): the type follows in a SNAP header, if at all."""
-    if link.ethertype <= 1500:
+    if number <= 1500:
         llc, ethertype = struct.unpack_from("!6sH", frame, link.offset)
         link.ethertype = ethertype if llc == b"\xaa\xaa\x03\0\0\0" else None
         link.offset += 8
 
 
-def _ethernet(frame):
+def _ethernet(frame: bytes) -> Link:
     destination, source, ethertype = struct.unpack_from("!6s6sH", frame)
     link = Link(ethertype, 14, source, destination)
-    _unwrap_llc(link, frame)
+    _unwrap_llc(link, ethertype, frame)
     return link
 
 
-def _cooked(frame):
+def _cooked(frame: bytes) -> Link:
     length, address, ethertype = struct.unpack_from("!4xH8sH", frame)
     return Link(ethertype, 16, address[:6] if length == 6 else None)
 
 
-def _cooked_v2(frame):
+def _cooked_v2(frame: bytes) -> Link:
     ethertype, length, address = struct.unpack_from("!H9xB8s", frame)
     return Link(ethertype, 20, address[:6] if length == 6 else None)
 
 
-def _raw(frame):
+def _raw(frame: bytes) -> Link:
     version, = struct.unpack_from("!B", frame)
     return Link({4: IPV4, 6: IPV6}.get(version >> 4), 0)
 
 
-def _loopback(frame):
+def _loopback(frame: bytes) -> Link:
     family, = struct.unpack_from("<I", frame)
     swapped, = struct.unpack_from(">I", frame)
     return Link(_LOOPBACK_FAMILIES.get(family) or _LOOPBACK_FAMILIES.get(swapped), 4)
 
 
-_PARSERS = {
+_PARSERS: dict[int, Callable[[bytes], Link]] = {
     ETHERNET: _ethernet, COOKED: _cooked, COOKED_V2: _cooked_v2, RAW: _raw, 12: _raw, 14: _raw,
     RAW_IPV4: _raw, RAW_IPV6: _raw, NULL: _loopback, LOOP: _loopback,
 }

@@ -6,10 +6,13 @@ Every message has all the keys of blank(), None or empty where they don't apply 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from typing import Any
 
 from . import igmp, ip, mld, pim
 from .address import ip_text, is_group, mac_text
 from .checksum import BAD, GOOD, UNCHECKED, is_good, judge, judge_udp, pseudo_header
+from .link import Link
 from .malformed import Malformed
 
 PROTOCOLS = ("igmp", "mld", "pim", "udp")
@@ -21,13 +24,14 @@ KINDS = tuple(dict.fromkeys((
     "mldv1_query", "mldv2_query", "mldv1_report", "mldv2_report", "mldv1_done",
 ) + tuple(pim.KINDS.values()) + ("pim_unknown", "malformed") + DATA_KINDS))
 
-_CONTROL = {
+# No datagram whose protocol is None is among them.
+_CONTROL: dict[tuple[int, int | None], tuple[str, Callable[[bytes, int, dict[str, Any]], None]]] = {
     (4, ip.IGMP): ("igmp", igmp.parse), (6, ip.ICMPV6): ("mld", mld.parse),
     (4, ip.PIM): ("pim", pim.parse), (6, ip.PIM): ("pim", pim.parse),
 }
 
 
-def blank(number, time, interface, link):
+def blank(number: int, time: int, interface: str | None, link: Link | None) -> dict[str, Any]:
     """A message with nothing in it yet but where it came from. link: a Link, or None where not even that was read."""
     tags = link.tags if link else ()
     return {
@@ -42,7 +46,7 @@ def blank(number, time, interface, link):
     }
 
 
-def is_control(datagram):
+def is_control(datagram: ip.Datagram) -> bool:
     """Whether the datagram is of a protocol that is decoded: IGMP, MLD or PIM."""
     if (datagram.version, datagram.protocol) not in _CONTROL:
         return False
@@ -54,18 +58,18 @@ def is_control(datagram):
 _MLD_FIRST_BYTES = frozenset(bytes((kind,)) for kind in mld.TYPES)
 
 
-def _is_later(datagram):
-    return bool(datagram.fragment and datagram.fragment[0])
+def _is_later(datagram: ip.Datagram) -> bool:
+    return bool(datagram.fragment and datagram.fragment.offset)
 
 
-def fill(message, datagram):
+def fill(message: dict[str, Any], datagram: ip.Datagram) -> dict[str, Any]:
     """Fill in what the IP header and the payload say. Returns the message."""
     message["source"], message["destination"] = ip_text(datagram.source), ip_text(datagram.destination)
     message["ttl"], message["router_alert"] = datagram.ttl, datagram.router_alert
     message["ip_checksum"] = datagram.checksum
     message["malformed"] = datagram.malformed
     if datagram.fragment:
-        message["fragment"] = dict(zip(("offset", "more", "identification"), datagram.fragment))
+        message["fragment"] = datagram.fragment._asdict()
     if _is_later(datagram):
         message["kind"] = "fragment"
         message["protocol"] = _protocol(datagram)
@@ -78,13 +82,14 @@ def fill(message, datagram):
     return message
 
 
-def _protocol(datagram):
+def _protocol(datagram: ip.Datagram) -> str | None:
     if datagram.protocol == ip.UDP:
         return "udp"
     return _CONTROL.get((datagram.version, datagram.protocol), (None,))[0]
 
 
-def _guard(message, datagram, parse):
+def _guard(message: dict[str, Any], datagram: ip.Datagram,
+           parse: Callable[[bytes, int, dict[str, Any]], None]) -> None:
     """Call a parser; where it runs out of bytes, the fault is the capture's unless the packet is here in full."""
     try:
         parse(datagram.payload, datagram.length, message)
@@ -93,15 +98,15 @@ def _guard(message, datagram, parse):
             message["malformed"] = message["malformed"] or str(error)
     message["snapped"] = len(datagram.payload) < datagram.length
     if message["kind"] == "malformed":
-        message["kind"] = message["protocol"] + "_unknown"
+        message["kind"] = f"{message['protocol']}_unknown"
 
 
-def _judge(datagram):
+def _judge(datagram: ip.Datagram) -> str:
     """The checksum of an IGMP, MLD or PIM message."""
     if not datagram.whole or not datagram.payload:
         return UNCHECKED
     payload, extra = datagram.payload, 0
-    if datagram.version == 6:
+    if datagram.version == 6 and datagram.protocol is not None:
         extra = pseudo_header(datagram.source, datagram.destination, len(payload), datagram.protocol)
     if datagram.protocol == ip.PIM and payload[0] & 0xf == 1:
         # A register's covers the first 8 bytes alone; some senders take in the whole packet (RFC 7761 section 4.9).
@@ -111,21 +116,21 @@ def _judge(datagram):
     return judge(payload, extra)
 
 
-def read_udp(datagram):
+def read_udp(datagram: ip.Datagram) -> tuple[bytes, int] | None:
     """Returns (the four bytes of the two ports, the length in the UDP header). Raises Malformed where the header
     contradicts the IP header; None in place of a pair where the capture ends in it."""
     payload = datagram.payload
     if len(payload) < 8:
         if datagram.length >= 8:
             return None
-        raise Malformed("a UDP header of %d bytes, it takes 8" % datagram.length)
+        raise Malformed(f"a UDP header of {datagram.length} bytes, it takes 8")
     size, = struct.unpack_from("!H", payload, 4)
     if size < 8 or (size > datagram.length and not datagram.fragment):
-        raise Malformed("UDP length %d, the IP header leaves %d" % (size, datagram.length))
+        raise Malformed(f"UDP length {size}, the IP header leaves {datagram.length}")
     return payload[:4], size
 
 
-def fill_udp(message, datagram, with_payload):
+def fill_udp(message: dict[str, Any], datagram: ip.Datagram, with_payload: bool) -> None:
     """Add what a UDP datagram to a group says: its ports and length and, if wanted, its payload: in hex, and as text
     where it is printable. What is wrong with it stands in ``malformed`` already."""
     message["protocol"] = message["kind"] = "udp"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 from .malformed import Malformed
 from .membership import classify, decode_code, read_group, read_query_tail, read_records
@@ -13,7 +14,7 @@ _GROUP_KINDS = {131: "mldv1_report", 132: "mldv1_done"}  # of version 1
 TYPES = frozenset((130, 131, 132, 143)) | frozenset(OTHER_KINDS)
 
 
-def parse(payload, length, message):
+def parse(payload: bytes, length: int, message: dict[str, Any]) -> None:
     """payload: the captured bytes from the ICMPv6 header on, of a type in TYPES; length: how many it has by the IP
     header, by which the versions of a query are told apart. Fills `message`; raises Malformed, with all that it could
     read filled in."""
@@ -32,12 +33,12 @@ def parse(payload, length, message):
         message["kind"] = OTHER_KINDS[kind]
 
 
-def _need(payload, size):
+def _need(payload: bytes, size: int) -> None:
     if len(payload) < size:
-        raise Malformed("an MLD message of %d bytes, it takes %d" % (len(payload), size))
+        raise Malformed(f"an MLD message of {len(payload)} bytes, it takes {size}")
 
 
-def _query(payload, length, message):
+def _query(payload: bytes, length: int, message: dict[str, Any]) -> None:
     """RFC 9777 section 8.1: 24 bytes are version 1, 28 and more are version 2; all else is no query."""
     message["version"] = 2 if length >= 28 else 1
     message["kind"] = f"mldv{message['version']}_query"
@@ -50,4 +51,4 @@ def _query(payload, length, message):
         _need(payload, 28)
         read_query_tail(payload, 24, 16, message)
     elif length != 24:
-        raise Malformed("an MLD query of %d bytes; version 1 has 24, version 2 has 28 or more" % length)
+        raise Malformed(f"an MLD query of {length} bytes; version 1 has 24, version 2 has 28 or more")

@@ -11,7 +11,9 @@ from ..error import McastError
 
 def text(nanoseconds: int | None) -> str | None:
     """Returns ``"1700000000.000000001"``; None where the file holds no time, which is None or negative."""
-    return None if nanoseconds is None or nanoseconds < 0 else "%d.%09d" % divmod(nanoseconds, 1000000000)
+    if nanoseconds is None or nanoseconds < 0:
+        return None
+    return f"{nanoseconds // 1000000000}.{nanoseconds % 1000000000:09d}"
 
 
 def readable(message: dict[str, Any]) -> dict[str, Any]:
@@ -33,4 +35,4 @@ def parse(value: object, thing: str) -> int:
             return int(number * 10 ** 9)
     except InvalidOperation:
         pass
-    raise McastError(thing, "%r is no time; expected seconds since the epoch, such as 1700000000.5" % (value,))
+    raise McastError(thing, f"{value!r} is no time; expected seconds since the epoch, such as 1700000000.5")

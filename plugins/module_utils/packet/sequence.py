@@ -3,10 +3,13 @@
 """Messages as lines for people: what happened, in which order, on one screen."""
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 from . import moment
 
 
-def lines(messages):
+def lines(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     """messages: a list as capture.read() returns it. Returns a list of lines: the frame's number, seconds since the
     first of the messages, from where to where, the kind, what it says, and what is odd about it."""
     times = [None if message["time"] is None else moment.parse(message["time"], "time") for message in messages]
@@ -14,16 +17,17 @@ def lines(messages):
     return [_line(message, None if time is None else (time - start) / 1e9) for message, time in zip(messages, times)]
 
 
-def _line(message, seconds):
-    words = ["%5d" % message["number"], "%12s" % ("-" if seconds is None else "%.6f" % seconds)]
+def _line(message: Mapping[str, Any], seconds: float | None) -> str:
+    time = "-" if seconds is None else f"{seconds:.6f}"
+    words = [f"{message['number']:5d}", f"{time:>12}"]
     if message["interface"]:
         words.append(message["interface"])
-    words += ["vlan %d" % tag for tag in message["vlans"]]
-    words += ["%s > %s" % (message["source"] or "?", message["destination"] or "?"), message["kind"]]
+    words += [f"vlan {tag}" for tag in message["vlans"]]
+    words += [f"{message['source'] or '?'} > {message['destination'] or '?'}", message["kind"]]
     return " ".join(words + _content(message) + _oddities(message))
 
 
-def _content(message):
+def _content(message: Mapping[str, Any]) -> list[str]:
     words = []
     if message["query"]:
         words.append(message["query"].replace("_", "-"))
@@ -31,49 +35,49 @@ def _content(message):
         words.append(message["group"])
     if message["sources"]:
         words.append(_braces(message["sources"]))
-    words += ["%s %s %s" % (record["type"], record["group"], _braces(record["sources"]))
+    words += [f"{record['type']} {record['group']} {_braces(record['sources'])}"
               for record in message["records"]]
     for name, unit in (("max_response", "s"), ("robustness", ""), ("interval", "s")):
         if message[name] is not None:
-            words.append("%s %g%s" % (name.replace("_", "-"), message[name], unit))
+            words.append(f"{name.replace('_', '-')} {message[name]:g}{unit}")
     if message["suppress"]:
         words.append("suppress")
     return words + [_detail(name, value) for name, value in message["details"].items()
                     if name not in ("payload", "groups")] + list(map(_entry, message["details"].get("groups", ())))
 
 
-def _detail(name, value):
+def _detail(name: str, value: object) -> str:
     if isinstance(value, dict):
-        value = ",".join("%s:%s" % pair for pair in value.items())
+        value = ",".join(f"{key}:{each}" for key, each in value.items())
     elif isinstance(value, list):
         value = _braces(map(str, value))
-    return "%s %s" % (name.replace("_", "-"), repr(value) if name == "text" else value)
+    return f"{name.replace('_', '-')} {repr(value) if name == 'text' else value}"
 
 
-def _entry(entry):
+def _entry(entry: Mapping[str, Any]) -> str:
     """A group of a PIM message, with what is joined, pruned or announced for it."""
-    words = ["%s/%d" % (entry["group"], entry["mask_length"])]
+    words = [f"{entry['group']}/{entry['mask_length']}"]
     for name in ("joins", "prunes"):
         if entry.get(name):
-            words.append("%s %s" % (name, _braces(source["source"] for source in entry[name])))
+            words.append(f"{name} {_braces(source['source'] for source in entry[name])}")
     if entry.get("rps"):
-        words.append("rps " + _braces(rp["rp"] for rp in entry["rps"]))
+        words.append(f"rps {_braces(rp['rp'] for rp in entry['rps'])}")
     return " ".join(words)
 
 
-def _oddities(message):
+def _oddities(message: Mapping[str, Any]) -> list[str]:
     words = []
     if message["fragment"]:
-        words.append("fragment at %d" % message["fragment"]["offset"])
+        words.append(f"fragment at {message['fragment']['offset']}")
     for name in ("checksum", "ip_checksum"):
         if message[name] == "bad":
-            words.append("bad " + name.replace("_", " "))
+            words.append(f"bad {name.replace('_', ' ')}")
     if message["snapped"]:
         words.append("snapped")
     if message["malformed"]:
-        words.append("malformed: " + message["malformed"])
-    return ["[%s]" % ", ".join(words)] if words else []
+        words.append(f"malformed: {message['malformed']}")
+    return [f"[{', '.join(words)}]"] if words else []
 
 
-def _braces(items):
-    return "{%s}" % ", ".join(items)
+def _braces(items: Iterable[str]) -> str:
+    return f"{{{', '.join(items)}}}"

@@ -3,7 +3,9 @@
 """The capture: tcpdump writes packets into a pipe, and this program keeps them in a file of bounded size."""
 from __future__ import annotations
 
+import argparse
 import contextlib
+import io
 import ipaddress
 import os
 import re
@@ -12,14 +14,16 @@ import signal
 import struct
 import subprocess
 import time
-from typing import Any, Iterable, Union
+from typing import IO, Any, Iterable, NamedTuple, NoReturn, TypeVar, Union
 
 from .. import group as groups
 from ..error import BECOME, McastError
 from . import sockets
+from .program import Report, Signals
 from .supervise import end_with_parent
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_OfOneFamily = TypeVar("_OfOneFamily", ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 # What tcpdump's `icmp6` misses: Linux sends MLD behind a hop-by-hop header, whose first byte says what follows it.
 _CONTROL = ("igmp", "pim", "(ip6[6] == 0 and ip6[40] == 58)",
@@ -59,8 +63,10 @@ def default_filter(streams: Iterable[dict[str, Any]]) -> str:
     else:
         ports = sorted(port for unused, port in found)
         span = f"portrange {ports[0]}-{ports[-1]}"
-        places = [(f"net {network}", span, network.version) for version in (4, 6)
-                  for network in _networks(group for group, unused in found if group.version == version)]
+        networks: list[Network] = [
+            *_networks(ipaddress.IPv4Network(group) for group, unused in found if group.version == 4),
+            *_networks(ipaddress.IPv6Network(group) for group, unused in found if group.version == 6)]
+        places = [(f"net {network}", span, network.version) for network in networks]
     return " or ".join((*_CONTROL, *(f"(dst {where} and (udp dst {ports} or {_LATER[version]}))"
                                      for where, ports, version in places)))
 
@@ -75,9 +81,9 @@ def _place(stream: dict[str, Any]) -> tuple[groups.Address, int]:
     return group, port
 
 
-def _networks(addresses: Iterable[groups.Address]) -> list[Network]:
-    """The smallest networks that hold all of the addresses of one family, at most _MOST_NETWORKS."""
-    found = list(ipaddress.collapse_addresses(map(ipaddress.ip_network, addresses)))
+def _networks(single: Iterable[_OfOneFamily]) -> list[_OfOneFamily]:
+    """The smallest networks that hold all the given ones, which are addresses of one family, at most _MOST_NETWORKS."""
+    found = list(ipaddress.collapse_addresses(single))
     while len(found) > _MOST_NETWORKS:
         longest = max(network.prefixlen for network in found)
         found = list(ipaddress.collapse_addresses(
@@ -85,7 +91,7 @@ def _networks(addresses: Iterable[groups.Address]) -> list[Network]:
     return found
 
 
-def whole(path, limit):
+def whole(path: str, limit: int) -> int:
     """How many of the first `limit` bytes of a pcap file, as this machine's tcpdump writes it, are whole records."""
     at = 24
     with open(path, "rb") as file:
@@ -99,27 +105,35 @@ def whole(path, limit):
     return min(at, end)
 
 
+class _Tcpdump(NamedTuple):
+    """The process, and its two pipes: its standard output and its standard error."""
+
+    process: subprocess.Popen[bytes]
+    packets: IO[bytes]
+    words: IO[bytes]
+
+
 class Capture:
     """One capture; says in `facts` and `report()` what it has."""
 
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace) -> None:
         """options: the attributes interface, file, filter (None: the default), snap_length and max_size (bytes),
         timeout (seconds, 0: none), promiscuous. McastError for what can't be."""
         self._options = options
         name, index, unused = sockets.find_interface(options.interface)
-        self._filter = default_filter(()) if options.filter is None else options.filter
-        self.facts = {
+        self._filter: str = default_filter(()) if options.filter is None else options.filter
+        self.facts: dict[str, Any] = {
             "program": "capture", "state": "starting", "pid": None, "started": None, "interface": name, "index": index,
             "file": os.path.abspath(options.file), "filter": self._filter, "promiscuous": options.promiscuous,
             "bytes": 0, "captured": None, "received": None, "dropped": None, "dropped_by_interface": None,
             "ended": None, "error": None}
         self._said = ""
 
-    def report(self):
+    def report(self) -> dict[str, Any]:
         """The whole report, as docs/capture.md describes it."""
         return self.facts
 
-    def _argv(self):
+    def _argv(self) -> list[str]:
         """Packets go out as they come (immediate mode, -U), to a pipe: this program bounds and writes the file. So
         tcpdump needs no other user for writing, and as root it ends with its parent, however that ends."""
         options = self._options
@@ -127,12 +141,14 @@ class Capture:
                 str(options.snap_length), "-Z", "root", "-w", "-"]
         return argv + ([] if options.promiscuous else ["-p"]) + ["--", self._filter]
 
-    def work(self, signals, report):
+    def work(self, signals: Signals, report: Report) -> str:
         """Capture until the end. Returns why it ended: "size", "timeout" or a signal's name."""
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(self._open())
-            tcpdump = stack.enter_context(self._start())
-            stack.callback(tcpdump.kill)
+            process = stack.enter_context(self._start())
+            stack.callback(process.kill)
+            assert process.stdout and process.stderr, "both are pipes"
+            tcpdump = _Tcpdump(process, process.stdout, process.stderr)
             try:
                 reason = self._follow(tcpdump, file, signals, report)
                 self._finish(tcpdump, file, reason)
@@ -141,17 +157,17 @@ class Capture:
                 raise self._unwritable(error) from None
             return reason
 
-    def _open(self):
+    def _open(self) -> io.FileIO:
         try:
             return open(self.facts["file"], "wb", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def _unwritable(self, error):
-        return McastError(self.facts["file"], "can't be written beyond %d bytes, and the capture has ended: %s; make "
-                          "room there, or keep the file elsewhere" % (self.facts["bytes"], error.strerror))
+    def _unwritable(self, error: OSError) -> McastError:
+        return McastError(self.facts["file"], f"can't be written beyond {self.facts['bytes']} bytes, and the capture "
+                          f"has ended: {error.strerror}; make room there, or keep the file elsewhere")
 
-    def _start(self):
+    def _start(self) -> subprocess.Popen[bytes]:
         try:
             # The locale decides what strerror(3) says.
             return subprocess.Popen(  # pylint: disable=ansible-bad-function,subprocess-popen-preexec-fn
@@ -160,10 +176,10 @@ class Capture:
         except FileNotFoundError:
             raise McastError("tcpdump", "is not installed on this host; install the package tcpdump") from None
 
-    def _follow(self, tcpdump, file, signals, report):
+    def _follow(self, tcpdump: _Tcpdump, file: io.FileIO, signals: Signals, report: Report) -> str:
         """Keep what tcpdump writes until there is a reason to end, and return that."""
         deadline = time.monotonic() + self._options.timeout if self._options.timeout else None
-        packets, words = tcpdump.stdout.fileno(), tcpdump.stderr.fileno()
+        packets, words = tcpdump.packets.fileno(), tcpdump.words.fileno()
         poll = select.poll()
         for descriptor in (packets, words, signals.reader.fileno()):
             poll.register(descriptor, select.POLLIN)
@@ -184,7 +200,7 @@ class Capture:
                 report.touch()
         return signals.name
 
-    def _listen(self, words, report):
+    def _listen(self, words: int, report: Report) -> bool:
         """Take what tcpdump says. It listens once it says so; its filter is in force then. Returns whether there may
         be more."""
         said = os.read(words, _SAID)
@@ -194,7 +210,7 @@ class Capture:
             report.write()
         return bool(said)
 
-    def _keep(self, file, data):
+    def _keep(self, file: io.FileIO, data: bytes) -> bool:
         """Write as much as there is room for. Returns whether that was all."""
         room = self._options.max_size - self.facts["bytes"]
         rest = memoryview(data)[:room]
@@ -204,43 +220,44 @@ class Capture:
             rest = rest[written:]
         return len(data) <= room
 
-    def _finish(self, tcpdump, file, reason):
+    def _finish(self, tcpdump: _Tcpdump, file: io.FileIO, reason: str) -> None:
         """End tcpdump as Ctrl-C does, keep what it still has, and read its counts."""
-        tcpdump.send_signal(signal.SIGINT)
+        tcpdump.process.send_signal(signal.SIGINT)
         end = time.monotonic() + _PATIENCE
         full = reason == "size"
-        while select.select([tcpdump.stdout], [], [], max(0, end - time.monotonic()))[0]:
-            data = os.read(tcpdump.stdout.fileno(), _CHUNK)
+        while select.select([tcpdump.packets], [], [], max(0, end - time.monotonic()))[0]:
+            data = os.read(tcpdump.packets.fileno(), _CHUNK)
             if not data:
                 break
             full = full or not self._keep(file, data)
         else:
-            tcpdump.kill()
+            tcpdump.process.kill()
         if full:
             self._trim(file)
-        self._said += tcpdump.stderr.read().decode(errors="replace")
+        self._said += tcpdump.words.read().decode(errors="replace")
         self.facts.update({_COUNTS[what]: int(count) for count, what in _COUNT.findall(self._said)})
 
-    def _trim(self, file):
+    def _trim(self, file: io.FileIO) -> None:
         """Leave whole packets alone in the file."""
         self.facts["bytes"] = whole(self.facts["file"], self.facts["bytes"])
         with contextlib.suppress(OSError):
             file.truncate(self.facts["bytes"])
 
-    def _explain(self, tcpdump):
+    def _explain(self, tcpdump: _Tcpdump) -> NoReturn:
         """tcpdump has ended by itself: raise what that means."""
-        self._said += tcpdump.stderr.read().decode(errors="replace")
-        status = tcpdump.wait()
+        self._said += tcpdump.words.read().decode(errors="replace")
+        status = tcpdump.process.wait()
         self.facts.update({_COUNTS[what]: int(count) for count, what in _COUNT.findall(self._said)})
         if status < 0:
-            raise McastError("tcpdump", "was killed by %s; the capture holds what came before" %
-                             signal.Signals(-status).name)
-        said = [line for line in self._said.splitlines() if line.startswith("tcpdump: ") and "listening on" not in line]
-        said = " ".join(line[len("tcpdump: "):] for line in said) or "it said nothing"
+            raise McastError("tcpdump", f"was killed by {signal.Signals(-status).name}; the capture holds what came "
+                                        "before")
+        lines = [line for line in self._said.splitlines()
+                 if line.startswith("tcpdump: ") and "listening on" not in line]
+        said = " ".join(line[len("tcpdump: "):] for line in lines) or "it said nothing"
         for pattern, reason in _TROUBLES:
             if re.search(pattern, said, re.I):
                 raise McastError(self.facts["interface"], reason)
         if self.facts["state"] == "starting":
             # Of what is left, the filter alone is the user's; its errors are of many words.
-            raise McastError("filter", "is refused by tcpdump (%s); see pcap-filter(7)" % said)
-        raise McastError("tcpdump", "ended with exit status %d: %s" % (status, said))
+            raise McastError("filter", f"is refused by tcpdump ({said}); see pcap-filter(7)")
+        raise McastError("tcpdump", f"ended with exit status {status}: {said}")

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Callable, NamedTuple, NoReturn, TypeVar
 
 from ..error import McastError
 from ..querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
@@ -18,27 +18,27 @@ from . import program, supervise, zipapp
 
 # Each program is read when it is asked for: on the way to a host nothing is compiled beforehand, and the querier alone
 # takes longer than all the others.
-def _make_receiver(options):
+def _make_receiver(options: argparse.Namespace) -> program.Program:
     from .receiver import Receiver
     return Receiver(options)
 
 
-def _make_sender(options):
+def _make_sender(options: argparse.Namespace) -> program.Program:
     from .sender import Sender
     return Sender(options)
 
 
-def _make_capture(options):
+def _make_capture(options: argparse.Namespace) -> program.Program:
     from .capture import Capture
     return Capture(options)
 
 
-def _make_querier(options):
+def _make_querier(options: argparse.Namespace) -> program.Program:
     from .querier import Querier
     return Querier(options)
 
 
-def _make_query(options):
+def _make_query(options: argparse.Namespace) -> program.Program:
     from .querier import OneQuery
     return OneQuery(options)
 
@@ -51,7 +51,7 @@ class UsageError(McastError):
     """Wrong options. Modules and steps name them as users write them there, the command line with dashes."""
 
     def on_command_line(self) -> str:
-        options = ", ".join("--" + _FLAGS.get(option, option).replace("_", "-") for option in self.thing.split(", "))
+        options = ", ".join(f"--{_FLAGS.get(option, option).replace('_', '-')}" for option in self.thing.split(", "))
         return f"{options}: {self.reason}; see --help"
 
 
@@ -65,7 +65,7 @@ class _Parser(argparse.ArgumentParser):
         program = self.prog.split()[-1]
         match = re.match(r"argument --([\w-]+): (.*)", message, re.S)
         if match:
-            raise UsageError(self._option("--" + match[1]), match[2])
+            raise UsageError(self._option(f"--{match[1]}"), match[2])
         match = re.match(r"the following arguments are required: (--.*)", message)
         if match:
             missing = [self._option(flag) for flag in match[1].split(", ")]
@@ -86,10 +86,13 @@ class _Parser(argparse.ArgumentParser):
                                      f"{', '.join(known)}")
 
 
-def _number(kind, least, most, what):
-    def convert(text):
+_Kind = TypeVar("_Kind", int, float)
+
+
+def _number(kind: Callable[[str], _Kind], least: int, most: int, what: str) -> Callable[[str], _Kind]:
+    def convert(text: str) -> _Kind:
         try:
-            value = kind(text)
+            value: _Kind | None = kind(text)
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
@@ -103,12 +106,12 @@ _COUNT = _number(int, 0, 1 << 62, "count")
 _SECONDS = _number(float, 0, 1 << 31, "number of seconds")
 
 
-def _line(text):
-    sys.stdout.write(text + "\n")
+def _line(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def _common(parser, make):
+def _common(parser: argparse.ArgumentParser, make: Callable[[argparse.Namespace], program.Program]) -> None:
     parser.set_defaults(make=make)
     parser.add_argument("--interface", required=True, metavar="NAME|ADDRESS",
                         help="the interface, by its name or by one of its addresses")
@@ -116,35 +119,35 @@ def _common(parser, make):
     parser.add_argument("--report", metavar="FILE", help="keep a JSON report in FILE instead of printing")
 
 
-def _port(parser):
+def _port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_PORT, required=True, help="UDP port of the stream, 1 to 65535")
 
 
-def _number_of(least, most):
+def _number_of(least: int, most: int) -> Callable[[str], int]:
     return _number(int, least, most, "whole number")
 
 
-def _querier(commands):
+def _querier(commands: argparse._SubParsersAction[_Parser]) -> None:
     querier = commands.add_parser("querier", help="ask the hosts of a segment for their groups, by IGMP and MLD")
     _common(querier, _make_querier)
     for protocol, newest in (("igmp", 3), ("mld", 2)):
-        querier.add_argument("--%s-version" % protocol, type=_number_of(0, newest), default=newest, metavar="VERSION",
-                             help="version of %s, 1 to %d; 0: none (default: %d)" % (protocol.upper(), newest, newest))
+        querier.add_argument(f"--{protocol}-version", type=_number_of(0, newest), default=newest, metavar="VERSION",
+                             help=f"version of {protocol.upper()}, 1 to {newest}; 0: none (default: {newest})")
     for name, default, said in (
         ("query-interval", QUERY_INTERVAL, "time between two general queries (default: %(default)s)"),
         ("query-response-interval", None,
-         "time that hosts have to answer them (default: %g, or half of the query interval if that is less)"
-         % QUERY_RESPONSE_INTERVAL),
+         f"time that hosts have to answer them (default: {QUERY_RESPONSE_INTERVAL:g}, or half of the query interval if "
+         "that is less)"),
         ("startup-query-interval", None, "time between the first ones (default: a quarter of the query interval)"),
         ("last-member-query-interval", 1, "time that hosts have to answer after a leave (default: 1)"),
     ):
-        querier.add_argument("--" + name, type=_SECONDS, default=default, metavar="SECONDS", help=said)
+        querier.add_argument(f"--{name}", type=_SECONDS, default=default, metavar="SECONDS", help=said)
     for name, default, said in (
         ("robustness", ROBUSTNESS, "robustness variable, 1 to 7 (default: %(default)s)"),
         ("startup-query-count", None, "how many first ones (default: the robustness)"),
         ("last-member-query-count", None, "how many queries after a leave (default: the robustness)"),
     ):
-        querier.add_argument("--" + name, type=_number_of(1, 7), default=default, metavar="NUMBER", help=said)
+        querier.add_argument(f"--{name}", type=_number_of(1, 7), default=default, metavar="NUMBER", help=said)
 
     query = commands.add_parser("query", help="send one query")
     query.set_defaults(make=_make_query, report=None)
@@ -251,7 +254,8 @@ def check(argv: list[str]) -> None:
     _parse(argv)
 
 
-def build(argv):
+# The first is a program.Program; OneQuery alone can also do its work without anything that watches it.
+def build(argv: list[str]) -> tuple[Any, argparse.Namespace]:
     """argv: ``["receiver", "--group", ...]``. Returns the Receiver, Sender, Capture, Querier or OneQuery, checked but
     not begun, and the parsed options. McastError says what is wrong, before anything is opened."""
     options = _parse(argv)
@@ -260,18 +264,18 @@ def build(argv):
     return options.make(options), options
 
 
-def _again(report):
+def _again(report: str | None) -> Callable[[], argparse.Namespace] | None:
     """Where a program that runs under a name finds what its arguments have become (see `unit`): in a file beside its
     report. Returns a function that returns the options, or None for a program that has no name."""
     path = os.path.join(os.path.dirname(report or ""), "unit.json")
 
-    def read():
+    def read() -> argparse.Namespace:
         with open(path, encoding="utf-8") as handle:
             return _parse(json.load(handle)["argv"])
     return read if report and os.path.exists(path) else None
 
 
-def _run(argv):
+def _run(argv: list[str]) -> int:
     made, options = build(argv)
     error = program.run(made, options.report)
     if error:
@@ -281,7 +285,7 @@ def _run(argv):
     return 1 if missed and made.facts["ended"]["reason"] == "timeout" else 0
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run one command. Returns the exit status: 0, or 1 where it failed, could not begin, or was timed out before its
     count or its `--until`."""
     try:
@@ -292,10 +296,14 @@ def main(argv):
             return 0
         return _run(argv)
     except UsageError as error:
-        sys.stderr.write(error.on_command_line() + "\n")
+        sys.stderr.write(f"{error.on_command_line()}\n")
         return 1
     except McastError as error:
-        sys.stderr.write("%s\n" % error)
+        sys.stderr.write(f"{error}\n")
         return 1
     except SystemExit as end:
-        return end.code or 0
+        return int(end.code or 0)  # argparse ends with a number
+
+
+if __name__ == "__main__":  # straight from a checkout: python3 -m plugins.module_utils.traffic.cli receiver --help
+    sys.exit(main(sys.argv[1:]))

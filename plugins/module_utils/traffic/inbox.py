@@ -9,6 +9,9 @@ import ipaddress
 import os
 import socket
 import struct
+from typing import NamedTuple
+
+from ..group import Address
 
 BATCH = 64
 _SLOT = 128
@@ -42,7 +45,7 @@ class Inbox:
     A datagram's slot holds its source address and its control messages as the kernel wrote them: equal bytes are
     the same flow, so that nothing has to be decoded but the first datagram of each."""
 
-    def __init__(self, sock, room):
+    def __init__(self, sock: socket.socket, room: int) -> None:
         """room: how many bytes of each payload to keep; the size is told in any case."""
         self._socket = sock
         self._room = room
@@ -62,7 +65,7 @@ class Inbox:
         self._sizes = numbers[_Message.size.offset // 4::ctypes.sizeof(_Message) // 4]
         self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
 
-    def read(self):
+    def read(self) -> list[tuple[bytes, int]]:
         """Take what is there. Returns ``[(slot, size), ...]``, slot: bytes, size: of the whole payload; empty if
         nothing is there. OSError where the socket has an error."""
         ctypes.memmove(self._messages, self._fresh, len(self._fresh))
@@ -76,12 +79,12 @@ class Inbox:
         sizes = self._sizes.tolist()
         return [(slots[i * _SLOT:(i + 1) * _SLOT], sizes[i]) for i in range(count)]
 
-    def payload(self, number, size):
+    def payload(self, number: int, size: int) -> bytes:
         """The payload of the datagram `number` of the last read, as far as there was room."""
         start = number * self._room
         return bytes(self._payloads[start:start + min(size, self._room)])
 
-    def drops(self):
+    def drops(self) -> int:
         """How many datagrams the kernel dropped because the socket's buffer was full (SK_MEMINFO_DROPS of
         include/uapi/linux/sock_diag.h); 0 where the kernel is older than 4.12 and doesn't tell."""
         try:
@@ -90,14 +93,25 @@ class Inbox:
             return 0
 
 
-def decode(slot):
-    """What a slot says: ``(source, source_port, destination, interface index, ttl)``, addresses as ipaddress objects;
-    destination and index are None, and ttl is None, where the kernel told none (ip(7), ipv6(7))."""
+class Arrival(NamedTuple):
+    """ifindex: of the interface. destination and ifindex are None, and ttl is None, where the kernel told none."""
+
+    source: Address
+    source_port: int
+    destination: Address | None
+    ifindex: int | None
+    ttl: int | None
+
+
+def decode(slot: bytes) -> Arrival:
+    """What a slot says of its datagram (ip(7), ipv6(7))."""
     if struct.unpack_from("@H", slot)[0] == socket.AF_INET:
         port, source = struct.unpack_from("!H4s", slot, 2)
     else:
         port, source = struct.unpack_from("!H4x16s", slot, 2)
-    destination = index = ttl = None
+    destination: bytes | None = None
+    index: int | None = None
+    ttl: int | None = None
     control = slot[_CONTROL:]
     while len(control) >= _CMSG.size:
         size, level, kind = _CMSG.unpack_from(control)
@@ -112,4 +126,5 @@ def decode(slot):
             ttl = struct.unpack("@i", data)[0]
         word = struct.calcsize("N")
         control = control[(size + word - 1) // word * word:]
-    return ipaddress.ip_address(source), port, destination and ipaddress.ip_address(destination), index, ttl
+    to = None if destination is None else ipaddress.ip_address(destination)
+    return Arrival(ipaddress.ip_address(source), port, to, index, ttl)

@@ -4,6 +4,7 @@
 decides is in querier_state.py)."""
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import errno
@@ -13,10 +14,12 @@ import select
 import socket
 import struct
 import time
+from typing import Any, Sequence
 
 from .. import group as groups
 from ..error import BECOME, McastError
 from . import sockets
+from .program import Report, Signals
 from .querier_message import MOST_SOURCES, PROTOCOLS, Query, check_response, newest, read, write
 from .querier_state import Machine, Settings, settle
 
@@ -57,20 +60,20 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def _attach(sock, instructions):
+def _attach(sock: socket.socket, instructions: Sequence[tuple[int, int, int, int]]) -> None:
     code = b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
     held = ctypes.create_string_buffer(code, len(code))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER,
                     bytes(_Program(len(instructions), ctypes.cast(held, ctypes.c_void_p))))
 
 
-def _needs_root(error, interface):
+def _needs_root(error: OSError, interface: str) -> McastError:
     if isinstance(error, PermissionError):
         return McastError(interface, f"can't be queried on without root; {BECOME}")
-    return McastError(interface, "can't be queried on: %s" % error.strerror)
+    return McastError(interface, f"can't be queried on: {error.strerror}")
 
 
-def ipv4_address(interface, given=None):
+def ipv4_address(interface: str, given: str | None = None) -> str:
     """The address from which to query: the interface's first, unless one is given. McastError if it has none."""
     if given and ":" not in given:
         return given
@@ -83,7 +86,7 @@ def ipv4_address(interface, given=None):
     return socket.inet_ntoa(found[20:24])
 
 
-def ipv6_address(interface):
+def ipv6_address(interface: str) -> str | None:
     """The link-local address from which to query; None while address detection goes on, or there is none (yet).
     McastError where the address is another host's too."""
     with contextlib.suppress(FileNotFoundError), open("/proc/net/if_inet6", encoding="ascii") as file:
@@ -92,12 +95,12 @@ def ipv6_address(interface):
                 continue
             text = str(ipaddress.IPv6Address(int(address, 16)))
             if int(flags, 16) & _DUPLICATE:
-                raise McastError(interface, "%s is another host's too; MLD needs a link-local address" % text)
+                raise McastError(interface, f"{text} is another host's too; MLD needs a link-local address")
             return text
     return None
 
 
-def open_sender(family, address, interface, index):
+def open_sender(family: int, address: str, interface: str, index: int) -> socket.socket:
     """A raw socket that sends queries: from one address, with TTL 1 and Router Alert. It receives nothing."""
     protocol = socket.IPPROTO_IGMP if family == 4 else socket.IPPROTO_ICMPV6
     sock = None
@@ -123,13 +126,13 @@ def open_sender(family, address, interface, index):
     return sock
 
 
-def send(sock, query, address, index):
+def send(sock: socket.socket, query: Query, address: str, index: int) -> None:
     """Send one Query. OSError where that fails."""
     to = (query.destination, 0) if query.family == 4 else (query.destination, 0, 0, index)
     sock.sendto(write(query, address), to)
 
 
-def open_listener(interface, index):
+def open_listener(interface: str, index: int) -> socket.socket:
     """A packet socket that hears IGMP and MLD to all groups, the reports of this host itself too."""
     sock = None
     try:
@@ -149,7 +152,7 @@ def open_listener(interface, index):
     return sock
 
 
-def _settings(options, family):
+def _settings(options: argparse.Namespace, family: int) -> Settings:
     return Settings(family, options.igmp_version if family == 4 else options.mld_version, options.robustness,
                     options.query_interval, options.query_response_interval, options.startup_query_interval,
                     options.startup_query_count, options.last_member_query_interval, options.last_member_query_count)
@@ -158,7 +161,7 @@ def _settings(options, family):
 class Querier:
     """One querier on one interface, for IGMP, MLD or both; says in `facts` and `report()` what it knows."""
 
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace) -> None:
         """options: the attributes interface, igmp_version and mld_version (0: none), those of
         querier_state.Settings, timeout (seconds, 0: none), line. McastError for what can't be."""
         self._options = options
@@ -170,22 +173,23 @@ class Querier:
         self._given = given
         if 4 in self._settings:
             ipv4_address(self._name, given)
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "program": "querier", "state": "starting", "pid": None, "started": None, "interface": self._name,
             "index": self._index, "send_error": None, "ended": None, "error": None}
-        self._machines, self._senders = {}, {}
+        self._machines: dict[int, Machine] = {}
+        self._senders: dict[int, socket.socket] = {}
         self._offset = time.time() - time.monotonic()
         self._told = 0
 
-    def report(self):
+    def report(self) -> dict[str, Any]:
         """The whole report, as docs/querier.md describes it."""
-        return dict(self.facts, **{"ipv%d" % family: self._machines[family].report(self._clock)
+        return dict(self.facts, **{f"ipv{family}": self._machines[family].report(self._clock)
                                    if family in self._machines else None for family in (4, 6)})
 
-    def _clock(self, at):
+    def _clock(self, at: float | None) -> float | None:
         return None if at is None else round(at + self._offset, 6)
 
-    def work(self, signals, report):
+    def work(self, signals: Signals, report: Report) -> str:
         """Query until the end. Returns why it ended: "timeout" or a signal's name."""
         begun = time.monotonic()
         deadline = begun + self._options.timeout if self._options.timeout else float("inf")
@@ -207,7 +211,7 @@ class Querier:
                 self._hear(listener, report)
         return signals.name
 
-    def _begin(self, stack, now, patience, report):
+    def _begin(self, stack: contextlib.ExitStack, now: float, patience: float, report: Report) -> None:
         """Begin to query in the families that haven't yet and can: MLD once address detection has ended."""
         for family, settings in self._settings.items():
             if family in self._machines:
@@ -225,12 +229,12 @@ class Querier:
                 self.facts["state"] = "querying"
             report.touch()
 
-    def _due(self, now):
+    def _due(self, now: float) -> float:
         """When the next thing is to be done."""
         ends = [machine.next_time() for machine in self._machines.values()]
         return min(ends + [now + (_POLL if len(ends) < len(self._settings) else _LONG)])
 
-    def _advance(self, now, report):
+    def _advance(self, now: float, report: Report) -> None:
         for family, machine in self._machines.items():
             machine.advance(now)
             for query in machine.outgoing:
@@ -241,7 +245,7 @@ class Querier:
             self._told = told
             report.touch()
 
-    def _send(self, family, query):
+    def _send(self, family: int, query: Query) -> None:
         try:
             send(self._senders[family], query, self._machines[family].address, self._index)
             self.facts["send_error"] = None
@@ -250,7 +254,7 @@ class Querier:
                 raise
             self.facts["send_error"] = error.strerror
 
-    def _hear(self, listener, report):
+    def _hear(self, listener: socket.socket, report: Report) -> None:
         """Take what has come. Its own queries are heard too, and are known by their source."""
         for _number in range(_BATCH):
             try:
@@ -262,7 +266,9 @@ class Querier:
                     raise
                 return  # said once when the interface goes down
             family = _FAMILIES.get(protocol)
-            message = read(packet, family) if family in self._machines else None
+            if family not in self._machines:
+                continue
+            message = read(packet, family)
             if message:
                 self._machines[family].hear(message, time.monotonic())
                 report.touch()
@@ -271,27 +277,27 @@ class Querier:
 class OneQuery:
     """One query, sent now; says in `facts` what was sent."""
 
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace) -> None:
         """options: the attributes interface, family (4, 6), version, group (text or None), source (list of text),
         max_response, query_interval (seconds), robustness, suppress. McastError for what can't be."""
         family, version = options.family, options.version
         if version not in range(1, newest(family) + 1):
-            raise McastError("version", "%s is none of %s; expected 1 to %d" % (
-                version, PROTOCOLS[family], newest(family)))
+            raise McastError("version", f"{version} is none of {PROTOCOLS[family]}; expected 1 to {newest(family)}")
         check_response("max_response", family, version, options.max_response)
         self._name, self._index, self._given = sockets.find_interface(options.interface)
         group = _specific_group(family, version, options.group, options.sources)
         self.query = Query(family, version, options.max_response, group, _sources(family, options.sources),
                            options.suppress, options.robustness, options.query_interval)
-        self.facts = {"program": "query", "state": "starting", "pid": None, "started": None, "interface": self._name,
-                      "address": None, "protocol": "%sv%d" % (PROTOCOLS[family].lower(), version),
-                      "query": self.query.kind, "group": group, "sources": list(self.query.sources), "time": None,
-                      "ended": None, "error": None}
+        self.facts: dict[str, Any] = {
+            "program": "query", "state": "starting", "pid": None, "started": None, "interface": self._name,
+            "address": None, "protocol": f"{PROTOCOLS[family].lower()}v{version}",
+            "query": self.query.kind, "group": group, "sources": list(self.query.sources), "time": None,
+            "ended": None, "error": None}
 
-    def report(self):
+    def report(self) -> dict[str, Any]:
         return self.facts
 
-    def work(self, unused_signals=None, unused_report=None):
+    def work(self, unused_signals: Signals | None = None, unused_report: Report | None = None) -> str:
         """Send it. McastError where that can't be done."""
         family = self.query.family
         address = ipv4_address(self._name, self._given) if family == 4 else ipv6_address(self._name)
@@ -303,35 +309,35 @@ class OneQuery:
             try:
                 send(sock, self.query, address, self._index)
             except OSError as error:
-                raise McastError(self._name, "the query could not be sent: %s" % error.strerror) from error
+                raise McastError(self._name, f"the query could not be sent: {error.strerror}") from error
         return "sent"
 
 
-def _specific_group(family, version, text, sources):
+def _specific_group(family: int, version: int, text: str | None, sources: Sequence[str]) -> str | None:
     if text is None:
         if sources:
             raise McastError("source", "needs a group")
         return None
     group = groups.parse(text)
     if group.version != family:
-        raise McastError(text, "is no group of %s" % PROTOCOLS[family])
+        raise McastError(text, f"is no group of {PROTOCOLS[family]}")
     if (family, version) == (4, 1):
         raise McastError(text, "can't be asked for in IGMPv1, which has general queries alone")
     if sources and version != newest(family):
-        raise McastError("source", "is known by %sv%d alone" % (PROTOCOLS[family], newest(family)))
+        raise McastError("source", f"is known by {PROTOCOLS[family]}v{newest(family)} alone")
     return str(group)
 
 
-def _sources(family, texts):
+def _sources(family: int, texts: Sequence[str]) -> tuple[str, ...]:
     found = []
     for text in texts:
         try:
-            address = ipaddress.ip_address(text)
+            address: groups.Address | None = ipaddress.ip_address(text)
         except ValueError:
             address = None
         if address is None or address.version != family or address.is_multicast or address.is_unspecified:
-            raise McastError(text, "is no source; expected an IPv%d host's address" % family)
+            raise McastError(text, f"is no source; expected an IPv{family} host's address")
         found.append(str(address))
     if len(found) > MOST_SOURCES[family]:
-        raise McastError("source", "%d don't fit into one query; at most %d do" % (len(found), MOST_SOURCES[family]))
+        raise McastError("source", f"{len(found)} don't fit into one query; at most {MOST_SOURCES[family]} do")
     return tuple(found)

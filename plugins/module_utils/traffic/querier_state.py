@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import ipaddress
-from typing import NamedTuple
+from typing import Any, Callable, Collection, NamedTuple
 
 from ..error import McastError
 from ..querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
@@ -43,100 +43,122 @@ class Settings(NamedTuple):
     last_member_query_count: int | None = None
 
 
-def settle(settings):
-    """Returns the Settings with nothing left open, and with times as the wire can say them. McastError names what
-    can't be."""
+class Settled(NamedTuple):
+    """Settings with nothing left open, and with times as the wire can say them."""
+
+    family: int
+    version: int
+    robustness: int
+    query_interval: float
+    query_response_interval: float
+    startup_query_interval: float
+    startup_query_count: int
+    last_member_query_interval: float
+    last_member_query_count: int
+
+
+def settle(settings: Settings) -> Settled:
+    """Fill in what the settings leave open. McastError names what can't be."""
     family, version = settings.family, settings.version
-    if settings.query_response_interval is None:
-        settings = settings._replace(query_response_interval=max(
-            messages.LEAST_RESPONSE, min(QUERY_RESPONSE_INTERVAL, settings.query_interval / 2)))
+    response = settings.query_response_interval
+    if response is None:
+        response = max(messages.LEAST_RESPONSE, min(QUERY_RESPONSE_INTERVAL, settings.query_interval / 2))
     if version not in VERSIONS[family]:
-        raise McastError("%s_version" % PROTOCOLS[family].lower(), "%s is none; expected one of %s" % (
-            version, ", ".join(map(str, VERSIONS[family]))))
+        raise McastError(f"{PROTOCOLS[family].lower()}_version",
+                         f"{version} is none; expected one of {', '.join(map(str, VERSIONS[family]))}")
     for name in ("query_interval", "startup_query_interval"):
         if getattr(settings, name) is not None and not 0.1 <= getattr(settings, name) <= 31744:
-            raise McastError(name, "%g s is none; expected 0.1 to 31744 s" % getattr(settings, name))
+            raise McastError(name, f"{getattr(settings, name):g} s is none; expected 0.1 to 31744 s")
     for name in ("robustness", "startup_query_count", "last_member_query_count"):
         if not 1 <= (1 if getattr(settings, name) is None else getattr(settings, name)) <= 7:
-            raise McastError(name, "%d is none; expected 1 to 7" % getattr(settings, name))
-    for name in ("query_response_interval", "last_member_query_interval"):
-        messages.check_response(name, family, version, getattr(settings, name))
-    response = messages.said_response(family, version, settings.query_response_interval)
+            raise McastError(name, f"{getattr(settings, name)} is none; expected 1 to 7")
+    messages.check_response("query_response_interval", family, version, response)
+    messages.check_response("last_member_query_interval", family, version, settings.last_member_query_interval)
     # An IGMPv1 query says nothing of it, and asks for no last member.
-    if (family, version) != (4, 1) and settings.query_response_interval >= settings.query_interval:
-        raise McastError("query_response_interval", "%g s is not less than the query_interval of %g s: answers must be "
-                         "there before the next query" % (settings.query_response_interval, settings.query_interval))
-    return settings._replace(
-        query_response_interval=response,
+    if (family, version) != (4, 1) and response >= settings.query_interval:
+        raise McastError("query_response_interval", f"{response:g} s is not less than the query_interval of "
+                         f"{settings.query_interval:g} s: answers must be there before the next query")
+    return Settled(
+        family, version, settings.robustness, settings.query_interval,
+        query_response_interval=messages.said_response(family, version, response),
         last_member_query_interval=messages.said_response(family, version, settings.last_member_query_interval),
         startup_query_interval=settings.startup_query_interval or max(0.1, settings.query_interval / 4),
         startup_query_count=settings.startup_query_count or settings.robustness,
         last_member_query_count=settings.last_member_query_count or settings.robustness)
 
 
-class Machine:
-    """events: the latest as (time, name, dict). outgoing: the queries to send now; who sends them empties it."""
+class Event(NamedTuple):
+    """details: what the event is about, as the report shows it."""
 
-    def __init__(self, settings, address):
-        """settings: settled. address: the querier's own, as text."""
+    time: float
+    name: str
+    details: dict[str, Any]
+
+
+class Machine:
+    """events: the latest. outgoing: the queries to send now; who sends them empties it."""
+
+    def __init__(self, settings: Settled, address: str) -> None:
+        """address: the querier's own, as text."""
         self.settings = settings
         self.address = address
-        self.role = None
+        self.role: str | None = None
         self.robustness, self.query_interval = settings.robustness, settings.query_interval
-        self.other = None
-        self.other_expires = None
-        self.groups = {}
-        self.outgoing = []
-        self.events = collections.deque(maxlen=_MOST_EVENTS)
-        self.counts = collections.Counter()
-        self._startup_left, self._due = 0, None
+        self.other: dict[str, Any] | None = None
+        self.other_expires: float | None = None
+        self.groups: dict[str, Group] = {}
+        self.outgoing: list[Query] = []
+        self.events: collections.deque[Event] = collections.deque(maxlen=_MOST_EVENTS)
+        self.counts: collections.Counter[str] = collections.Counter()
+        self._startup_left = 0
+        self._due: float | None = None
         self._wake = 0.0  # nothing is due before: so a message costs no look at all the groups
 
     # what follows from the settings in force
 
     @property
-    def response(self):
+    def response(self) -> float:
         return self.settings.query_response_interval
 
     @property
-    def membership_interval(self):
+    def membership_interval(self) -> float:
         """The group membership interval, which is also that of older hosts."""
         return self.robustness * self.query_interval + self.response
 
     @property
-    def other_querier_interval(self):
+    def other_querier_interval(self) -> float:
         return self.robustness * self.query_interval + self.response / 2
 
     @property
-    def last_member_query_time(self):
+    def last_member_query_time(self) -> float:
         return self.settings.last_member_query_interval * self._last_member_query_count
 
     @property
-    def _last_member_query_count(self):
+    def _last_member_query_count(self) -> int:
         # By default it is the robustness, so it goes with it.
         own = self.settings.last_member_query_count
         return own if own != self.settings.robustness else self.robustness
 
     @property
-    def _has_records(self):
+    def _has_records(self) -> bool:
         return self.settings.version == newest(self.settings.family)
 
     # general queries and election
 
-    def start(self, now):
+    def start(self, now: float) -> None:
         """Every router begins as a querier."""
         self._startup_left = self.settings.startup_query_count
         self._become_querier(now)
 
-    def _become_querier(self, now):
+    def _become_querier(self, now: float) -> None:
         self.role, self.other, self.other_expires = "querier", None, None
         self.robustness, self.query_interval = self.settings.robustness, self.settings.query_interval
         self._due = self._wake = now
         self._note(now, "querier", address=self.address)
         self.advance(now)
 
-    def _become_other(self, now, message, version):
-        first = self.role != "non_querier" or self.other["address"] != message["source"]
+    def _become_other(self, now: float, message: dict[str, Any], version: int) -> None:
+        first = self.other is None or self.other["address"] != message["source"]
         self.role, self._due, self._startup_left = "non_querier", None, 0
         # Zero says nothing; versions without these fields neither.
         self.robustness = message["robustness"] or self.settings.robustness
@@ -149,7 +171,7 @@ class Machine:
         if first:
             self._note(now, "non_querier", address=message["source"], version=version)
 
-    def hear(self, message, now):
+    def hear(self, message: dict[str, Any], now: float) -> None:
         """Take what was heard. message: as querier_message.read() returns it."""
         self.advance(now)
         kind = message["kind"]
@@ -167,7 +189,7 @@ class Machine:
             self.counts["ignored"] += 1
         self.advance(now)
 
-    def _hear_query(self, message, version, now):
+    def _hear_query(self, message: dict[str, Any], version: int, now: float) -> None:
         source = ipaddress.ip_address(message["source"])
         if str(source) == self.address:
             return
@@ -179,7 +201,7 @@ class Machine:
         # In version 1 of IGMP there is no election; and 0.0.0.0, a switch, never wins one.
         if self.settings.family == 4 and 1 in (version, self.settings.version):
             return
-        if source < ipaddress.ip_address(self.address) and not source.is_unspecified:
+        if int(source) < int(ipaddress.ip_address(self.address)) and not source.is_unspecified:
             self._become_other(now, message, version)
         if self.role == "non_querier" and message["group"] and not message["suppress"]:
             group = self.groups.get(message["group"])
@@ -189,8 +211,8 @@ class Machine:
 
     # members
 
-    def _take(self, address, record, sources, version, now):
-        """One record about a group. version: that of an older host's report."""
+    def _take(self, address: str, kind: str, sources: Collection[str], version: int | None, now: float) -> None:
+        """One record about a group. kind: its type. version: that of an older host's report."""
         group = self.groups.get(address)
         if group is None:
             if len(self.groups) >= _MOST_GROUPS:
@@ -200,7 +222,7 @@ class Machine:
         before = group.mode, group.compatibility(self.settings.version)
         if version and version < self.settings.version:
             group.older[version] = now + self.membership_interval
-        record, sources = self._translate(group, record, sources)
+        record, sources = self._translate(group, kind, sources)
         if record is None or (record == "to_in" and not self._has_records and group.is_checked()):
             self.counts["ignored"] += 1
             return
@@ -214,7 +236,7 @@ class Machine:
                 group.ask_group(now, time, count)
         self._keep(group, before, record, now)
 
-    def _translate(self, group, record, sources):
+    def _translate(self, group: Group, record: str, sources: Collection[str]) -> tuple[str | None, Collection[str]]:
         """What a record says while hosts of an older version are there."""
         version = group.compatibility(self.settings.version)
         oldest_with_leave = 2 if self.settings.family == 4 else 1
@@ -227,7 +249,7 @@ class Machine:
                 return record, ()
         return record, sources
 
-    def _keep(self, group, before, record, now):
+    def _keep(self, group: Group, before: tuple[str, int], record: str | None, now: float) -> None:
         """Note what has become of a group; one that has nothing in it is none."""
         known = group.address in self.groups
         if group.is_empty():
@@ -244,11 +266,11 @@ class Machine:
 
     # time
 
-    def advance(self, now):
+    def advance(self, now: float) -> None:
         """Do what is due by now."""
         if now < self._wake:
             return
-        if self.other_expires is not None and self.other_expires <= now:
+        if self.other is not None and self.other_expires is not None and self.other_expires <= now:
             self._note(now, "other_querier_gone", address=self.other["address"])
             self._become_querier(now)
         if self._due is not None and self._due <= now:
@@ -261,7 +283,7 @@ class Machine:
         ends = [self._due, self.other_expires] + [group.next_time() for group in self.groups.values()]
         self._wake = min(end for end in ends if end is not None)
 
-    def _advance_group(self, group, now):
+    def _advance_group(self, group: Group, now: float) -> None:
         before = group.mode, group.compatibility(self.settings.version)
         group.expire(now)
         self._keep(group, before, None, now)
@@ -273,27 +295,28 @@ class Machine:
             for start in range(0, max(1, len(sources)), most):
                 self._send(now, self._query(interval, group.address, sources[start:start + most], suppress))
 
-    def _query(self, response, group=None, sources=(), suppress=False):
+    def _query(self, response: float, group: str | None = None, sources: Collection[str] = (),
+               suppress: bool = False) -> Query:
         return Query(self.settings.family, self.settings.version, response, group, tuple(sources), suppress,
                      self.robustness, messages.said_interval(self.query_interval))
 
-    def _send(self, now, query):
+    def _send(self, now: float, query: Query) -> None:
         self.outgoing.append(query)
         self.counts["queries_sent"] += 1
         self._note(now, "query_sent", query=query.kind, group=query.group, sources=list(query.sources),
                    suppress=query.suppress)
 
-    def next_time(self):
+    def next_time(self) -> float:
         """When advance() is to be called next."""
         return self._wake
 
-    def _note(self, now, event, **details):
+    def _note(self, now: float, event: str, **details: Any) -> None:
         self.counts["events"] += 1
-        self.events.append((now, event, details))
+        self.events.append(Event(now, event, details))
 
     # report
 
-    def report(self, clock):
+    def report(self, clock: Callable[[float | None], float | None]) -> dict[str, Any]:
         """All of it as plain values. clock: function that makes a time of this machine one of the day; None of None."""
         settings = self.settings._asdict()
         listed = sorted(self.groups.values(), key=lambda group: ipaddress.ip_address(group.address))[:_MOST_LISTED]
@@ -312,10 +335,10 @@ class Machine:
             "reports": self.counts["reports"], "ignored": self.counts["ignored"],
             "groups": [self._group_report(group, clock) for group in listed],
             "groups_left_out": len(self.groups) - len(listed) + self.counts["groups_refused"],
-            "events": [dict(details, time=clock(time), event=event) for time, event, details in self.events],
+            "events": [dict(event.details, time=clock(event.time), event=event.name) for event in self.events],
             "events_left_out": self.counts["events"] - len(self.events)}
 
-    def _group_report(self, group, clock):
+    def _group_report(self, group: Group, clock: Callable[[float | None], float | None]) -> dict[str, Any]:
         return {
             "group": group.address, "filter_mode": group.mode, "expires": clock(group.expires),
             "sources": [{"source": source, "expires": clock(group.sources[source])}

@@ -3,15 +3,18 @@
 """The sender: plain datagrams to one group, at a steady pace or a line at a time."""
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import select
 import socket
 import time
+from typing import Any
 
 from .. import group as groups
 from ..error import McastError
 from . import sockets
+from .program import Report, Signals
 
 # What a firewall or a full queue swallows is loss on the way, and no reason to end.
 _LOST = (errno.EPERM, errno.ENOBUFS)
@@ -41,7 +44,7 @@ def _refusal(sock: socket.socket, payload: bytes) -> str | None:
 class Sender:
     """One sender; says in `facts` and `report()` what it sent."""
 
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace) -> None:
         """options: the attributes group, port, interface, source_port (0: the kernel chooses), ttl, count (0: endless),
         interval (seconds), timeout (seconds, 0: none), payload (text), sequence, lines. McastError for what can't
         be."""
@@ -49,23 +52,23 @@ class Sender:
         self._group = groups.parse(options.group)
         self._payload = options.payload.encode()
         if len(self._payload) > _LARGEST:
-            raise McastError("payload", "has %d bytes; expected at most %d" % (len(self._payload), _LARGEST))
+            raise McastError("payload", f"has {len(self._payload)} bytes; expected at most {_LARGEST}")
         name, self._index, self._address = sockets.find_interface(options.interface)
         if self._address and (":" in self._address) != (self._group.version == 6):
-            raise McastError(options.interface, "is of another family than %s; give an IPv%d address or a name" % (
-                self._group, self._group.version))
-        self.facts = {
+            raise McastError(options.interface, f"is of another family than {self._group}; give an "
+                                                f"IPv{self._group.version} address or a name")
+        self.facts: dict[str, Any] = {
             "program": "sender", "state": "starting", "pid": None, "started": None,
             "group": str(self._group), "port": options.port, "interface": name, "index": self._index,
             "source": None, "source_port": None, "ttl": options.ttl, "datagrams": 0, "bytes": 0,
             "refused": 0, "refusals": {},
             "first": None, "last": None, "ended": None, "error": None}
 
-    def report(self):
+    def report(self) -> dict[str, Any]:
         """The whole report, as docs/programs.md describes it."""
         return self.facts
 
-    def work(self, signals, report):
+    def work(self, signals: Signals, report: Report) -> str:
         """Send until the end. Returns why it ended: "count", "timeout", "end of input" or a signal's name."""
         options = self._options
         with sockets.open_sender(self._group, options.port, self._index, options.ttl, self._address,
@@ -77,7 +80,7 @@ class Sender:
                 return self._send_lines(sock, signals, report)
             return self._send_paced(sock, signals, report)
 
-    def _send(self, sock, payload, report):
+    def _send(self, sock: socket.socket, payload: bytes, report: Report) -> None:
         facts = self.facts
         now = time.time()
         refusal = _refusal(sock, payload)
@@ -92,7 +95,7 @@ class Sender:
                 facts["first"] = now
         report.touch()
 
-    def _send_paced(self, sock, signals, report):
+    def _send_paced(self, sock: socket.socket, signals: Signals, report: Report) -> str:
         options = self._options
         number = 0
         due = time.monotonic()
@@ -109,7 +112,7 @@ class Sender:
         return signals.name
 
     @staticmethod
-    def _sleep(until, signals, report):
+    def _sleep(until: float, signals: Signals, report: Report) -> None:
         while signals.name is None:
             left = until - time.monotonic()
             if left <= 0:
@@ -117,11 +120,11 @@ class Sender:
             wait = report.wait()
             select.select([signals.reader], [], [], left if wait is None else min(wait, left))
 
-    def _send_lines(self, sock, signals, report):
+    def _send_lines(self, sock: socket.socket, signals: Signals, report: Report) -> str:
         """Each line of standard input is a datagram; "." at the end tells receivers to end as well."""
         pending = b""
         while signals.name is None:
-            ready = select.select([0, signals.reader], [], [], report.wait())[0]
+            ready = select.select([0, signals.reader.fileno()], [], [], report.wait())[0]
             if 0 not in ready:
                 continue
             data = os.read(0, 1 << 16)

@@ -8,8 +8,10 @@ import errno
 import ipaddress
 import socket
 import struct
+from typing import Iterable, Iterator, NamedTuple, Sequence
 
 from ..error import McastError
+from ..group import Address
 
 # include/uapi/linux/in.h and in6.h
 _IP_RECVERR = 11
@@ -39,29 +41,35 @@ _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _LEVELS = {4: socket.IPPROTO_IP, 6: socket.IPPROTO_IPV6}
 
 
-def find_interface(wanted):
-    """wanted: an interface's name, or one of its addresses.
+class Interface(NamedTuple):
+    """address: the one by which it was found, as text; None where a name was given."""
 
-    Returns ``(name, index, address)``; address is None where a name was given. McastError if there is none."""
+    name: str
+    ifindex: int
+    address: str | None
+
+
+def find_interface(wanted: str) -> Interface:
+    """wanted: an interface's name, or one of its addresses. McastError if there is none."""
     with contextlib.suppress(OSError):
-        return wanted, socket.if_nametoindex(wanted), None
+        return Interface(wanted, socket.if_nametoindex(wanted), None)
     try:
         address = ipaddress.ip_address(wanted.split("%")[0])
     except ValueError:
-        raise McastError(wanted, "is no interface here, nor the address of one; there are %s" % _names()) from None
+        raise McastError(wanted, f"is no interface here, nor the address of one; there are {_names()}") from None
     found = sorted({index for index, one in _addresses() if one == address})
     if len(found) == 1:
-        return socket.if_indextoname(found[0]), found[0], str(address)
+        return Interface(socket.if_indextoname(found[0]), found[0], str(address))
     if found:
         raise McastError(wanted, "is an address of several interfaces; give the name of the one that is meant")
-    raise McastError(wanted, "is the address of no interface here; there are %s" % _names())
+    raise McastError(wanted, f"is the address of no interface here; there are {_names()}")
 
 
-def _names():
+def _names() -> str:
     return ", ".join(name for unused, name in socket.if_nameindex()) or "none"
 
 
-def _addresses():
+def _addresses() -> Iterator[tuple[int, Address]]:
     """Yields (index, address object) of every address of this host: a netlink dump (rtnetlink(7), RTM_GETADDR)."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
         netlink.send(struct.pack("=IHHII8x", 24, 22, 0x301, 1, 0))
@@ -77,7 +85,7 @@ def _addresses():
                 data = data[size + 3 & ~3:]
 
 
-def _attributes(data):
+def _attributes(data: bytes) -> dict[int, bytes]:
     found = {}
     while len(data) >= 4:
         size, kind = struct.unpack_from("=HH", data)
@@ -86,14 +94,14 @@ def _attributes(data):
     return found
 
 
-def _sockaddr(address):
+def _sockaddr(address: Address) -> bytes:
     """An ipaddress object as struct sockaddr_in or sockaddr_in6, without port."""
     if address.version == 4:
         return struct.pack("=HH4s", socket.AF_INET, 0, address.packed)
     return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, address.packed, 0)
 
 
-def open_receiver(group, port, index, filter_mode, sources):
+def open_receiver(group: Address, port: int, index: int, filter_mode: str, sources: Iterable[Address]) -> socket.socket:
     """A non-blocking UDP socket on the wildcard address that is a member of one group on one interface.
 
     group, sources: ipaddress objects; filter_mode: "include" (only these sources) or "exclude" (all but these).
@@ -118,7 +126,7 @@ def open_receiver(group, port, index, filter_mode, sources):
     return sock
 
 
-def _enlarge(sock):
+def _enlarge(sock: socket.socket) -> None:
     """A burst must fit into the buffer while the report is written. Beyond net.core.rmem_max only for root."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
@@ -126,7 +134,7 @@ def _enlarge(sock):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
-def _join(sock, group, index, filter_mode, sources):
+def _join(sock: socket.socket, group: Address, index: int, filter_mode: str, sources: Iterable[Address]) -> None:
     level = _LEVELS[group.version]
     option = _MCAST_JOIN_SOURCE_GROUP
     if filter_mode == "exclude":
@@ -136,7 +144,8 @@ def _join(sock, group, index, filter_mode, sources):
         sock.setsockopt(level, option, _GROUP_SOURCE_REQ.pack(index, _sockaddr(group), _sockaddr(source)))
 
 
-def change_filter(sock, group, index, filter_mode, sources):
+def change_filter(sock: socket.socket, group: Address, index: int, filter_mode: str,
+                  sources: Sequence[Address]) -> None:
     """Put a whole source filter in the place of the one that a member has, in one step: what both let through goes on
     (MCAST_MSFILTER, RFC 3678 section 5.2). Arguments as for open_receiver; McastError where the kernel refuses."""
     head = _GROUP_FILTER.pack(index, _sockaddr(group), _MODES[filter_mode], len(sources))
@@ -147,16 +156,17 @@ def change_filter(sock, group, index, filter_mode, sources):
         raise McastError(str(group), _why_not_joined(error, sock.getsockname()[1], index)) from error
 
 
-def _why_not_joined(error, port, index):
+def _why_not_joined(error: OSError, port: int, index: int) -> str:
     if error.errno == errno.ENOBUFS:
         return ("has more sources or memberships than the kernel allows a socket; see net.ipv4.igmp_max_msf, "
                 "net.ipv4.igmp_max_memberships and net.ipv6.mld_max_msf")
     if error.errno == errno.EADDRINUSE:
-        return "UDP port %d is held by a socket that does not share it; stop that program or use another port" % port
-    return "cannot be joined on interface %d, port %d: %s" % (index, port, error.strerror)
+        return f"UDP port {port} is held by a socket that does not share it; stop that program or use another port"
+    return f"cannot be joined on interface {index}, port {port}: {error.strerror}"
 
 
-def open_sender(group, port, index, ttl, address=None, source_port=0):
+def open_sender(group: Address, port: int, index: int, ttl: int, address: str | None = None,
+                source_port: int = 0) -> socket.socket:
     """A UDP socket connected to the group: it sends out of one interface, and its own name is the source.
 
     address: the source address (text) where it matters, else the kernel chooses one of the interface.
@@ -168,7 +178,7 @@ def open_sender(group, port, index, ttl, address=None, source_port=0):
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
             # Without it the kernel says that it has sent what a full queue or an egress rule drops (udp_send_skb).
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-            scope = ()
+            scope: tuple[int, ...] = ()
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
@@ -179,8 +189,8 @@ def open_sender(group, port, index, ttl, address=None, source_port=0):
         sock.connect((str(group), port) + scope)
     except OSError as error:
         sock.close()
-        raise McastError(str(group), "cannot be sent to from interface %s%s: %s" % (
-            socket.if_indextoname(index), ", port %d" % source_port if source_port else "", error.strerror)) from error
+        via = socket.if_indextoname(index) + (f", port {source_port}" if source_port else "")
+        raise McastError(str(group), f"cannot be sent to from interface {via}: {error.strerror}") from error
     return sock
 
 

@@ -66,7 +66,7 @@ def end_with(work: Callable[[], int]) -> NoReturn:
 
 
 def _supervise(units: dict[str, list[str]], run: Callable[[list[str]], int], recorder: int) -> int:
-    _detach(next(iter(units)) + "/log", keep=recorder)
+    _detach(f"{next(iter(units))}/log", keep=recorder)
     supervisor = os.getpid()
     gate, opener = os.pipe()
     workers: dict[int, str] = {}
@@ -79,7 +79,7 @@ def _supervise(units: dict[str, list[str]], run: Callable[[list[str]], int], rec
         workers[worker] = directory
     signal.signal(signal.SIGTERM, lambda *unused: _pass_on(list(workers)))
     for worker, directory in workers.items():
-        write_json(directory + "/unit.json", {
+        write_json(f"{directory}/unit.json", {
             "argv": units[directory], "processes": [identity(supervisor), identity(worker)]})
     os.write(recorder, b".")
     os.close(recorder)
@@ -92,7 +92,7 @@ def _supervise(units: dict[str, list[str]], run: Callable[[list[str]], int], rec
 
 def _note(directory: str, status: int) -> None:
     """Write down how a program ended."""
-    write_json(directory + "/exit.json", {
+    write_json(f"{directory}/exit.json", {
         "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
         "time": time.time()})
@@ -133,11 +133,11 @@ def _work(supervisor: int, gate: int, directory: str, argv: list[str], run: Call
     """The program's side: it ends with its supervisor, and begins when all are on record."""
     _LIBC.prctl(_PR_SET_NAME, argv[0].encode(), 0, 0, 0)
     end_with_parent()
-    _print_to(directory + "/log")
+    _print_to(f"{directory}/log")
     # The gate opens when its other end is closed, also where the supervisor died before that call, so that no signal
     # comes.
     os.read(gate, 1)
     if os.getppid() != supervisor:
         return 1
     os.close(gate)
-    return run(argv + ["--report", directory + "/report.json"])
+    return run(argv + ["--report", f"{directory}/report.json"])

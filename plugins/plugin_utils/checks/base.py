@@ -3,7 +3,8 @@
 """What every check is made of."""
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
@@ -12,41 +13,58 @@ from ...module_utils.error import McastError
 _SHOWN = 20
 
 
+class Judgement(NamedTuple):
+    """What a check says: two short texts, and the facts that it rests on."""
+
+    passed: bool
+    expected: str
+    actual: str
+    evidence: dict[str, Any]
+
+
+class Look(NamedTuple):
+    """A judgement that doesn't say yet what was expected."""
+
+    passed: bool
+    actual: str
+    evidence: dict[str, Any]
+
+    def judged(self, expected: str) -> Judgement:
+        return Judgement(self.passed, expected, self.actual, self.evidence)
+
+
 class Check:
     """One question about one host.
 
     NAME:    ``"topic.question"``; the topic is also the file.
-    PARAMS:  ``{option: function(path, value) → value}``; those in REQUIRED must be given.
+    PARAMS:  ``{option: function(path, value) → value}``; those in REQUIRED must be given. Each is an attribute too,
+             None where it is not given.
     NEEDS:   the subsets of host_facts that it reads.
     ABSENCE: True where passing means that something is *not* there: then one look is not enough, and it must hold
              over a whole window.
     """
 
     NAME = ""
-    PARAMS = {}
-    REQUIRED = ()
-    NEEDS = ()
-    ABSENCE = False
+    PARAMS: dict[str, Callable[[str, Any], Any]] = {}
+    REQUIRED: tuple[str, ...] = ()
+    NEEDS: tuple[str, ...] = ()
+    ABSENCE: bool = False
 
-    def __init__(self, params, since=None):
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
         """params: as a user wrote them; since: the facts of an earlier gathering, for checks that compare."""
         expect.mapping(self.NAME, params, tuple(self.PARAMS), self.REQUIRED)
-        self.params = {key: read("%s.%s" % (self.NAME, key), params[key])
+        self.params = {key: read(f"{self.NAME}.{key}", params[key])
                        for key, read in self.PARAMS.items() if params.get(key) is not None}
         self.since = since
+        for key in self.PARAMS:
+            setattr(self, key, self.params.get(key))
 
-    def __getattr__(self, name):
-        if name not in type(self).PARAMS:
-            raise AttributeError(name)
-        return self.params.get(name)
-
-    def describe(self):
+    def describe(self) -> str:
         """What must hold, in a few words."""
         raise NotImplementedError
 
-    def judge(self, facts):
-        """facts: what host_facts gathers. Returns (passed, expected, actual, evidence): a bool, two short texts,
-        and the facts that the judgement rests on."""
+    def judge(self, facts: dict[str, Any]) -> Judgement:
+        """facts: what host_facts gathers."""
         raise NotImplementedError
 
 
@@ -56,32 +74,32 @@ def first_of(names: list[str], nothing: str) -> str:
     return ", ".join(names[:_SHOWN]) + more if names else nothing
 
 
-def port_option(path, value):
+def port_option(path: str, value: Any) -> int:
     return expect.number(path, value, 1, 65535)
 
 
-def count_option(path, value):
+def count_option(path: str, value: Any) -> int:
     return expect.number(path, value, 0, 10 ** 9)
 
 
-def flag_option(path, value):
+def flag_option(path: str, value: Any) -> bool:
     return expect.choice(path, value, (True, False))
 
 
-def family_option(path, value):
+def family_option(path: str, value: Any) -> str:
     return expect.choice(path, value, ("ipv4", "ipv6"))
 
 
-def mode_option(path, value):
+def mode_option(path: str, value: Any) -> str:
     return expect.choice(path, value, ("include", "exclude"))
 
 
-def group_option(path, value):
+def group_option(path: str, value: Any) -> str:
     value = expect.text(path, value)
     try:
         return str(group.parse(value))
     except McastError as error:
-        raise McastError(path, "%s %s" % (error.thing, error.reason)) from None
+        raise McastError(path, f"{error.thing} {error.reason}") from None
 
 
 def member_before(since: dict[str, Any] | None, interface: str | None, address: str | None) -> list[str]:
@@ -93,7 +111,7 @@ def member_before(since: dict[str, Any] | None, interface: str | None, address: 
     return []
 
 
-def find_membership(facts, interface, address):
+def find_membership(facts: dict[str, Any], interface: str | None, address: str | None) -> dict[str, Any] | None:
     """The entry of facts["memberships"] for a group on an interface, or None."""
     for entry in facts["memberships"]:
         if entry["interface"] == interface and entry["group"] == address:

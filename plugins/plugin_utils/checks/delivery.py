@@ -9,10 +9,10 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.stream import program_name
-from .base import Check, count_option, group_option, port_option
+from .base import Check, Judgement, count_option, group_option, port_option
 
 
-def _senders(path, value):
+def _senders(path: str, value: Any) -> list[str | None]:
     """Addresses; None stands for a sender whose address is not known beforehand."""
     items = value if isinstance(value, list) else [value]
     return [None if item is None else expect.text(path, item) for item in items]
@@ -23,9 +23,14 @@ _NEXT_UNIT = re.compile(r"; (?=(?:sender|receiver)-[^\s:]+: )")
 
 
 class _Delivery(Check):
-    REQUIRED = ("stream", "group", "port", "interface", "datagrams")
+    REQUIRED: tuple[str, ...] = ("stream", "group", "port", "interface", "datagrams")
     NEEDS = ("traffic", "sockets")
     PROGRAM = ""
+    stream: str
+    group: str
+    port: int
+    interface: str
+    datagrams: int | None
 
     def _report(self, facts: dict[str, Any]) -> dict[str, Any] | None:
         """The report of the program that serves this stream on this host, or None."""
@@ -34,9 +39,9 @@ class _Delivery(Check):
 
     def _lacking(self, facts: dict[str, Any]) -> str:
         """What there is to say where no such program runs: what its start said, if that has failed."""
-        unit = program_name(self.PROGRAM, self.stream) + ": "
+        unit = f"{program_name(self.PROGRAM, self.stream)}: "
         said = [part for message in facts.get("failures", ()) for part in _NEXT_UNIT.split(message) if unit in part]
-        return f"no {self.PROGRAM}" + "".join(f"; {part}" for part in dict.fromkeys(said))
+        return f"no {self.PROGRAM}{''.join(f'; {part}' for part in dict.fromkeys(said))}"
 
 
 def _is_gone(report: dict[str, Any], facts: dict[str, Any]) -> bool:
@@ -79,22 +84,21 @@ class Sent(_Delivery):
               "datagrams": count_option}
     PROGRAM = "sender"
 
-    def describe(self):
-        return "%s: sends %d to %s port %d on %s" % (
-            self.stream, self.datagrams, self.group, self.port, self.interface)
+    def describe(self) -> str:
+        return f"{self.stream}: sends {self.datagrams} to {self.group} port {self.port} on {self.interface}"
 
-    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         report = self._report(facts)
-        expected = "%d to %s port %d on %s" % (self.datagrams, self.group, self.port, self.interface)
+        expected = f"{self.datagrams} to {self.group} port {self.port} on {self.interface}"
         if report is None:
-            return False, expected, self._lacking(facts), {}
-        actual = "%s to %s port %s on %s" % tuple(
-            report.get(key) for key in ("datagrams", "group", "port", "interface"))
+            return Judgement(False, expected, self._lacking(facts), {})
+        actual = (f"{report.get('datagrams')} to {report.get('group')} port {report.get('port')} on "
+                  f"{report.get('interface')}")
         passed = actual == expected and not report.get("error") and not _is_killed(report) and not _is_gone(
             report, facts)
         refused = ", ".join(f"{count} {name}" for name, count in (report.get("refusals") or {}).items())
         actual += f"; {report['refused']} refused by this host: {refused}" if refused else ""
-        return passed, expected, actual + _ending(report, facts) + _error(report), report
+        return Judgement(passed, expected, actual + _ending(report, facts) + _error(report), report)
 
 
 class Received(_Delivery):
@@ -110,38 +114,40 @@ class Received(_Delivery):
     PARAMS = dict(Sent.PARAMS, sources=_senders, at_least=count_option)
     PROGRAM = "receiver"
     ABSENCE = True  # "exactly" says that no copy and no stranger follows
+    sources: list[str | None] | None
+    at_least: int | None
 
-    def describe(self):
-        return "%s: receives %s from %s at %s port %d" % (
-            self.stream, self._number(), self._named(), self.group, self.port)
+    def describe(self) -> str:
+        return f"{self.stream}: receives {self._number()} from {self._named()} at {self.group} port {self.port}"
 
-    def _number(self):
+    def _number(self) -> str:
         if self.datagrams is None:
             return f"at least {self.at_least or 1}"
-        return "%d" % self.datagrams if self.at_least is None else "%d to %d" % (self.at_least, self.datagrams)
+        return f"{self.datagrams}" if self.at_least is None else f"{self.at_least} to {self.datagrams}"
 
-    def _named(self):
+    def _named(self) -> str:
         return ", ".join(source or "any source" for source in self.sources or []) or "nobody"
 
-    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         report = self._report(facts)
-        expected = "%s from %s over %s" % (self._number(), self._named(), self.interface)
+        expected = f"{self._number()} from {self._named()} over {self.interface}"
         if report is None:
-            return False, expected, self._lacking(facts), {}
-        got = {}
+            return Judgement(False, expected, self._lacking(facts), {})
+        got: dict[tuple[str, str], int] = {}
         for flow in report["flows"]:
             if (flow["group"], flow["port"]) == (self.group, self.port):
                 key = (flow["source"], flow["interface"])
                 got[key] = got.get(key, 0) + flow["datagrams"]
-        actual = "; ".join("%d from %s over %s" % (count, source, interface)
+        actual = "; ".join(f"{count} from {source} over {interface}"
                            for (source, interface), count in sorted(got.items())) or "0 datagrams"
         left_out = report.get("flows_left_out")
         actual += f"; {left_out} further flows are not listed, so whose they are is unknown" if left_out else ""
         # One that was killed can't know what came after.
         lost = left_out or report.get("error") or _is_killed(report) or _is_gone(report, facts)
-        return self._complete(got) and not lost, expected, actual + _ending(report, facts) + _error(report), report
+        return Judgement(self._complete(got) and not lost, expected, actual + _ending(report, facts) + _error(report),
+                         report)
 
-    def _complete(self, got):
+    def _complete(self, got: dict[tuple[str, str], int]) -> bool:
         wanted = list(self.sources or [])
         most = math.inf if self.datagrams is None else self.datagrams
         fewest = self.at_least if self.at_least is not None else self.datagrams or 1

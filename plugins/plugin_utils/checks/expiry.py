@@ -5,10 +5,11 @@ interval, robustness x query interval + response interval (RFC 9776 section 8.4)
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.querier_defaults import ROBUSTNESS
-from .base import group_option
+from .base import Look, group_option
 from .mdb import OnBridge, shown
 
 _GRAIN = 0.05  # seconds: the kernel rounds each interval to its ticks
@@ -16,7 +17,7 @@ _LATE = 1 / 8  # of an interval: how late the kernel's timers may be (kernel/tim
 _LOOK = 0.5  # seconds by which the look that sees it gone may be late
 
 
-def due(bridge):
+def due(bridge: dict[str, Any]) -> float:
     """The group membership interval that follows from the bridge's query and response interval, in seconds."""
     return ROBUSTNESS * bridge["query_interval"] + bridge["query_response_interval"]
 
@@ -30,14 +31,14 @@ class Interval(OnBridge):
     NAME = "expiry.interval"
     PARAMS = {"bridge": expect.text}
 
-    def describe(self):
-        return "bridge %s drops a silent member after the group membership interval" % self.bridge
+    def describe(self) -> str:
+        return f"bridge {self.bridge} drops a silent member after the group membership interval"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         have, want = bridge["membership_interval"], due(bridge)
-        actual = "%g s; %d x %g s + %g s is %g s" % (
-            have, ROBUSTNESS, bridge["query_interval"], bridge["query_response_interval"], want)
-        return abs(have - want) <= _GRAIN, actual, {"membership_interval": have, "due": want}
+        actual = (f"{have:g} s; {ROBUSTNESS} x {bridge['query_interval']:g} s + "
+                  f"{bridge['query_response_interval']:g} s is {want:g} s")
+        return Look(abs(have - want) <= _GRAIN, actual, {"membership_interval": have, "due": want})
 
 
 class Timer(OnBridge):
@@ -49,19 +50,20 @@ class Timer(OnBridge):
     NAME = "expiry.timer"
     PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text}
     REQUIRED = ("bridge", "group", "port")
+    port: str
 
-    def describe(self):
-        return "bridge %s lets %s on %s expire in time" % (self.bridge, self.group, self.port)
+    def describe(self) -> str:
+        return f"bridge {self.bridge} lets {self.group} on {self.port} expire in time"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         found = self.entries(bridge)
         if not found:
-            return False, "no entry", {}
+            return Look(False, "no entry", {})
         timers = [timer for timer in [found[0]["timer"]] + [one["timer"] for one in found[0]["sources"]] if timer]
         if not timers:
-            return False, "%s, which never ends" % shown(found[0]), {"entries": found}
-        return max(timers) <= due(bridge) + _GRAIN, "%g s left of at most %g s" % (max(timers), due(bridge)), {
-            "entries": found, "due": due(bridge)}
+            return Look(False, f"{shown(found[0])}, which never ends", {"entries": found})
+        return Look(max(timers) <= due(bridge) + _GRAIN, f"{max(timers):g} s left of at most {due(bridge):g} s",
+                    {"entries": found, "due": due(bridge)})
 
 
 class Gone(OnBridge):
@@ -74,26 +76,27 @@ class Gone(OnBridge):
     PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text}
     REQUIRED = ("bridge", "group", "port")
     clock = staticmethod(time.monotonic)
-    _begun = None
-    _went = None
+    _begun: float | None = None
+    _went: float | None = None
+    port: str
 
-    def describe(self):
-        return "bridge %s drops %s on %s in time" % (self.bridge, self.group, self.port)
+    def describe(self) -> str:
+        return f"bridge {self.bridge} drops {self.group} on {self.port} in time"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         found = self.entries(bridge)
         if self._begun is None:
             self._begun = self.clock()
         passed = self.clock() - self._begun
         if found:
             timer = found[0]["timer"]
-            left = "permanent" if found[0]["permanent"] else "%s s left" % ("?" if timer is None else "%g" % timer)
-            return False, "there still after %.1f s of %g s, %s" % (passed, due(bridge), left), {"entries": found}
+            left = "permanent" if found[0]["permanent"] else "? s left" if timer is None else f"{timer:g} s left"
+            return Look(False, f"there still after {passed:.1f} s of {due(bridge):g} s, {left}", {"entries": found})
         if self._went is None:
             self._went = passed
-        actual = "gone within %.1f s, due after %g s" % (self._went, due(bridge))
-        return self._went <= due(bridge) * (1 + _LATE) + _LOOK, actual, {
-            "seconds": round(self._went, 3), "due": due(bridge)}
+        actual = f"gone within {self._went:.1f} s, due after {due(bridge):g} s"
+        return Look(self._went <= due(bridge) * (1 + _LATE) + _LOOK, actual,
+                    {"seconds": round(self._went, 3), "due": due(bridge)})
 
 
 CHECKS = (Interval, Timer, Gone)

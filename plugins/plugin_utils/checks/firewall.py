@@ -3,10 +3,12 @@
 """Topic `firewall`: is it open? Read from the ruleset; that a datagram really comes through, topic `delivery` tells."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
 from ...module_utils.firewall import opening, path
 from ...module_utils.kernel.firewall import PROTOCOLS
-from .base import Check, first_of, group_option
+from .base import Check, Judgement, first_of, group_option
 
 _PORTLESS = ("igmp", "mld", "pim")
 
@@ -17,21 +19,25 @@ class _Opening(Check):
         "port": opening.ports, "group": group_option, "source": opening.source,
     }
     NEEDS = ("firewall",)
+    protocol: str
 
-    def __init__(self, params, since=None):
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
         super().__init__(params, since)
-        self.params.setdefault("protocol", "udp")
+        self.protocol = self.params.setdefault("protocol", "udp")
         if self.protocol in _PORTLESS:
             expect.mapping(self.NAME, self.params, ("protocol", "interface"))
         else:
             expect.mapping(self.NAME, self.params, required=("port",))
         self.wanted = {key: self.params.get(key) for key in ("protocol", "port", "group", "source")}
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         if not facts["firewall"]["backend"]:
             note = facts["sources"]["firewall"]["note"]
-            return False, self.describe(), note, {"note": note}
+            return Judgement(False, self.describe(), note, {"note": note})
         return self._judge(facts["firewall"])
+
+    def _judge(self, firewall: dict[str, Any]) -> Judgement:
+        raise NotImplementedError
 
 
 class Listed(_Opening):
@@ -41,14 +47,14 @@ class Listed(_Opening):
 
     NAME = "firewall.listed"
 
-    def describe(self):
-        return "our firewall table lists %s" % opening.shown(self.wanted)
+    def describe(self) -> str:
+        return f"our firewall table lists {opening.shown(self.wanted)}"
 
-    def _judge(self, firewall):
+    def _judge(self, firewall: dict[str, Any]) -> Judgement:
         wanted, accepts = opening.key(self.wanted), firewall["accepts"]
         found = [each for each in accepts if opening.key(each) == wanted]
         shown = first_of([opening.shown(each) for each in found or accepts], "nothing")
-        return bool(found), self.describe(), shown, {"accepts": found, "listed": len(accepts)}
+        return Judgement(bool(found), self.describe(), shown, {"accepts": found, "listed": len(accepts)})
 
 
 class Open(_Opening):
@@ -59,13 +65,15 @@ class Open(_Opening):
 
     NAME = "firewall.open"
     PARAMS = dict(_Opening.PARAMS, interface=expect.text)
+    interface: str | None
 
-    def describe(self):
-        return "%s is open%s" % (opening.shown(self.wanted), " on %s" % self.interface if self.interface else "")
+    def describe(self) -> str:
+        return f"{opening.shown(self.wanted)} is open{f' on {self.interface}' if self.interface else ''}"
 
-    def _judge(self, firewall):
+    def _judge(self, firewall: dict[str, Any]) -> Judgement:
         found = path.verdict(firewall, self.wanted, self.interface)
-        return found["open"]["value"] is True, self.describe(), path.told(found["overridden_by"]) or "open", found
+        return Judgement(found["open"]["value"] is True, self.describe(), path.told(found["overridden_by"]) or "open",
+                         found)
 
 
 CHECKS = (Listed, Open)

@@ -3,8 +3,10 @@
 """Topic `interface`: is it set up as multicast needs it?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
-from .base import Check, flag_option
+from .base import Check, Judgement, flag_option
 
 
 class Settings(Check):
@@ -22,32 +24,34 @@ class Settings(Check):
     }
     REQUIRED = ("interface",)
     NEEDS = ("interfaces",)
+    interface: str
 
-    def _wanted(self):
+    def _wanted(self) -> dict[str, Any]:
         return {key: value for key, value in self.params.items() if key != "interface"}
 
-    def describe(self):
-        return "interface %s is %s" % (self.interface, _shown(self._wanted()))
+    def describe(self) -> str:
+        return f"interface {self.interface} is {_shown(self._wanted())}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = facts["interfaces"].get(self.interface)
         if found is None:
-            return False, _shown(self._wanted()), "no such interface", {"interfaces": sorted(facts["interfaces"])}
-        have = {flag: flag in found["flags"] for flag in ("multicast", "allmulti", "promisc")}
+            return Judgement(False, _shown(self._wanted()), "no such interface",
+                             {"interfaces": sorted(facts["interfaces"])})
+        have: dict[str, Any] = {flag: flag in found["flags"] for flag in ("multicast", "allmulti", "promisc")}
         # `ip` leaves running out where an interface is up and has no carrier.
         state = "down" if "up" not in found["flags"] else "up" if "running" in found["flags"] else "up without carrier"
         have.update(state=state, mtu=found["mtu"],
                     igmp_version=found.get("igmp_version", {}).get("value"))
         actual = {key: have[key] for key in self._wanted()}
-        return actual == self._wanted(), _shown(self._wanted()), _shown(actual), {"flags": found["flags"]}
+        return Judgement(actual == self._wanted(), _shown(self._wanted()), _shown(actual), {"flags": found["flags"]})
 
 
-def _shown(settings):
-    words = []
+def _shown(settings: dict[str, Any]) -> str:
+    words: list[str] = []
     for key, value in settings.items():
         if isinstance(value, bool):
             value = "on" if value else "off"
-        words.append(value if key == "state" else "%s %s" % (key, value))
+        words.append(value if key == "state" else f"{key} {value}")
     return ", ".join(words)
 
 

@@ -3,12 +3,14 @@
 """Topic `kernel`: was the kernel built for what is asked of it?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
 from ...module_utils.kernel.mroutes import OPTIONS
-from .base import Check
+from .base import Check, Judgement
 
 
-def _options(path, value):
+def _options(path: str, value: Any) -> list[str]:
     return [expect.choice(path, each, list(OPTIONS)) for each in expect.texts(path, value)]
 
 
@@ -20,17 +22,18 @@ class Prerequisites(Check):
     NAME = "kernel.prerequisites"
     PARAMS = {"options": _options}
     NEEDS = ("prerequisites",)
+    options: list[str] | None
 
-    def _asked(self):
+    def _asked(self) -> list[str]:
         return self.options or [name for name in OPTIONS if not name.startswith("IPV6")]
 
-    def describe(self):
-        return "kernel has %s" % ", ".join(self._asked())
+    def describe(self) -> str:
+        return f"kernel has {', '.join(self._asked())}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         told = {name: facts["prerequisites"][name]["value"] or "unknown" for name in self._asked()}
-        others = ["%s %s" % (name, value) for name, value in told.items() if value != "present"]
-        return not others, self.describe(), ", ".join(others) or "all present", told
+        others = [f"{name} {value}" for name, value in told.items() if value != "present"]
+        return Judgement(not others, self.describe(), ", ".join(others) or "all present", told)
 
 
 CHECKS = (Prerequisites,)

@@ -3,8 +3,10 @@
 """Topic `mapping`: which link-layer group carries a group?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect
-from .base import Check, first_of, group_option
+from .base import Check, Judgement, first_of, group_option
 
 
 class Programmed(Check):
@@ -17,16 +19,19 @@ class Programmed(Check):
     PARAMS = {"interface": expect.text, "group": group_option, "mac": expect.text}
     REQUIRED = ("interface", "group", "mac")
     NEEDS = ("interfaces",)
+    interface: str
+    group: str
+    mac: str
 
-    def describe(self):
-        return "%s is carried by %s on %s" % (self.group, self.mac, self.interface)
+    def describe(self) -> str:
+        return f"{self.group} is carried by {self.mac} on {self.interface}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = facts["interfaces"].get(self.interface, {}).get("link_groups", [])
         macs = sorted(link["mac"] for link in found)
         if self.mac in macs:
-            return True, self.mac, self.mac, {"link_groups": len(macs)}
-        return False, self.mac, first_of(macs, "no link-layer group"), {"link_groups": len(macs)}
+            return Judgement(True, self.mac, self.mac, {"link_groups": len(macs)})
+        return Judgement(False, self.mac, first_of(macs, "no link-layer group"), {"link_groups": len(macs)})
 
 
 CHECKS = (Programmed,)

@@ -10,12 +10,12 @@ from ...module_utils import expect
 from ...module_utils.packet import moment
 from ...module_utils.querier_defaults import QUERY_INTERVAL
 from ...module_utils.topology import kernel_name
-from .base import Check, family_option, flag_option, group_option, mode_option
+from .base import Check, Judgement, Look, family_option, flag_option, group_option, mode_option
 from .packets import broken_off
 from .querier import LATE, general_queries, interval_option, seconds, silence, until
 
 
-def _is(name, have):
+def _is(name: str, have: str) -> bool:
     """Whether a user's name of a bridge or port is what the kernel calls `have`."""
     return have in (name, kernel_name(name))
 
@@ -23,45 +23,46 @@ def _is(name, have):
 class OnBridge(Check):
     """A question about the bridge `bridge`, and a port of it where `port` is given."""
 
-    NEEDS = ("bridges",)
-    REQUIRED = ("bridge",)
+    NEEDS: tuple[str, ...] = ("bridges",)
+    REQUIRED: tuple[str, ...] = ("bridge",)
+    bridge: str
+    group: str  # of those that look for entries
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = next((bridge for name, bridge in facts["bridges"].items() if _is(self.bridge, name)), None)
         if found is None:
             there = ", ".join(sorted(facts["bridges"])) or "none (or no iproute2 to ask)"
-            return False, self.describe(), "no bridge %s; bridges here: %s" % (self.bridge, there), {}
+            return Judgement(False, self.describe(), f"no bridge {self.bridge}; bridges here: {there}", {})
         if found["entries"] is None or found["ports"] is None:
-            return False, self.describe(), "unknown: the program bridge of iproute2 is not there", {}
+            return Judgement(False, self.describe(), "unknown: the program bridge of iproute2 is not there", {})
         for port in self.params.get("ports", []) + [self.params[key] for key in ("port",) if key in self.params]:
             if not any(_is(port, name) for name in list(found["ports"]) + [self.bridge]):
-                return False, self.describe(), "%s has no port %s; its ports: %s" % (
-                    self.bridge, port, ", ".join(sorted(found["ports"])) or "none"), {}
-        passed, actual, evidence = self.look(found)
-        return passed, self.describe(), actual, evidence
+                ports = ", ".join(sorted(found["ports"])) or "none"
+                return Judgement(False, self.describe(), f"{self.bridge} has no port {port}; its ports: {ports}", {})
+        return self.look(found).judged(self.describe())
 
-    def look(self, bridge):
-        """bridge: of facts["bridges"]. Returns (passed, actual, evidence)."""
+    def look(self, bridge: dict[str, Any]) -> Look:
+        """bridge: of facts["bridges"]."""
         raise NotImplementedError
 
-    def entries(self, bridge):
+    def entries(self, bridge: dict[str, Any]) -> list[dict[str, Any]]:
         """Those of the group on the port, or on any; of the source where one is asked for, else the group's own."""
         return [entry for entry in bridge["entries"] if entry["group"] == self.group
                 and entry["source"] == self.params.get("source")
-                and (not self.params.get("port") or _is(self.port, entry["port"]))]
+                and (not self.params.get("port") or _is(self.params["port"], entry["port"]))]
 
 
-def shown(entry):
-    words = ["%s on %s" % (entry["group"], entry["port"])]
+def shown(entry: dict[str, Any]) -> str:
+    words = [f"{entry['group']} on {entry['port']}"]
     if entry["source"]:
-        words.append("from %s" % entry["source"])
+        words.append(f"from {entry['source']}")
     words.append("permanent" if entry["permanent"] else entry["filter_mode"] or "joined by the bridge itself")
     if entry["sources"]:
         words.append(", ".join(sorted(one["source"] for one in entry["sources"])))
     return " ".join(words)
 
 
-def _listed(entries):
+def _listed(entries: list[dict[str, Any]]) -> str:
     return "; ".join(shown(entry) for entry in entries) or "none"
 
 
@@ -75,20 +76,25 @@ class Present(OnBridge):
     PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text, "source": expect.text,
               "filter_mode": mode_option, "sources": expect.texts, "permanent": flag_option}
     REQUIRED = ("bridge", "group")
+    port: str | None
+    source: str | None
+    filter_mode: str | None
+    sources: list[str] | None
+    permanent: bool | None
 
-    def describe(self):
-        about = [self.group, "from %s" % self.source if self.source else None, "on %s" % (self.port or "any port"),
+    def describe(self) -> str:
+        about = [self.group, f"from {self.source}" if self.source else None, f"on {self.port or 'any port'}",
                  self.filter_mode, ", ".join(self.sources or []) or None,
                  None if self.permanent is None else "permanent" if self.permanent else "learned"]
-        return "bridge %s knows %s" % (self.bridge, " ".join(filter(None, about)))
+        return f"bridge {self.bridge} knows {' '.join(filter(None, about))}"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         found = self.entries(bridge)
         fits = [entry for entry in found if self._fits(entry)]
         elsewhere = [entry for entry in bridge["entries"] if entry["group"] == self.group]
-        return bool(fits), _listed(fits or found or elsewhere), {"entries": fits or elsewhere}
+        return Look(bool(fits), _listed(fits or found or elsewhere), {"entries": fits or elsewhere})
 
-    def _fits(self, entry):
+    def _fits(self, entry: dict[str, Any]) -> bool:
         return (self.filter_mode in (None, entry["filter_mode"]) and self.permanent in (None, entry["permanent"])
                 and (self.sources is None or sorted(self.sources) == sorted(
                     one["source"] for one in entry["sources"])))
@@ -104,14 +110,16 @@ class Absent(OnBridge):
     PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text, "source": expect.text}
     REQUIRED = ("bridge", "group")
     ABSENCE = True
+    port: str | None
+    source: str | None
 
-    def describe(self):
-        about = [self.group, "from %s" % self.source if self.source else None, "on %s" % (self.port or "any port")]
-        return "bridge %s has no %s" % (self.bridge, " ".join(filter(None, about)))
+    def describe(self) -> str:
+        about = [self.group, f"from {self.source}" if self.source else None, f"on {self.port or 'any port'}"]
+        return f"bridge {self.bridge} has no {' '.join(filter(None, about))}"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         found = self.entries(bridge)
-        return not found, _listed(found), {"entries": found}
+        return Look(not found, _listed(found), {"entries": found})
 
 
 class Ports(OnBridge):
@@ -123,15 +131,16 @@ class Ports(OnBridge):
     PARAMS = {"bridge": expect.text, "group": group_option, "ports": expect.texts}
     REQUIRED = ("bridge", "group", "ports")
     ABSENCE = True
+    ports: list[str]
 
-    def describe(self):
-        return "bridge %s sends %s to %s alone" % (self.bridge, self.group, ", ".join(self.ports) or "no port")
+    def describe(self) -> str:
+        return f"bridge {self.bridge} sends {self.group} to {', '.join(self.ports) or 'no port'} alone"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         have = sorted({entry["port"] for entry in bridge["entries"] if entry["group"] == self.group})
         passed = all(any(_is(port, name) for name in have) for port in self.ports) and all(
             any(_is(port, name) for port in self.ports) for name in have)
-        return passed, ", ".join(have) or "no port", {"ports": have}
+        return Look(passed, ", ".join(have) or "no port", {"ports": have})
 
 
 class RouterPort(OnBridge):
@@ -142,22 +151,25 @@ class RouterPort(OnBridge):
     NAME = "mdb.router_port"
     PARAMS = {"bridge": expect.text, "port": expect.text}
     REQUIRED = ("bridge", "port")
+    port: str
 
-    def describe(self):
-        return "bridge %s has a router at %s" % (self.bridge, self.port)
+    def describe(self) -> str:
+        return f"bridge {self.bridge} has a router at {self.port}"
 
-    def look(self, bridge):
+    def look(self, bridge: dict[str, Any]) -> Look:
         found = [row for row in bridge["router_ports"] if _is(self.port, row["port"])]
-        listed = ", ".join("%s (%s)" % (row["port"], row["type"]) for row in bridge["router_ports"])
-        return bool(found), "router ports: %s" % (listed or "none"), {"router_ports": bridge["router_ports"]}
+        listed = ", ".join(f"{row['port']} ({row['type']})" for row in bridge["router_ports"])
+        return Look(bool(found), f"router ports: {listed or 'none'}", {"router_ports": bridge["router_ports"]})
 
 
 class _Querier(OnBridge):
-    def look(self, bridge):
+    family: str | None
+
+    def look(self, bridge: dict[str, Any]) -> Look:
         if not bridge["snooping"]:
-            return False, "unknown: the bridge doesn't snoop, and so knows no querier", {}
+            return Look(False, "unknown: the bridge doesn't snoop, and so knows no querier", {})
         if bridge["queriers"] is None:
-            return False, "unknown: this kernel, or the lack of /usr/bin/python3, leaves the querier open", {}
+            return Look(False, "unknown: this kernel, or the lack of /usr/bin/python3, leaves the querier open", {})
         found = bridge["queriers"][self.family or "ipv4"]
         sends = not (found and found["self"] and found["address"] == "::")
         if found is None:
@@ -165,14 +177,14 @@ class _Querier(OnBridge):
         elif not sends:
             actual = "no querier: the bridge has no link-local address to send MLD queries from"
         elif found["self"]:
-            actual = "the bridge itself, as %s" % found["address"]
+            actual = f"the bridge itself, as {found['address']}"
         else:
-            actual = "%s at %s" % (found["address"], found["port"])
+            actual = f"{found['address']} at {found['port']}"
         silent = silence(bridge, self.family or "ipv4")
         actual += "" if silent is None else f", last heard {silent:.1f} s ago"
-        return self.decide(found if sends else None), actual, {"querier": found}
+        return Look(self.decide(found if sends else None), actual, {"querier": found})
 
-    def decide(self, found):
+    def decide(self, found: dict[str, Any] | None) -> bool:
         """found: the querier that the bridge knows of and that can send, or None."""
         raise NotImplementedError
 
@@ -188,37 +200,43 @@ class Querier(_Querier):
     NAME = "mdb.querier"
     PARAMS = {"bridge": expect.text, "family": family_option, "address": expect.text, "port": expect.text,
               "self": flag_option, "interval": interval_option, "capture": expect.text}
+    address: str | None
+    port: str | None
+    interval: float | None
+    capture: str | None
 
-    @property
-    def NEEDS(self) -> tuple[str, ...]:
-        return ("bridges", "captures") if self.capture else ("bridges",)
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
+        super().__init__(params, since)
+        if self.capture:
+            self.NEEDS += ("captures",)
 
-    def describe(self):
+    def describe(self) -> str:
         about = ["the bridge itself" if self.params.get("self") else None, self.address,
-                 "at %s" % self.port if self.port else None]
+                 f"at {self.port}" if self.port else None]
         said = " ".join(filter(None, about))
-        return "segment of bridge %s has a querier for %s%s" % (
-            self.bridge, self.family or "ipv4", ": " + said if said else "")
+        more = f": {said}" if said else ""
+        return f"segment of bridge {self.bridge} has a querier for {self.family or 'ipv4'}{more}"
 
-    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         passed, expected, actual, evidence = super().judge(facts)
         if "query_interval" in evidence:
             expected += f", heard within its query interval of {evidence['query_interval']:g} s"
         if passed or not self.capture:
-            return passed, expected, actual, evidence
+            return Judgement(passed, expected, actual, evidence)
         query, why = self._captured(facts["captures"].get(self.capture))
-        return query is not None, expected, f"{actual}; {why}", {**evidence, "query": query and moment.readable(query)}
+        return Judgement(query is not None, expected, f"{actual}; {why}",
+                         {**evidence, "query": query and moment.readable(query)})
 
-    def look(self, bridge: dict[str, Any]) -> tuple[bool, str, dict[str, Any]]:
+    def look(self, bridge: dict[str, Any]) -> Look:
         passed, actual, evidence = super().look(bridge)
         silent, interval = silence(bridge, self.family or "ipv4"), self.interval or bridge["query_interval"]
         if silent is not None:
-            return passed and silent <= LATE * interval, actual, {**evidence, "query_interval": interval}
+            return Look(passed and silent <= LATE * interval, actual, {**evidence, "query_interval": interval})
         if passed and evidence["querier"]["self"] and bridge.get("up") is False:
-            return False, f"{actual}, which is down and sends no queries", evidence
-        return passed, actual, evidence
+            return Look(False, f"{actual}, which is down and sends no queries", evidence)
+        return Look(passed, actual, evidence)
 
-    def decide(self, found):
+    def decide(self, found: dict[str, Any] | None) -> bool:
         return found is not None and self.address in (None, found["address"]) and self.params.get("self") in (
             None, found["self"]) and (self.port is None or found["port"] is not None and _is(self.port, found["port"]))
 
@@ -246,10 +264,10 @@ class NoQuerier(_Querier):
     PARAMS = {"bridge": expect.text, "family": family_option}
     ABSENCE = True
 
-    def describe(self):
-        return "segment of bridge %s has no querier for %s" % (self.bridge, self.family or "ipv4")
+    def describe(self) -> str:
+        return f"segment of bridge {self.bridge} has no querier for {self.family or 'ipv4'}"
 
-    def decide(self, found):
+    def decide(self, found: dict[str, Any] | None) -> bool:
         return found is None
 
 

@@ -3,24 +3,25 @@
 """Topic `membership`: of which groups is a host a member, and on which interface?"""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
-from .base import Check, find_membership, group_option, member_before, mode_option
+from .base import Check, Judgement, find_membership, group_option, member_before, mode_option
 
 
-def _places(path, value):
+def _places(path: str, value: Any) -> list[dict[str, str]]:
     """A list of ``{interface, group}``."""
     if not isinstance(value, list):
-        raise McastError(path, "expected a list of {interface, group}, not %s" % (value,))
+        raise McastError(path, f"expected a list of {{interface, group}}, not {value}")
     for item in value:
         expect.mapping(path, item, ("interface", "group"), required=("interface", "group"))
-    return [{"interface": expect.text(path + ".interface", item["interface"]),
-             "group": group_option(path + ".group", item["group"])} for item in value]
+    return [{"interface": expect.text(f"{path}.interface", item["interface"]),
+             "group": group_option(f"{path}.group", item["group"])} for item in value]
 
 
-def _shown(entries):
+def _shown(entries: Iterable[str]) -> str:
     return ", ".join(sorted(entries)) or "nothing"
 
 
@@ -39,28 +40,33 @@ class Present(Check):
     }
     REQUIRED = ("interface", "group")
     NEEDS = ("memberships",)
+    interface: str
+    group: str
+    sources: list[str] | None
+    filter_mode: str | None
 
-    def describe(self):
-        return "member of %s on %s%s" % (self.group, self.interface, self._filter())
+    def describe(self) -> str:
+        return f"member of {self.group} on {self.interface}{self._filter()}"
 
-    def _filter(self):
+    def _filter(self) -> str:
         mode = self._mode()
         if mode is None or (mode == "exclude" and not self.sources):
             return ""
-        return ", %s %s" % (mode, _shown(self.sources or []))
+        return f", {mode} {_shown(self.sources or [])}"
 
-    def _mode(self):
+    def _mode(self) -> str | None:
         return self.filter_mode or ("include" if self.sources else None)
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = find_membership(facts, self.interface, self.group)
         expected = self.describe()
         if found is None:
             elsewhere = sorted(entry["interface"] for entry in facts["memberships"] if entry["group"] == self.group)
-            return False, expected, "member on %s instead" % ", ".join(elsewhere) if elsewhere else "no member", {}
+            actual = f"member on {', '.join(elsewhere)} instead" if elsewhere else "no member"
+            return Judgement(False, expected, actual, {})
         if found["include"] is None:
-            return True, expected, "member of %s on %s; the kernel doesn't list its sources" % (
-                self.group, self.interface), found
+            actual = f"member of {self.group} on {self.interface}; the kernel doesn't list its sources"
+            return Judgement(True, expected, actual, found)
         mode, wanted = found["filter_mode"], self._mode()
         have = {kind: sorted(entry["source"] for entry in found[kind]) for kind in ("include", "exclude")}
         passed = True
@@ -69,11 +75,11 @@ class Present(Check):
             passed = sorted(self.sources or []) in possible
             passed = passed and (mode["value"] == wanted or mode["basis"] != "exact")
         others = not passed and bool(member_before(self.since, self.interface, self.group))
-        actual = "member of %s on %s, %s (%s)" % (self.group, self.interface, mode["value"], mode["basis"])
+        actual = f"member of {self.group} on {self.interface}, {mode['value']} ({mode['basis']})"
         for kind, sources in have.items():
-            actual += ", %s %s" % (kind, _shown(sources)) if sources else ""
+            actual += f", {kind} {_shown(sources)}" if sources else ""
         actual += "; others were members before" if others else ""
-        return passed or others and self._let_in(found), expected, actual, found
+        return Judgement(passed or others and self._let_in(found), expected, actual, found)
 
     def _let_in(self, found: dict[str, Any]) -> bool:
         """Whether the interface's filter lets in all that is asked for, and perhaps more."""
@@ -84,7 +90,7 @@ class Present(Check):
                    for excluded in _excluded(found))
 
 
-def _excluded(found):
+def _excluded(found: dict[str, Any]) -> list[list[str]]:
     """What the interface may exclude, as lists of sources: those that every excluder excludes and nobody includes (RFC
     9776 section 3.2). The kernel counts holders and, per source, who includes and who excludes it; one who includes
     two sources stands in two rows, so how many exclude is exact only where at most one source is included."""
@@ -106,13 +112,15 @@ class Absent(Check):
     REQUIRED = ("interface", "group")
     NEEDS = ("memberships",)
     ABSENCE = True
+    interface: str
+    group: str
 
-    def describe(self):
-        return "no member of %s on %s" % (self.group, self.interface)
+    def describe(self) -> str:
+        return f"no member of {self.group} on {self.interface}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = find_membership(facts, self.interface, self.group)
-        return found is None, self.describe(), "no member" if found is None else "member", found or {}
+        return Judgement(found is None, self.describe(), "no member" if found is None else "member", found or {})
 
 
 class Difference(Check):
@@ -126,30 +134,31 @@ class Difference(Check):
     REQUIRED = ("joined",)
     NEEDS = ("interfaces", "memberships")
     ABSENCE = True
+    joined: list[dict[str, str]]
 
-    def describe(self):
-        what = _shown("%s on %s" % (place["group"], place["interface"]) for place in self.joined)
-        return "newly joined since before: %s" % what
+    def describe(self) -> str:
+        what = _shown(f"{place['group']} on {place['interface']}" for place in self.joined)
+        return f"newly joined since before: {what}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         if self.since is None:
-            return False, self.describe(), "there is no earlier gathering to compare with", {}
+            return Judgement(False, self.describe(), "there is no earlier gathering to compare with", {})
         before, now = _entries(self.since), _entries(facts)
         wanted = set()
         for place in self.joined:
-            wanted.add("%s %s" % (place["interface"], place["group"]))
-            wanted.add("%s link %s" % (place["interface"], group.mac(place["group"])))
+            wanted.add(f"{place['interface']} {place['group']}")
+            wanted.add(f"{place['interface']} link {group.mac(place['group'])}")
         expected = before | wanted
         come, gone = sorted(now - before), sorted(before - now)
-        return (now == expected, "new: %s; gone: nothing" % _shown(expected - before),
-                "new: %s; gone: %s" % (_shown(come), _shown(gone)), {"new": come, "gone": gone})
+        return Judgement(now == expected, f"new: {_shown(expected - before)}; gone: nothing",
+                         f"new: {_shown(come)}; gone: {_shown(gone)}", {"new": come, "gone": gone})
 
 
-def _entries(facts):
+def _entries(facts: dict[str, Any]) -> set[str]:
     """Memberships and link-layer groups as comparable words: ``"eth0 239.0.0.100"``, ``"eth0 link 01:00:…"``."""
-    found = {"%s %s" % (entry["interface"], entry["group"]) for entry in facts["memberships"]}
+    found = {f"{entry['interface']} {entry['group']}" for entry in facts["memberships"]}
     for name, interface in facts["interfaces"].items():
-        found.update("%s link %s" % (name, link["mac"]) for link in interface["link_groups"])
+        found.update(f"{name} link {link['mac']}" for link in interface["link_groups"])
     return found
 
 
@@ -164,16 +173,17 @@ class Explained(Check):
     REQUIRED = ("memberships",)
     NEEDS = ("memberships",)
     ABSENCE = True
+    memberships: list[dict[str, str]]
 
-    def describe(self):
+    def describe(self) -> str:
         return "no membership that no stream explains"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         known = {(place["interface"], place["group"]) for place in self.memberships}
         strange = [entry for entry in facts["memberships"] if not group.is_kernel_own(entry["group"])
                    and (entry["interface"], entry["group"]) not in known]
-        shown = _shown("%s on %s" % (entry["group"], entry["interface"]) for entry in strange)
-        return not strange, "nothing beyond the streams", shown, {"unexplained": strange}
+        shown = _shown(f"{entry['group']} on {entry['interface']}" for entry in strange)
+        return Judgement(not strange, "nothing beyond the streams", shown, {"unexplained": strange})
 
 
 CHECKS = (Present, Absent, Difference, Explained)

@@ -3,8 +3,10 @@
 """Topic `membership`, as far as it is about what a membership is: which range its group is in, and who holds it."""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect, group
-from .base import Check, find_membership, flag_option, group_option
+from .base import Check, Judgement, find_membership, flag_option, group_option
 
 
 class Range(Check):
@@ -18,24 +20,26 @@ class Range(Check):
               "source_specific": flag_option}
     REQUIRED = ("interface", "group")
     NEEDS = ("memberships",)
+    interface: str
+    group: str
 
-    def describe(self):
-        return "member of %s on %s: %s" % (self.group, self.interface, self._shown(self.params))
+    def describe(self) -> str:
+        return f"member of {self.group} on {self.interface}: {self._shown(self.params)}"
 
     @staticmethod
-    def _shown(told):
+    def _shown(told: dict[str, Any]) -> str:
         words = [told[key] for key in ("scope", "name") if told.get(key)]
         if told.get("source_specific") is not None:
             words.append("source-specific" if told["source_specific"] else "not source-specific")
         return ", ".join(words) or "of any kind"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = find_membership(facts, self.interface, self.group)
         if found is None:
-            return False, self._shown(self.params), "no member", {}
+            return Judgement(False, self._shown(self.params), "no member", {})
         told = {"scope": found["scope"], "name": found["name"], "source_specific": group.is_ssm(self.group)}
         passed = all(told[key] == value for key, value in self.params.items() if key in told)
-        return passed, self._shown(self.params), self._shown(told), dict(found, **told)
+        return Judgement(passed, self._shown(self.params), self._shown(told), dict(found, **told))
 
 
 class Held(Check):
@@ -47,17 +51,20 @@ class Held(Check):
     PARAMS = {"interface": expect.text, "group": group_option, "process": expect.text}
     REQUIRED = ("interface", "group", "process")
     NEEDS = ("members",)
+    interface: str
+    group: str
+    process: str
 
-    def describe(self):
+    def describe(self) -> str:
         name = group.iana_name(self.group)
-        return "%s is member of %s%s on %s" % (
-            self.process, self.group, " (%s)" % name if name else "", self.interface)
+        return f"{self.process} is member of {self.group}{f' ({name})' if name else ''} on {self.interface}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = [sock for sock in facts["members"] if any(
             (one["group"], one["interface"]) == (self.group, self.interface) for one in sock["memberships"])]
-        actual = ", ".join(sorted({"%s (pid %d)" % (sock["process"], sock["pid"]) for sock in found})) or "nobody"
-        return any(sock["process"] == self.process for sock in found), self.process, actual, {"sockets": found}
+        actual = ", ".join(sorted({f"{sock['process']} (pid {sock['pid']})" for sock in found})) or "nobody"
+        return Judgement(any(sock["process"] == self.process for sock in found), self.process, actual,
+                         {"sockets": found})
 
 
 CHECKS = (Range, Held)

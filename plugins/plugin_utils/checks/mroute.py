@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
-from .base import Check, group_option
+from .base import Check, Judgement, group_option
 
 
-def _shown(entry):
+def _shown(entry: dict[str, Any]) -> str:
     wrong = f" ({entry['wrong_interface']} more came in elsewhere)" if entry["wrong_interface"] else ""
     return (f"({entry['source'] or '*'}, {entry['group']}) in {entry['incoming'] or 'unresolved'} out "
             f"{' '.join(sorted(entry['outgoing'])) or 'nothing'}, {_taken(entry)} packets{wrong}")
@@ -25,13 +25,17 @@ class _Mroute(Check):
     PARAMS = {"group": group_option, "source": expect.text, "incoming": expect.text, "outgoing": expect.texts}
     REQUIRED = ("group",)
     NEEDS = ("mroutes",)
+    group: str
+    source: str | None
+    incoming: str | None
+    outgoing: list[str] | None
 
-    def _said(self):
-        words = "(%s, %s)" % (self.source or "any", self.group)
-        words += " from %s" % self.incoming if self.incoming else ""
-        return words + (" to %s" % (" ".join(sorted(self.outgoing)) or "nothing") if self.outgoing is not None else "")
+    def _said(self) -> str:
+        words = f"({self.source or 'any'}, {self.group})"
+        words += f" from {self.incoming}" if self.incoming else ""
+        return words + (f" to {' '.join(sorted(self.outgoing)) or 'nothing'}" if self.outgoing is not None else "")
 
-    def _candidates(self, facts):
+    def _candidates(self, facts: dict[str, Any]) -> list[dict[str, Any]]:
         return [entry for entry in facts["mroutes"]["routes"] if entry["group"] == self.group
                 and self.source in (None, entry["source"])]
 
@@ -40,7 +44,7 @@ class _Mroute(Check):
         stays there for a while."""
         return [name for name in entry["outgoing"] if name != "pimreg" or name in (self.outgoing or ())]
 
-    def _fits(self, entry):
+    def _fits(self, entry: dict[str, Any]) -> bool:
         return self.incoming in (None, entry["incoming"]) and (
             self.outgoing is None or sorted(self.outgoing) == sorted(self._leads_to(entry)))
 
@@ -50,7 +54,7 @@ class _Mroute(Check):
         return {vif["interface"]: vif["packets_out"] for vif in facts["mroutes"]["vifs"]
                 if vif["family"] == entry["family"] and vif["interface"] in self._leads_to(entry)}
 
-    def _found(self, entries):
+    def _found(self, entries: list[dict[str, Any]]) -> str:
         return "; ".join(map(_shown, entries)) or "no route"
 
 
@@ -63,18 +67,19 @@ class Present(_Mroute):
 
     NAME = "mroute.present"
     PARAMS = dict(_Mroute.PARAMS, packets=lambda path, value: expect.number(path, value, 0, 2 ** 63))
+    packets: int | None
 
-    def describe(self):
-        return "routes %s%s" % (self._said(), ", at least %d packets" % self.packets if self.packets else "")
+    def describe(self) -> str:
+        return f"routes {self._said()}{f', at least {self.packets} packets' if self.packets else ''}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         candidates = self._candidates(facts)
         fitting = [entry for entry in candidates if self._fits(entry)]
         found = [entry for entry in fitting if not self.packets or self._forwarded(entry, facts) >= self.packets]
         actual = self._found(found or candidates)
         if self.packets and fitting and not found:
             actual += f"; {max(self._forwarded(entry, facts) for entry in fitting)} packets forwarded"
-        return bool(found), self.describe(), actual, {"routes": candidates}
+        return Judgement(bool(found), self.describe(), actual, {"routes": candidates})
 
     def _forwarded(self, entry: dict[str, Any], facts: dict[str, Any]) -> int:
         return min(_taken(entry), max(self._sent(entry, facts).values(), default=0))
@@ -93,14 +98,14 @@ class Growing(_Mroute):
         super().__init__(params, since)
         self._before: dict[tuple[str | None, ...], tuple[int, dict[str, int]]] = {}
 
-    def describe(self):
-        return "forwards more and more by %s" % self._said()
+    def describe(self) -> str:
+        return f"forwards more and more by {self._said()}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = [entry for entry in self._candidates(facts) if self._fits(entry)]
         grown = [self._grown(entry, facts) for entry in found]
         actual = "; ".join([self._found(found), *(words for unused, words in grown)])
-        return any(passed for passed, unused in grown), self.describe(), actual, {"routes": found}
+        return Judgement(any(passed for passed, unused in grown), self.describe(), actual, {"routes": found})
 
     def _grown(self, entry: dict[str, Any], facts: dict[str, Any]) -> tuple[bool, str]:
         """Returns (whether it has forwarded more since an earlier look, what has changed since, in words)."""
@@ -125,13 +130,13 @@ class Absent(_Mroute):
     NAME = "mroute.absent"
     ABSENCE = True
 
-    def describe(self):
-        return "no route %s" % self._said()
+    def describe(self) -> str:
+        return f"no route {self._said()}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = [entry for entry in self._candidates(facts) if self.incoming in (None, entry["incoming"]) and (
             self.outgoing is None or set(self.outgoing) & set(entry["outgoing"]))]
-        return not found, self.describe(), self._found(found), {"routes": found}
+        return Judgement(not found, self.describe(), self._found(found), {"routes": found})
 
 
 CHECKS = (Present, Growing, Absent)

@@ -7,8 +7,8 @@ mcast.lab.capture, what capture_info returns of the file as far as it is written
 ``datagrams``) its datagrams one by one, with the number of those that are not listed in ``left_out`` of the wire."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple
 
 from ...module_utils import expect, group
 from ...module_utils.packet import moment
@@ -17,26 +17,36 @@ from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.datagram import Datagram
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
 from ...module_utils.querier_defaults import ROBUSTNESS
-from .base import Check, count_option, flag_option, group_option, member_before, mode_option, port_option
+from .base import (
+    Check,
+    Judgement,
+    Look,
+    count_option,
+    flag_option,
+    group_option,
+    member_before,
+    mode_option,
+    port_option,
+)
 
 RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
 _EVIDENCE = 20
 
 
-def kinds_option(path, value):
+def kinds_option(path: str, value: Any) -> list[str]:
     known = [kind for kind in PROTOCOLS + KINDS if kind not in DATA_KINDS]
     return [expect.choice(path, kind, known) for kind in expect.texts(path, value)]
 
 
-def seconds_option(path, value):
+def seconds_option(path: str, value: Any) -> float:
     return expect.number(path, value, 0, 10 ** 6, float)
 
 
-def _ttl(path, value):
+def _ttl(path: str, value: Any) -> int:
     return expect.number(path, value, 0, 255)
 
 
-def record_option(path, value):
+def record_option(path: str, value: Any) -> str:
     return expect.choice(path, value, RECORDS)
 
 
@@ -46,40 +56,45 @@ _NUMBER = {"count": count_option, "at_least": count_option, "at_most": count_opt
 class Packets(Check):
     """READS: what the check reads of the capture: ``messages``, ``flows``, ``datagrams``."""
 
-    NEEDS = ("captures",)
-    REQUIRED = ("capture",)
+    NEEDS: tuple[str, ...] = ("captures",)
+    REQUIRED: tuple[str, ...] = ("capture",)
     READS: tuple[str, ...] = ("messages",)
+    capture: str
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = facts["captures"].get(self.capture)
         if found is None:
-            return False, self._expected(facts), "no capture %s" % self.capture, {}
-        passed, actual, evidence = self._look(found, facts)
+            return Judgement(False, self._expected(facts), f"no capture {self.capture}", {})
+        look = self._look(found, facts)
         lacks = lacking(found, self.READS)
-        if lacks and (not passed or self._needs_all()):
-            return False, self._expected(facts), "; ".join([actual, *lacks]), evidence
-        return passed, self._expected(facts), actual, evidence
+        if lacks and (not look.passed or self._needs_all()):
+            return Judgement(False, self._expected(facts), "; ".join([look.actual, *lacks]), look.evidence)
+        return look.judged(self._expected(facts))
 
     def _needs_all(self) -> bool:
         """Whether passing rests on packets that are not there, or on all of them: then none may lack."""
         return True
 
-    def _expected(self, facts):
+    def _expected(self, facts: dict[str, Any]) -> str:
         """What is expected, in a few words."""
         return self.describe()
 
-    def _look(self, found, facts):
-        """found: the capture. Returns (passed, actual, evidence)."""
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
+        """found: the capture."""
         raise NotImplementedError
 
 
 class _Counted(Packets):
     """Passes by number: `count` (exactly), `at_least`, `at_most`; without any of them, at least one."""
 
-    @property
-    def ABSENCE(self):
-        """Only "at least" is decided at first sight."""
-        return self.count is not None or self.at_most is not None
+    count: int | None
+    at_least: int | None
+    at_most: int | None
+
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
+        super().__init__(params, since)
+        # Only "at least" is decided at first sight.
+        self.ABSENCE = self.count is not None or self.at_most is not None
 
     def _fits(self, good: int, number: int) -> bool:
         """good: how many of them count as there; number: how many there are at all."""
@@ -88,8 +103,8 @@ class _Counted(Packets):
             least = 1
         return (least or 0) <= good and (most is None or number <= most)
 
-    def _many(self):
-        words = ["%s %d" % (word, number) for word, number in (
+    def _many(self) -> str:
+        words = [f"{word} {number}" for word, number in (
             ("exactly", self.count), ("at least", self.at_least), ("at most", self.at_most)) if number is not None]
         return " and ".join(words) if words else "at least 1"
 
@@ -141,7 +156,8 @@ def _index(found: dict[str, Any], name: str, rows: Iterable[Any], keys: Callable
     return index[name]
 
 
-def select(messages, kinds=None, group=None, record=None, source=None):
+def select(messages: list[dict[str, Any]], kinds: Collection[str] | None = None, group: str | None = None,
+           record: str | None = None, source: str | None = None) -> list[dict[str, Any]]:
     """The messages of some kinds or protocols, about a group, with a record of a type for it, of a source."""
     return [message for message in messages
             if (not kinds or message["kind"] in kinds or message["protocol"] in kinds)
@@ -174,13 +190,13 @@ def describe_discarded(datagrams: list[Datagram]) -> list[str]:
             f"{' …' if len(frames) > 3 else ''})" for kind, frames in found.items() if frames]
 
 
-def _differences(messages, wanted):
+def _differences(messages: list[dict[str, Any]], wanted: dict[str, Any]) -> list[str]:
     """What is not as wanted: ``"ttl 5 in place of 1 (frame 3)"``. wanted: ``{key of a message: value}``."""
-    return ["%s %s in place of %s (frame %d)" % (key.replace("_", " "), message[key], value, message["number"])
+    return [f"{key.replace('_', ' ')} {message[key]} in place of {value} (frame {message['number']})"
             for message in messages for key, value in wanted.items() if message[key] != value]
 
 
-def _evidence(messages):
+def _evidence(messages: list[dict[str, Any]]) -> dict[str, Any]:
     return {"messages": [moment.readable(message) for message in messages[:_EVIDENCE]]}
 
 
@@ -205,47 +221,55 @@ class Messages(_Counted):
         "within": seconds_option, "apart": seconds_option})
     _EACH = ("destination", "ttl", "router_alert", "source_mac", "destination_mac")
     _ALL = (*_EACH, "sources", "groups", "within", "apart")
+    kinds: list[str] | None
+    group: str | None
+    record: str | None
+    source: str | None
+    sources: list[str] | None
+    groups: int | None
+    within: float | None
+    apart: float | None
 
     def _needs_all(self) -> bool:
         return self.ABSENCE or any(key in self.params for key in self._ALL)
 
-    def describe(self):
+    def describe(self) -> str:
         about = [" and ".join(self.kinds) if self.kinds else "messages", self.record, self.group]
-        told = ["%s %s" % (key.replace("_", " "), self.params[key]) for key in (
+        told = [f"{key.replace('_', ' ')} {self.params[key]}" for key in (
             "source",) + self._EACH + ("sources", "groups", "within", "apart") if key in self.params]
-        return ", ".join(["%s of %s" % (self._many(), " ".join(filter(None, about)))] + told)
+        return ", ".join([f"{self._many()} of {' '.join(filter(None, about))}"] + told)
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         messages = select(by_group(found, self.group), self.kinds, self.group, self.record, self.source)
         wrong = _differences(messages, {key: self.params[key] for key in self._EACH if key in self.params})
         wrong += self._sources(messages) + self._spacing(messages) + self._about(messages) + _bad(messages)
         actual = "; ".join([str(len(messages))] + wrong)
-        return self._fits(len(messages), len(messages)) and not wrong, actual, _evidence(messages)
+        return Look(self._fits(len(messages), len(messages)) and not wrong, actual, _evidence(messages))
 
-    def _sources(self, messages):
+    def _sources(self, messages: list[dict[str, Any]]) -> list[str]:
         if self.sources is None:
             return []
-        return ["sources %s in place of %s (frame %d)" % (record["sources"], self.sources, message["number"])
+        return [f"sources {record['sources']} in place of {self.sources} (frame {message['number']})"
                 for message in messages for record in message["records"]
                 if self.record in (None, record["type"]) and self.group in (None, record["group"])
                 and sorted(record["sources"]) != sorted(self.sources)]
 
-    def _about(self, messages):
+    def _about(self, messages: list[dict[str, Any]]) -> list[str]:
         if self.groups is None:
             return []
         about = {name for message in messages for name in (
             groups_of(message) if self.record is None else
             [record["group"] for record in message["records"] if record["type"] == self.record])}
-        return [] if len(about) == self.groups else ["%d groups in place of %d" % (len(about), self.groups)]
+        return [] if len(about) == self.groups else [f"{len(about)} groups in place of {self.groups}"]
 
-    def _spacing(self, messages):
+    def _spacing(self, messages: list[dict[str, Any]]) -> list[str]:
         times = [message["time"] / 1e9 for message in messages if message["time"] is not None]
         gaps = [after - before for before, after in zip(times, times[1:])]
         wrong = []
         if self.within is not None and times and times[-1] - times[0] > self.within:
-            wrong.append("%.3f s from the first to the last" % (times[-1] - times[0]))
+            wrong.append(f"{times[-1] - times[0]:.3f} s from the first to the last")
         if self.apart is not None and gaps and min(gaps) < self.apart:
-            wrong.append("two of them %.3f s apart" % min(gaps))
+            wrong.append(f"two of them {min(gaps):.3f} s apart")
         return wrong
 
 
@@ -267,21 +291,30 @@ class Datagrams(_Counted):
         "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text,
         "consecutive": flag_option, "offload": flag_option})
     _ONE_BY_ONE = ("mac", "payload", "consecutive")
+    stream: str | None
+    group: str
+    port: int
+    sources: list[str] | None
+    ttl: int | None
+    mac: str | None
+    payload: str | None
+    consecutive: bool | None
+    offload: bool | None
 
-    def describe(self):
-        origin = " from %s" % ", ".join(self.sources) if self.sources else ""
-        return "%s%s on the wire%s to %s port %d" % (
-            "%s: " % self.stream if self.stream else "", self._many(), origin, self.group, self.port)
+    def describe(self) -> str:
+        origin = f" from {', '.join(self.sources)}" if self.sources else ""
+        stream = f"{self.stream}: " if self.stream else ""
+        return f"{stream}{self._many()} on the wire{origin} to {self.group} port {self.port}"
 
     def _needs_all(self) -> bool:
         return self.ABSENCE or any(self.params.get(key) is not None for key in ("ttl", *self._ONE_BY_ONE))
 
-    def _expected(self, facts):
+    def _expected(self, facts: dict[str, Any]) -> str:
         return "; ".join([self._many()] + [
-            "%s %.40s" % (key, self.params[key]) for key in ("ttl", "mac", "payload") if key in self.params] + [
+            f"{key} {str(self.params[key]):.40}" for key in ("ttl", "mac", "payload") if key in self.params] + [
                 "numbers without a gap"] * bool(self.consecutive))
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         flows = [flow for flow in _index(found, "flows", found["wire"]["flows"], lambda flow: [
             (flow["group"], flow["destination_port"])]).get((self.group, self.port), [])
             if not self.sources or flow["source"] in self.sources]
@@ -299,8 +332,8 @@ class Datagrams(_Counted):
                       for one in listed if one.mac != self.mac]
         wrong += self._payloads(listed) + self._gaps(listed)
         evidence = dict(_datagram_evidence(listed), flows=flows)
-        return self._fits(len(listed) - len(lost), number) and not wrong, "; ".join(
-            [str(number), *describe_discarded(lost), *wrong[:_EVIDENCE]]), evidence
+        actual = "; ".join([str(number), *describe_discarded(lost), *wrong[:_EVIDENCE]])
+        return Look(self._fits(len(listed) - len(lost), number) and not wrong, actual, evidence)
 
     def _gaps(self, datagrams: list[Datagram]) -> list[str]:
         if not self.consecutive:
@@ -340,6 +373,10 @@ class Checksums(Packets):
     READS = ("datagrams",)
     PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
               "port": port_option, "sources": expect.texts}
+    stream: str | None
+    group: str
+    port: int
+    sources: list[str] | None
 
     def describe(self) -> str:
         return (f"{f'{self.stream}: ' if self.stream else ''}right UDP checksums of the datagrams to {self.group} "
@@ -348,19 +385,19 @@ class Checksums(Packets):
     def _expected(self, facts: dict[str, Any]) -> str:
         return "right UDP checksums"
 
-    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> tuple[bool, str, dict[str, Any]]:
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         listed = datagrams_to(found, self.group, self.port, self.sources)
         lost = [one for one in listed if one.checksum in (BAD, UNFINISHED)]
         if not listed:
-            return False, "no datagrams", {}
+            return Look(False, "no datagrams", {})
         words = [f"{len(listed)} datagrams", *(describe_discarded(lost) or ["none of them wrong"])]
-        return not lost, "; ".join(words), _datagram_evidence(lost or listed)
+        return Look(not lost, "; ".join(words), _datagram_evidence(lost or listed))
 
 
 # What a host says to join and to leave, by version: kind, the type of the record by filter mode (None: the message
 # has no records), where it goes (None: to the group), and how many there must be: "robust" (as many as the robustness
 # variable), "some", or None where nothing is certain. IGMPv2 and MLDv1 hosts leave silently if another reported last.
-REPORTS = {
+REPORTS: dict[tuple[str, int, str], tuple[str, dict[str, str], str | None, str | None]] = {
     ("ipv4", 3, "join"): ("igmpv3_report", {"exclude": "to_ex", "include": "allow"}, "224.0.0.22", "robust"),
     ("ipv4", 3, "leave"): ("igmpv3_report", {"exclude": "to_in", "include": "block"}, "224.0.0.22", "robust"),
     ("ipv4", 2, "join"): ("igmpv2_report", {}, None, "some"),
@@ -376,6 +413,17 @@ REPORTS = {
 
 # The default of RFC 9776 section 8.1 and RFC 9777 section 9.1, and of Linux. Network namespaces have no file
 # mld_qrv of their own.
+
+
+class _Wanted(NamedTuple):
+    """Which reports there must be. record: the type of the record, or None. number: how many exactly, or None; least:
+    how many at least."""
+
+    kind: str
+    record: str | None
+    destination: str
+    number: int | None
+    least: int
 
 
 class Reports(Packets):
@@ -396,19 +444,24 @@ class Reports(Packets):
         "filter_mode": mode_option,
         "sources": expect.texts, "exact": flag_option}
     ABSENCE = True
+    interface: str
+    group: str
+    change: str
+    filter_mode: str | None
+    sources: list[str] | None
+    exact: bool | None
 
-    def describe(self):
-        return "reports on the wire: %ss %s on %s" % (self.change, self.group, self.interface)
+    def describe(self) -> str:
+        return f"reports on the wire: {self.change}s {self.group} on {self.interface}"
 
-    def _expected(self, facts):
+    def _expected(self, facts: dict[str, Any]) -> str:
         kind, record, destination, number, least = self._wanted(facts)
         if number is None and not least:
             return "nothing that is certain"
-        many = "at least %d" % least if number is None else str(number)
+        many = f"at least {least}" if number is None else str(number)
         return " ".join(filter(None, (many, kind, record, self.group, "to", destination, "with TTL 1, Router Alert")))
 
-    def _wanted(self, facts):
-        """Returns (kind, type of the record or None, destination, exact number or None, least number)."""
+    def _wanted(self, facts: dict[str, Any]) -> _Wanted:
         family = group.family(self.group)
         interface = facts["interfaces"].get(self.interface, {})
         found = facts["captures"].get(self.capture)
@@ -425,23 +478,23 @@ class Reports(Packets):
         kind, records, destination, amount = REPORTS[family, version, self.change]
         destination = destination or self.group
         if amount != "robust":
-            return kind, None, destination, None, 1 if amount else 0
+            return _Wanted(kind, None, destination, None, 1 if amount else 0)
         if self.exact is False:
-            return kind, None, destination, None, 1
+            return _Wanted(kind, None, destination, None, 1)
         robustness = facts["limits"].get("igmp_qrv" if family == "ipv4" else "mld_qrv") or ROBUSTNESS
         record = records[self.filter_mode or "exclude"]
         if queries:
-            return kind, record, destination, None, 1
-        return kind, record, destination, robustness, robustness
+            return _Wanted(kind, record, destination, None, 1)
+        return _Wanted(kind, record, destination, robustness, robustness)
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         kind, record, destination, number, least = self._wanted(facts)
         mac = facts["interfaces"].get(self.interface, {}).get("mac")
         messages = [message for message in select(by_group(found, self.group), [kind], self.group, record)
                     if mac in (None, message["source_mac"])]
         wrong = _differences(messages, {"destination": destination, "ttl": 1, "router_alert": True})
         if record:
-            wrong += ["sources %s in place of %s (frame %d)" % (one["sources"], self.sources or [], message["number"])
+            wrong += [f"sources {one['sources']} in place of {self.sources or []} (frame {message['number']})"
                       for message in messages for one in message["records"]
                       if (one["type"], one["group"]) == (record, self.group)
                       and sorted(one["sources"]) != sorted(self.sources or [])]
@@ -450,7 +503,7 @@ class Reports(Packets):
         fits = least <= len(messages) and (number is None or len(messages) - own <= number)
         shown = " ".join(filter(None, (str(len(messages)), kind, record, self.group)))
         before = [] if fits else member_before(self.since, self.interface, self.group)
-        return fits and not wrong, "; ".join([shown, *wrong, *before]), _evidence(messages)
+        return Look(fits and not wrong, "; ".join([shown, *wrong, *before]), _evidence(messages))
 
 
 class Captured(Packets):
@@ -464,21 +517,21 @@ class Captured(Packets):
     def _needs_all(self) -> bool:
         return False  # it says itself what lacks
 
-    def describe(self):
-        return "capture %s is whole" % self.capture
+    def describe(self) -> str:
+        return f"capture {self.capture} is whole"
 
-    def _expected(self, facts):
+    def _expected(self, facts: dict[str, Any]) -> str:
         return "stopped, 0 dropped, all packets in the file"
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         report, wire = found["report"], found["wire"]
         total = wire["packets"]["total"]
         ended = report["ended"]["reason"] if report["ended"] else "not ended, or killed"
         dropped = (report["dropped"] or 0) + (report["dropped_by_interface"] or 0)
         passed = ended == "SIGTERM" and not dropped and report["captured"] == total and not wire["truncated"]
-        actual = "%s, %s captured, %s received, %s dropped, %d in the file" % (
-            "stopped" if ended == "SIGTERM" else ended, report["captured"], report["received"], dropped, total)
-        return passed, actual, dict(report)
+        actual = (f"{'stopped' if ended == 'SIGTERM' else ended}, {report['captured']} captured, "
+                  f"{report['received']} received, {dropped} dropped, {total} in the file")
+        return Look(passed, actual, dict(report))
 
 
 CHECKS = (Messages, Datagrams, Checksums, Reports, Captured)

@@ -3,13 +3,14 @@
 """Topic `packets`, as far as it is about time: what came after what, and how long after?"""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.packet import moment
 from ...module_utils.packet.datagram import Datagram
-from .base import flag_option, group_option, member_before, port_option
+from .base import Look, flag_option, group_option, member_before, port_option
 from .packets import (
     Packets,
     by_group,
@@ -23,27 +24,27 @@ from .packets import (
     select,
 )
 
-_SELECTOR = {"kinds": kinds_option, "group": group_option, "record": record_option, "source": expect.text,
-             "port": port_option}
+_SELECTOR: dict[str, Callable[[str, Any], Any]] = {
+    "kinds": kinds_option, "group": group_option, "record": record_option, "source": expect.text, "port": port_option}
 
 
-def _selector(path, value, further=None):
+def _selector(path: str, value: Any, further: dict[str, Callable[[str, Any], Any]] | None = None) -> dict[str, Any]:
     """``{kinds, group, record, source}`` of a message, or ``{group, port, source}`` of datagrams."""
     readers = dict(_SELECTOR, **(further or {}))
     expect.mapping(path, value, tuple(readers))
     if not value:
         raise McastError(path, "expected what to look for, such as {group: 239.0.0.100, record: to_ex}")
-    return {key: readers[key]("%s.%s" % (path, key), value[key]) for key in value}
+    return {key: readers[key](f"{path}.{key}", value[key]) for key in value}
 
 
-def _steps(path, value):
+def _steps(path: str, value: Any) -> list[dict[str, Any]]:
     """A list of selectors."""
     if not isinstance(value, list) or not value:
         raise McastError(path, "expected a list of steps, such as {group: 239.0.0.100, record: to_ex}")
-    return [_selector("%s[%d]" % (path, number), step) for number, step in enumerate(value)]
+    return [_selector(f"{path}[{number}]", step) for number, step in enumerate(value)]
 
 
-def _end(path, value):
+def _end(path: str, value: Any) -> dict[str, Any]:
     return _selector(path, value, {"which": lambda where, which: expect.choice(where, which, _WHICH)})
 
 
@@ -60,22 +61,28 @@ class Order(Packets):
     REQUIRED = ("capture", "steps")
     NEEDS = ("captures", "datagrams")
     READS = ("messages", "datagrams")
+    stream: str | None
+    interface: str | None
+    steps: list[dict[str, Any]]
+    offload: bool | None
 
     def _needs_all(self) -> bool:
         return False  # what is there came in this order, whatever else came
 
-    def describe(self):
-        return "%s%s" % ("%s: " % self.stream if self.stream else "", ", then ".join(map(_shown, self.steps)))
+    def describe(self) -> str:
+        return f"{f'{self.stream}: ' if self.stream else ''}{', then '.join(map(_shown, self.steps))}"
 
-    def _look(self, found, facts):
-        at, seen = 0, []
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
+        at = 0
+        seen: list[str] = []
         for step in self.steps:
             times = [time for time in _times(found, step, self.offload) if time >= at]
             if not times:
-                return False, "; ".join([", then ".join(seen + ["no " + _shown(step)]), *self._why(found, step)]), {}
+                actual = ", then ".join(seen + [f"no {_shown(step)}"])
+                return Look(False, "; ".join([actual, *self._why(found, step)]), {})
             at = min(times)
             seen.append(_shown(step))
-        return True, ", then ".join(seen), {}
+        return Look(True, ", then ".join(seen), {})
 
     def _why(self, found: dict[str, Any], step: dict[str, Any]) -> list[str]:
         """In words: what explains that there is no such step."""
@@ -84,9 +91,9 @@ class Order(Packets):
         return member_before(self.since, self.interface, step.get("group"))
 
 
-def _shown(step):
+def _shown(step: dict[str, Any]) -> str:
     if "port" in step:
-        return "datagrams to %s port %d" % (step.get("group", "any group"), step["port"])
+        return f"datagrams to {step.get('group', 'any group')} port {step['port']}"
     kinds = step.get("kinds") or ["message"]
     if len(kinds) > 1:  # of several versions, say
         kinds = sorted({kind.rpartition("_")[2] for kind in kinds})
@@ -122,36 +129,35 @@ class Delay(Packets):
     PARAMS = {"capture": expect.text, "from": _end, "to": _end, "at_least": seconds_option, "at_most": seconds_option,
               "name": expect.text, "offload": flag_option}
     REQUIRED = ("capture", "from", "to")
+    at_least: float | None
+    at_most: float | None
+    name: str | None
+    offload: bool | None
 
-    def __init__(self, params, since=None):
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
         super().__init__(params, since)
         if self.at_least is None and self.at_most is None:
             raise McastError(self.NAME, "needs a bound: at_least, at_most or both, in seconds")
-        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
-            raise McastError(self.NAME, "at_least %g s is more than at_most %g s" % (self.at_least, self.at_most))
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise McastError(self.NAME, f"at_least {self.at_least:g} s is more than at_most {self.at_most:g} s")
+        ends = [self.params["from"], self.params["to"]]
+        self.READS = tuple({"datagrams" if "port" in end else "messages" for end in ends})
+        # That the last one has been seen is certain only once no other follows.
+        self.ABSENCE = any(end.get("which") == "last" for end in ends)
 
-    @property
-    def READS(self) -> tuple[str, ...]:
-        return tuple({"datagrams" if "port" in self.params[end] else "messages" for end in ("from", "to")})
+    def describe(self) -> str:
+        name = self.name or f"{_shown(self.params['from'])} to {_shown(self.params['to'])}"
+        return f"{name}: {self._bounds()}"
 
-    @property
-    def ABSENCE(self):
-        """That the last one has been seen is certain only once no other follows."""
-        return "last" in (self.params["from"].get("which"), self.params["to"].get("which"))
-
-    def describe(self):
-        return "%s: %s" % (self.name or "%s to %s" % (_shown(self.params["from"]), _shown(self.params["to"])),
-                           self._bounds())
-
-    def _expected(self, facts):
+    def _expected(self, facts: dict[str, Any]) -> str:
         return self._bounds()
 
-    def _bounds(self):
+    def _bounds(self) -> str:
         bounds = [("at least", self.at_least), ("at most", self.at_most)]
-        return " and ".join("%s %g s" % (word, value) for word, value in bounds if value is not None)
+        return " and ".join(f"{word} {value:g} s" for word, value in bounds if value is not None)
 
-    def _look(self, found, facts):
-        ends = []
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
+        ends: list[int] = []
         for end, which in (("from", "first"), ("to", "next")):
             selector = dict(self.params[end])
             which = selector.pop("which", which)
@@ -159,11 +165,12 @@ class Delay(Packets):
             if which == "next" and ends:
                 times = [time for time in times if time >= ends[0]]
             if not times:
-                return False, "no %s" % _shown(selector), {}
+                return Look(False, f"no {_shown(selector)}", {})
             ends.append(times[-1] if which == "last" else times[0])
         delay = (ends[1] - ends[0]) / 1e9
         passed = delay >= (self.at_least or delay) and delay <= (delay if self.at_most is None else self.at_most)
-        return passed, "%.3f s" % delay, {"from": moment.text(ends[0]), "to": moment.text(ends[1]), "seconds": delay}
+        return Look(passed, f"{delay:.3f} s",
+                    {"from": moment.text(ends[0]), "to": moment.text(ends[1]), "seconds": delay})
 
 
 CHECKS = (Order, Delay)

@@ -4,24 +4,24 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from ...module_utils import expect
-from .base import Check, group_option
+from .base import Check, Judgement, Look, group_option
 
 
 class _Pim(Check):
     NEEDS = ("pim",)
     PART = ""
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         entries = facts["pim"][self.PART]
         if entries is None:
-            return False, self.describe(), facts["sources"]["pim"]["note"], {}
-        passed, actual, found = self.look(entries)
-        return passed, self.describe(), actual, {self.PART: found}
+            return Judgement(False, self.describe(), facts["sources"]["pim"]["note"], {})
+        return self.look(entries).judged(self.describe())
 
-    def look(self, entries):
-        """entries: of the facts. Returns (passed, actual, the entries that it rests on)."""
+    def look(self, entries: list[dict[str, Any]]) -> Look:
+        """entries: those of PART. The evidence are those that it rests on, by the same name."""
         raise NotImplementedError
 
 
@@ -34,13 +34,16 @@ class Neighbor(_Pim):
     PARAMS = {"interface": expect.text, "address": expect.text}
     REQUIRED = ("interface", "address")
     PART = "neighbors"
+    interface: str
+    address: str
 
-    def describe(self):
-        return "PIM neighbor %s on %s" % (self.address, self.interface)
+    def describe(self) -> str:
+        return f"PIM neighbor {self.address} on {self.interface}"
 
-    def look(self, entries):
-        known = ["%s on %s" % (entry["address"], entry["interface"]) for entry in entries]
-        return "%s on %s" % (self.address, self.interface) in known, ", ".join(known) or "no neighbor", entries
+    def look(self, entries: list[dict[str, Any]]) -> Look:
+        known = [f"{entry['address']} on {entry['interface']}" for entry in entries]
+        return Look(f"{self.address} on {self.interface}" in known, ", ".join(known) or "no neighbor",
+                    {self.PART: entries})
 
 
 class Dr(_Pim):
@@ -52,14 +55,16 @@ class Dr(_Pim):
     PARAMS = {"interface": expect.text, "address": expect.text}
     REQUIRED = ("interface", "address")
     PART = "interfaces"
+    interface: str
+    address: str
 
-    def describe(self):
-        return "designated router on %s is %s" % (self.interface, self.address)
+    def describe(self) -> str:
+        return f"designated router on {self.interface} is {self.address}"
 
-    def look(self, entries):
+    def look(self, entries: list[dict[str, Any]]) -> Look:
         found = [entry for entry in entries if entry["interface"] == self.interface]
-        actual = ", ".join(str(entry["dr"]) for entry in found) or "no PIM on %s" % self.interface
-        return actual == self.address, actual, found
+        actual = ", ".join(str(entry["dr"]) for entry in found) or f"no PIM on {self.interface}"
+        return Look(actual == self.address, actual, {self.PART: found})
 
 
 class Rp(_Pim):
@@ -71,17 +76,19 @@ class Rp(_Pim):
     PARAMS = {"group": group_option, "address": expect.text}
     REQUIRED = ("group", "address")
     PART = "rps"
+    group: str
+    address: str
 
-    def describe(self):
-        return "rendezvous point for %s is %s" % (self.group, self.address)
+    def describe(self) -> str:
+        return f"rendezvous point for {self.group} is {self.address}"
 
-    def look(self, entries):
+    def look(self, entries: list[dict[str, Any]]) -> Look:
         group = ipaddress.ip_address(self.group)
         found = [entry for entry in entries if entry["groups"] and group in ipaddress.ip_network(entry["groups"])]
         # The longest prefix counts (RFC 7761 section 4.7.1).
         found.sort(key=lambda entry: ipaddress.ip_network(entry["groups"]).prefixlen, reverse=True)
         actual = found[0]["address"] if found else "none"
-        return actual == self.address, actual, found
+        return Look(actual == self.address, actual, {self.PART: found})
 
 
 class Rpf(_Pim):
@@ -94,17 +101,21 @@ class Rpf(_Pim):
     PARAMS = {"group": group_option, "source": expect.text, "interface": expect.text, "neighbor": expect.text}
     REQUIRED = ("group", "interface")
     PART = "rpf"
+    group: str
+    source: str | None
+    interface: str
+    neighbor: str | None
 
-    def describe(self):
-        return "expects (%s, %s) on %s%s" % (self.source or "*", self.group, self.interface,
-                                             " from %s" % self.neighbor if self.neighbor else "")
+    def describe(self) -> str:
+        origin = f" from {self.neighbor}" if self.neighbor else ""
+        return f"expects ({self.source or '*'}, {self.group}) on {self.interface}{origin}"
 
-    def look(self, entries):
+    def look(self, entries: list[dict[str, Any]]) -> Look:
         found = [entry for entry in entries if (entry["group"], entry["source"]) == (self.group, self.source)]
         passed = any(entry["interface"] == self.interface and self.neighbor in (None, entry["neighbor"])
                      for entry in found)
-        actual = ", ".join("on %s from %s" % (entry["interface"], entry["neighbor"] or "the link") for entry in found)
-        return passed, actual or "no state for the group", found
+        actual = ", ".join(f"on {entry['interface']} from {entry['neighbor'] or 'the link'}" for entry in found)
+        return Look(passed, actual or "no state for the group", {self.PART: found})
 
 
 CHECKS = (Neighbor, Dr, Rp, Rpf)

@@ -14,7 +14,7 @@ from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from ...module_utils.traffic.querier_message import said_interval
-from .base import Check, family_option
+from .base import Check, Judgement, family_option
 from .packets import broken_off, is_bad, lacking
 
 # Of a query interval: a timer of the kernel may be late by up to an eighth, and so may the next query.
@@ -44,7 +44,7 @@ def until(found: dict[str, Any], queries: list[dict[str, Any]]) -> float:
     return (found["report"]["ended"] or {}).get("time") or max([time.time()] + [seconds(query) for query in queries])
 
 
-def _version(path, value):
+def _version(path: str, value: Any) -> int:
     return expect.number(path, value, 1, 3)
 
 
@@ -53,11 +53,11 @@ def interval_option(path: str, value: Any) -> float:
     return expect.number(path, value, 0.1, 31744, float)
 
 
-def _address(path, value):
+def _address(path: str, value: Any) -> str:
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
-        raise McastError(path, "expected an address, not %s" % (value,)) from None
+        raise McastError(path, f"expected an address, not {value}") from None
 
 
 class Present(Check):
@@ -72,69 +72,75 @@ class Present(Check):
     PARAMS = {"interface": expect.text, "family": family_option, "address": _address, "version": _version,
               "interval": interval_option, "capture": expect.text}
     REQUIRED = ("interface", "family")
+    NEEDS: tuple[str, ...] = ("traffic", "bridges", "pim")
+    interface: str
+    family: str
+    interval: float | None
+    capture: str | None
+
+    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
+        super().__init__(params, since)
+        if self.capture:
+            self.NEEDS += ("captures",)
 
     @property
-    def NEEDS(self):
-        return ("traffic", "bridges", "pim") + (("captures",) if self.capture else ())
-
-    @property
-    def _protocol(self):
+    def _protocol(self) -> str:
         return _PROTOCOLS[self.family]
 
-    def describe(self):
-        return "%s on %s" % (self._told({key: self.params.get(key) for key in ("address", "version", "interval")}),
-                             self.interface)
+    def describe(self) -> str:
+        asked = {key: self.params.get(key) for key in ("address", "version", "interval")}
+        return f"{self._told(asked)} on {self.interface}"
 
-    def _told(self, found):
-        words = ["%sv%s" % (self._protocol, found["version"]) if found.get("version") else self._protocol, "querier"]
+    def _told(self, found: dict[str, Any]) -> str:
+        words = [f"{self._protocol}v{found['version']}" if found.get("version") else self._protocol, "querier"]
         words += [found["address"]] if found.get("address") else []
-        words += ["every %g s" % found["interval"]] if found.get("interval") else []
+        words += [f"every {found['interval']:g} s"] if found.get("interval") else []
         return " ".join(words)
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         silent = []
         for look in (self._captured, self._reported, self._bridged, self._routed):
             found, why = look(facts)
             if found:
                 wrong = self._differences(found)
-                actual = "; ".join(["%s (%s)" % (self._told(found), why)] + wrong)
-                return not wrong, self.describe(), actual, found
+                actual = "; ".join([f"{self._told(found)} ({why})"] + wrong)
+                return Judgement(not wrong, self.describe(), actual, found)
             if found is not None:
-                return False, self.describe(), "no querier (%s)" % why, {}
+                return Judgement(False, self.describe(), f"no querier ({why})", {})
             silent.append(why)
-        return False, self.describe(), "unknown: %s" % ", ".join(filter(None, silent)), {}
+        return Judgement(False, self.describe(), f"unknown: {', '.join(filter(None, silent))}", {})
 
-    def _differences(self, found):
+    def _differences(self, found: dict[str, Any]) -> list[str]:
         wrong = []
         for key in ("address", "version", "interval"):
             if self.params.get(key) is None or self._fits(key, found):
                 continue
-            wrong.append("unknown %s" % key if found.get(key) is None else "%s not %s" % (key, self.params[key]))
+            wrong.append(f"unknown {key}" if found.get(key) is None else f"{key} not {self.params[key]}")
         return wrong
 
-    def _fits(self, key, found):
+    def _fits(self, key: str, found: dict[str, Any]) -> bool:
         have, want = found.get(key), self.params[key]
         if have is None:
             return False
         if key == "interval" and found.get("measured"):
             return abs(have - want) <= max(_LEAST_SLACK, _SLACK * want)
         # A query says whole seconds.
-        return have == want or (key == "interval" and found.get("said") and have == said_interval(want))
+        return have == want or (key == "interval" and bool(found.get("said")) and have == said_interval(want))
 
     # Each returns (what is known, by what): {} where it is known that there is none, None where nothing is known.
 
-    def _captured(self, facts):
+    def _captured(self, facts: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
         if not self.capture:
             return None, "no capture was named"
         found = facts["captures"].get(self.capture)
         if found is None:
-            return None, "no capture %s" % self.capture
+            return None, f"no capture {self.capture}"
         if found["report"]["interface"] != self.interface:
-            return None, "capture %s is of %s" % (self.capture, found["report"]["interface"])
+            return None, f"capture {self.capture} is of {found['report']['interface']}"
         queries = general_queries(found, self.family)
         end = until(found, queries)
         living = [query for query in queries if end - seconds(query) <= _patience(query, queries)]
-        why = "capture %s" % self.capture
+        why = f"capture {self.capture}"
         # That one lives needs no more than its query. Which one it is, the others' would say.
         asked = any(self.params.get(key) is not None for key in ("address", "version", "interval"))
         lacks = lacking(found, ("messages",))
@@ -145,11 +151,11 @@ class Present(Check):
         length = end - found["report"]["started"]
         silent = end - seconds(queries[-1]) if queries else length
         if queries or length > ROBUSTNESS * QUERY_INTERVAL + QUERY_RESPONSE_INTERVAL / 2:
-            return {}, "%s: no general query for %.1f s" % (why, silent)
-        return None, "no general query in the %.1f s of capture %s; a query interval is %d s by default" % (
-            length, self.capture, QUERY_INTERVAL)
+            return {}, f"{why}: no general query for {silent:.1f} s"
+        return None, (f"no general query in the {length:.1f} s of capture {self.capture}; a query interval is "
+                      f"{QUERY_INTERVAL} s by default")
 
-    def _reported(self, facts):
+    def _reported(self, facts: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
         for report in facts["traffic"].values():
             if not report or (report.get("program"), report.get("interface")) != ("querier", self.interface):
                 continue
@@ -165,14 +171,14 @@ class Present(Check):
                     "interval": own["settings"]["query_interval"]}, why
         return None, "no querier of ours runs here"
 
-    def _bridged(self, facts):
+    def _bridged(self, facts: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
         for name, bridge in (facts["bridges"] or {}).items():
             if self.interface != name and self.interface not in (bridge["ports"] or ()):
                 continue
             if bridge["queriers"] is None:
-                return None, "bridge %s can't be asked" % name
+                return None, f"bridge {name} can't be asked"
             found = bridge["queriers"][self.family]
-            why = "as bridge %s knows" % name
+            why = f"as bridge {name} knows"
             if not found:
                 return {}, why
             silent = silence(bridge, self.family)
@@ -182,11 +188,11 @@ class Present(Check):
                 return {"address": found["address"]}, why
             if bridge.get("up") is False:
                 return {}, f"{why}: it is down itself"
-            return {"address": found["address"], "version": bridge[self._protocol.lower() + "_version"],
+            return {"address": found["address"], "version": bridge[f"{self._protocol.lower()}_version"],
                     "interval": bridge["query_interval"]}, why
         return None, "no bridge here"
 
-    def _routed(self, facts):
+    def _routed(self, facts: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
         if self.family != "ipv4":
             return None, "FRR has no MLD"
         if facts["pim"]["interfaces"] is None:
@@ -196,7 +202,7 @@ class Present(Check):
                 # It tells the version that it was set to, not that of another's queries.
                 version = {"version": entry["igmp_version"]} if entry["querier_itself"] else {}
                 return dict(version, address=entry["querier"]), "as FRR knows"
-        return None, "FRR knows none on %s" % self.interface
+        return None, f"FRR knows none on {self.interface}"
 
 
 def seconds(query: dict[str, Any]) -> float:
@@ -204,7 +210,7 @@ def seconds(query: dict[str, Any]) -> float:
     return query["time"] / 1e9
 
 
-def _patience(query, queries):
+def _patience(query: dict[str, Any], queries: list[dict[str, Any]]) -> float:
     """How long after a query its sender counts as there: the other querier present interval. The older versions don't
     say theirs: then the longest time between two of its queries."""
     response = QUERY_RESPONSE_INTERVAL if query["max_response"] is None else query["max_response"]
@@ -214,7 +220,7 @@ def _patience(query, queries):
     return (query["robustness"] or ROBUSTNESS) * interval + response / 2
 
 
-def _elected(living, queries):
+def _elected(living: list[dict[str, Any]], queries: list[dict[str, Any]]) -> dict[str, Any]:
     """The querier by what it sent last: the lowest address; 0.0.0.0 only where there is no other."""
     ranked = sorted(living, key=lambda query: (ipaddress.ip_address(query["source"]).is_unspecified,
                                                ipaddress.ip_address(query["source"])))

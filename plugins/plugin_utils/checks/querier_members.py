@@ -4,8 +4,10 @@
 how many of them answer?"""
 from __future__ import annotations
 
+from typing import Any
+
 from ...module_utils import expect, group
-from .base import Check, group_option
+from .base import Check, Judgement, Look, group_option
 from .packets import Packets, by_group, kinds_option, seconds_option
 
 # Seconds by which a program on a busy machine may be late.
@@ -14,7 +16,7 @@ _LATE = 1.0
 _GRAIN = 0.05
 
 
-def _of(facts, interface, family):
+def _of(facts: dict[str, Any], interface: str, family: str) -> dict[str, Any] | None:
     """What the querier of ours on the interface says of a family, or None."""
     for report in facts["traffic"].values():
         if report and report.get("program") == "querier" and report.get("interface") == interface:
@@ -31,16 +33,18 @@ class Member(Check):
     PARAMS = {"interface": expect.text, "group": group_option}
     REQUIRED = ("interface", "group")
     NEEDS = ("traffic",)
+    interface: str
+    group: str
 
-    def describe(self):
-        return "the querier on %s has members of %s" % (self.interface, self.group)
+    def describe(self) -> str:
+        return f"the querier on {self.interface} has members of {self.group}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         told = _of(facts, self.interface, group.family(self.group))
         if told is None:
-            return False, self.describe(), "no querier of ours", {}
+            return Judgement(False, self.describe(), "no querier of ours", {})
         found = [one for one in told["groups"] if one["group"] == self.group]
-        return bool(found), self.describe(), "members" if found else "none", {"groups": found}
+        return Judgement(bool(found), self.describe(), "members" if found else "none", {"groups": found})
 
 
 class Expired(Packets):
@@ -53,26 +57,28 @@ class Expired(Packets):
     PARAMS = {"capture": expect.text, "interface": expect.text, "group": group_option}
     REQUIRED = ("capture", "interface", "group")
     NEEDS = ("captures", "traffic")
+    interface: str
+    group: str
 
-    def describe(self):
-        return "the querier on %s drops %s once nobody has reported it for the group membership interval" % (
-            self.interface, self.group)
+    def describe(self) -> str:
+        return (f"the querier on {self.interface} drops {self.group} once nobody has reported it for the group "
+                "membership interval")
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         told = _of(facts, self.interface, group.family(self.group))
         if told is None:
-            return False, "no querier of ours", {}
+            return Look(False, "no querier of ours", {})
         left = [event for event in told["events"]
                 if (event["event"], event.get("group")) == ("group_left", self.group)]
         reports = [message for message in by_group(found, self.group)
                    if message["kind"].endswith("_report")]
         if not left or not reports or any(one["group"] == self.group for one in told["groups"]):
-            return False, "still there" if reports else "never reported", {}
+            return Look(False, "still there" if reports else "never reported", {})
         due = told["in_force"]["group_membership_interval"]
         last = max(message["time"] for message in reports) / 1e9
         after = left[-1]["time"] - last
-        return due - _GRAIN <= after <= due + _LATE, "%.3f s after the last report; due after %g s" % (after, due), {
-            "seconds": after, "due": due}
+        actual = f"{after:.3f} s after the last report; due after {due:g} s"
+        return Look(due - _GRAIN <= after <= due + _LATE, actual, {"seconds": after, "due": due})
 
 
 class Answers(Packets):
@@ -87,24 +93,28 @@ class Answers(Packets):
     PARAMS = {"capture": expect.text, "query": kinds_option, "group": group_option,
               "count": lambda path, value: expect.number(path, value, 0, 10 ** 6), "apart": seconds_option}
     REQUIRED = ("capture", "query", "group", "count")
+    query: list[str]
+    group: str
+    count: int
+    apart: float | None
 
-    def describe(self):
-        return "%d answers to %s about %s" % (self.count, " or ".join(self.query), self.group)
+    def describe(self) -> str:
+        return f"{self.count} answers to {' or '.join(self.query)} about {self.group}"
 
-    def _look(self, found, facts):
+    def _look(self, found: dict[str, Any], facts: dict[str, Any]) -> Look:
         messages = found["wire"]["messages"]
         queries = [message["time"] for message in messages
                    if message["kind"] in self.query and message["query"] == "general"]
         if len(queries) < 2:
-            return False, "%d queries" % len(queries), {}
+            return Look(False, f"{len(queries)} queries", {})
         answers = [message["time"] for message in by_group(found, self.group)
                    if message["kind"].endswith("_report")]
         alone = [answer for before, answer in zip([0] + answers, answers)
                  if answer - before > (self.apart or -1) * 1e9]
         counts = [sum(begin <= answer < end for answer in alone) for begin, end in zip(queries, queries[1:])]
         delays = [round((answer - queries[-2]) / 1e9, 3) for answer in answers if queries[-2] <= answer < queries[-1]]
-        actual = "%d, after %s" % (counts[-1], ", ".join("%g s" % delay for delay in delays) or "no time")
-        return counts[-1] == self.count, actual, {"answers": counts, "seconds": delays}
+        actual = f"{counts[-1]}, after {', '.join(f'{delay:g} s' for delay in delays) or 'no time'}"
+        return Look(counts[-1] == self.count, actual, {"answers": counts, "seconds": delays})
 
 
 CHECKS = (Member, Expired, Answers)

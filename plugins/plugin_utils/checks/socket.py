@@ -8,7 +8,7 @@ from typing import Any
 from ...module_utils import expect
 from ...module_utils import group as groups
 from ...module_utils.kernel import counters
-from .base import Check, count_option, group_option, port_option
+from .base import Check, Judgement, count_option, group_option, port_option
 
 _WILDCARDS = ("0.0.0.0", "::")
 
@@ -27,42 +27,45 @@ class Listening(Check):
         "port": port_option,
         "group": group_option, "process": expect.text,
     }
-    REQUIRED = ("port",)
-    NEEDS = ("sockets",)
+    REQUIRED: tuple[str, ...] = ("port",)
+    NEEDS: tuple[str, ...] = ("sockets",)
+    port: int
+    group: str | None
+    process: str | None
 
-    def describe(self):
-        return "%s listens on UDP port %d%s" % (
-            self.process or "a process", self.port, " for %s" % self.group if self.group else "")
+    def describe(self) -> str:
+        aim = f" for {self.group}" if self.group else ""
+        return f"{self.process or 'a process'} listens on UDP port {self.port}{aim}"
 
-    def judge(self, facts):
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         found = [row for row in facts["sockets"] if row["protocol"] == "udp" and row["port"] == self.port]
         good = [row for row in found if self._reached(row) and row["pid"] is not None
                 and self.process in (None, row["process"])]
         actual = "; ".join(sorted(_shown(row, self.group) for row in good or found)) or "nobody"
-        return bool(good), self._expected(), actual, {"sockets": good or found}
+        return Judgement(bool(good), self._expected(), actual, {"sockets": good or found})
 
-    def _reached(self, row):
+    def _reached(self, row: dict[str, Any]) -> bool:
         if self.group is None:
             return True
         return row["address"] == "::" or row["family"] == groups.family(self.group) and row["address"] in (
             _WILDCARDS + (self.group,))
 
-    def _expected(self):
+    def _expected(self) -> str:
         places = [_place(address, self.port) for address in (_WILDCARDS[0], self.group) if address]
-        return "%s on UDP %s%s" % (self.process or "a process", " or ".join(places),
-                                   " (%s)" % groups.family(self.group) if self.group else "")
+        family = f" ({groups.family(self.group)})" if self.group else ""
+        return f"{self.process or 'a process'} on UDP {' or '.join(places)}{family}"
 
 
-def _place(address, port):
+def _place(address: str, port: int) -> str:
     """As lsof has it: ``*:11111``, ``239.0.0.100:11111``, ``[ff15::100]:11111``."""
-    address = "*" if address in _WILDCARDS else "[%s]" % address if ":" in address else address
-    return "%s:%d" % (address, port)
+    address = "*" if address in _WILDCARDS else f"[{address}]" if ":" in address else address
+    return f"{address}:{port}"
 
 
 def _shown(row: dict[str, Any], group: str | None) -> str:
     who = "a process that is not seen, which takes root"
     if row["pid"] is not None:
-        who = "%s (pid %d, descriptor %d)" % (row["process"], row["pid"], row["descriptor"])
+        who = f"{row['process']} (pid {row['pid']}, descriptor {row['descriptor']})"
     family = row["family"]
     if row["address"] == "::" and group and groups.family(group) == "ipv4":
         family += ", which may take IPv4 too"
@@ -83,24 +86,26 @@ class Delivered(Listening):
     REQUIRED = ("port", "group", "datagrams")
     NEEDS = ("sockets", "counters", "traffic")
     ABSENCE = True
+    group: str
+    datagrams: int
 
     def describe(self) -> str:
         return f"datagrams to {self.group} port {self.port} get to a program that is not ours, none is dropped"
 
-    def judge(self, facts: dict[str, Any]) -> tuple[bool, str, str, dict[str, Any]]:
+    def judge(self, facts: dict[str, Any]) -> Judgement:
         there, expected, actual, evidence = super().judge(facts)
         family, since = groups.family(self.group), self.since or {}
         expected = f"{expected}, 0 dropped, at least {self.datagrams} read"
         before = {row["inode"]: row["drops"] for row in since.get("sockets") or ()}
         read = _read_by_others(facts, family)
         if read is None or any(row["drops"] is None for row in evidence["sockets"]):
-            return (False, expected, f"{actual}; this kernel does not count what is read, or dropped at a socket",
-                    evidence)
+            return Judgement(False, expected,
+                             f"{actual}; this kernel does not count what is read, or dropped at a socket", evidence)
         dropped = sum(row["drops"] - (before.get(row["inode"]) or 0) for row in evidence["sockets"])
         read -= (_read_by_others(since, family) if since else 0) or 0
-        return (there and not dropped and read >= self.datagrams, expected,
-                f"{actual}; {dropped} dropped, {read} of {family} read by programs that are not ours",
-                dict(evidence, read=read))
+        return Judgement(there and not dropped and read >= self.datagrams, expected,
+                         f"{actual}; {dropped} dropped, {read} of {family} read by programs that are not ours",
+                         dict(evidence, read=read))
 
 
 def _read_by_others(facts: dict[str, Any], family: str) -> int | None:

@@ -16,7 +16,7 @@ OUTPUTS = ["two_hosts", "busybox", "not_root", "igmpv1_mldv1", "igmpv2_mldv2", "
 
 
 def read(name):
-    return (FIXTURES / (name + ".txt")).read_text()
+    return (FIXTURES / f"{name}.txt").read_text()
 
 
 def of(name):

@@ -21,7 +21,7 @@ from ansible_collections.mcast.lab.plugins.module_utils.kernel import interfaces
     ("7: tun0: <> mtu 1420", "tun0", 7, 1420, []),
 ])
 def test_ip_addr_link(line, name, index, mtu, flags):
-    assert interfaces.ip_addr(line + "\n") == {
+    assert interfaces.ip_addr(f"{line}\n") == {
         name: {"index": index, "flags": flags, "mtu": mtu, "mac": None, "addresses": []}}
 
 
@@ -46,13 +46,13 @@ def test_a_name_may_hold_what_stands_before_a_peer(word, known, name):
     ("    altname enp0s3", None, []),
 ])
 def test_ip_addr_details(line, mac, addresses):
-    found = interfaces.ip_addr("2: eth0: <UP> mtu 1500 qdisc noqueue\n" + line + "\n")["eth0"]
+    found = interfaces.ip_addr(f"2: eth0: <UP> mtu 1500 qdisc noqueue\n{line}\n")["eth0"]
     assert found["mac"] == mac
     assert [(row["address"], row["prefix"]) for row in found["addresses"]] == addresses
 
 
 def test_sysfs():
-    text = "".join("/sys/class/net/%s\n" % row for row in (
+    text = "".join(f"/sys/class/net/{row}\n" for row in (
         "eth0/ifindex:2", "lo/ifindex:1", "eth0/flags:0x1303", "lo/flags:0x9", "eth0/mtu:1500", "lo/mtu:65536",
         "eth0/address:02:00:00:00:00:01", "lo/address:00:00:00:00:00:00", "eth0/operstate:down",
         "lo/operstate:unknown", "bonding_masters/mtu:3"))
@@ -71,7 +71,7 @@ def test_sysfs():
     ("fd000000000000000000000000000002 100 40 00 82     eth0", "eth0", "fd00::2", 64, False),
 ])
 def test_if_inet6(line, name, address, prefix, tentative):
-    assert interfaces.if_inet6(line + "\n") == {
+    assert interfaces.if_inet6(f"{line}\n") == {
         name: [{"family": "ipv6", "address": address, "prefix": prefix, "tentative": tentative}]}
 
 
@@ -82,7 +82,7 @@ def test_if_inet6(line, name, address, prefix, tentative):
      "00:ff:ff:ff:ff:12:40:1b:ff:ff:00:00:00:00:00:00:00:00:00:01", 1),
 ])
 def test_dev_mcast(line, index, mac, users):
-    assert interfaces.dev_mcast(line + "\n") == {index: [{"mac": mac, "users": users}]}
+    assert interfaces.dev_mcast(f"{line}\n") == {index: [{"mac": mac, "users": users}]}
 
 
 def test_conf():

@@ -37,7 +37,7 @@ def test_igmp():
 
 @pytest.mark.parametrize("column, version", [("V1", 1), ("V2", 2), ("V3", 3), ("NONE", None)])
 def test_igmp_version(column, version):
-    assert memberships.igmp("2\teth0      :     3      %s\n" % column) == ({2: version}, [])
+    assert memberships.igmp(f"2\teth0      :     3      {column}\n") == ({2: version}, [])
 
 
 @pytest.mark.parametrize("line", [
@@ -47,7 +47,7 @@ def test_igmp_version(column, version):
 ])
 def test_igmp6(line):
     fields = line.split()
-    row, = memberships.igmp6(line + "\n")
+    row, = memberships.igmp6(f"{line}\n")
     assert (row["index"], row["interface"], row["users"]) == (int(fields[0]), fields[1], int(fields[3]))
     assert row["group"] in ("ff02::1", "ff02::1:ff00:2", "ff15::100")
 
@@ -73,9 +73,10 @@ HOLDERS = [("exclude", ""), ("exclude", "a"), ("exclude", "ab"), ("include", "a"
 
 def trace(holders):
     """What the kernel shows of these sockets: how many, and per source how many include and exclude it."""
-    rows = [(source, sum(mode == "include" and source in found for mode, found in holders),
-             sum(mode == "exclude" and source in found for mode, found in holders)) for source in "ab"]
-    return len(holders), tuple(row for row in rows if row[1] or row[2])
+    rows = [memberships.Filtered(source, sum(mode == "include" and source in found for mode, found in holders),
+                                 sum(mode == "exclude" and source in found for mode, found in holders))
+            for source in "ab"]
+    return len(holders), tuple(row for row in rows if row.include or row.exclude)
 
 
 def test_filter_mode_is_exact_where_and_only_where_one_mode_explains_the_rows():
@@ -102,7 +103,8 @@ def test_filter_mode_is_exact_where_and_only_where_one_mode_explains_the_rows():
     (2, [("10.9.0.5", 1, 1)], "exclude", "exact"),
 ])
 def test_filter_mode(users, sources, value, basis):
-    assert memberships.filter_mode(users, sources) == {"value": value, "basis": basis}
+    rows = [memberships.Filtered(*source) for source in sources]
+    assert memberships.filter_mode(users, rows) == {"value": value, "basis": basis}
 
 
 def test_memberships_say_what_is_unknown():
@@ -125,8 +127,9 @@ def test_the_kernel_lists_sources_from_the_first_interface_on_whose_newest_membe
         members, filtered, told):
     group = dict(zip("abc", ("224.0.0.1", "239.0.0.2", "239.0.0.3")))
     places = [(int(index), group[letter]) for index, letter in members.split()]
-    rows = [memberships.member("if%d" % index, index, address, 1) for index, address in places]
-    filters = {(int(index), group[letter]): [("10.9.0.5", 1, 0)] for index, letter in filtered.split()}
+    rows = [memberships.member(f"if{index}", index, address, 1) for index, address in places]
+    sources = [memberships.Filtered("10.9.0.5", 1, 0)]
+    filters = {(int(index), group[letter]): sources for index, letter in filtered.split()}
     found = memberships.memberships(rows, {"ipv4": filters, "ipv6": {}}, None)
     assert [(row["index"], row["group"]) for row in found if row["include"] is not None] == [
         (int(index), group[letter]) for index, letter in told.split()]

@@ -116,4 +116,4 @@ def test_what_is_no_answer_of_frr_is_unknown(text):
     ("config", "CONFIG")])
 def test_lines_of_an_unknown_form_are_refused(name, line):
     with pytest.raises(McastError, match="unknown form"):
-        router(**{name: line + "\n"})
+        router(**{name: f"{line}\n"})

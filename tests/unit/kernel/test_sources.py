@@ -31,7 +31,7 @@ def test_script_reads_only_what_was_asked_for():
 @pytest.mark.parametrize("subsets", [sources.SUBSETS, *([name] for name in sources.SUBSETS)], ids="+".join)
 def test_shells_take_the_script(shell, subsets):
     if not shutil.which(shell[0]):
-        pytest.skip("%s is not installed" % shell[0])
+        pytest.skip(f"{shell[0]} is not installed")
     ran = subprocess.run([*shell, "-n"], input=sources.script(subsets), capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -17,7 +17,7 @@ def address(text):
 
 def checksum(data):
     data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return total ^ 0xffff
@@ -137,36 +137,36 @@ def pim_frame(message, source="10.0.0.1", destination="224.0.0.13"):
 def pcap(frames, link_type=1, order="<", nano=False, start=1700000000, snap=None):
     """A file in which frame n comes n units of the fraction after the start; frames: bytes, or (bytes, seconds,
     fraction, length on the wire)."""
-    parts = [struct.pack(order + "IHHiIII", 0xa1b23c4d if nano else 0xa1b2c3d4, 2, 4, 0, 0, snap or 262144, link_type)]
+    parts = [struct.pack(f"{order}IHHiIII", 0xa1b23c4d if nano else 0xa1b2c3d4, 2, 4, 0, 0, snap or 262144, link_type)]
     for index, frame in enumerate(frames):
         frame, seconds, fraction, original = frame if isinstance(frame, tuple) else (frame, start, index, len(frame))
         frame = frame[:snap]
-        parts.append(struct.pack(order + "IIII", seconds, fraction, len(frame), original) + frame)
+        parts.append(struct.pack(f"{order}IIII", seconds, fraction, len(frame), original) + frame)
     return b"".join(parts)
 
 
 def block(kind, body, order="<"):
     body += b"\0" * (-len(body) % 4)
-    length = struct.pack(order + "I", 12 + len(body))
-    return struct.pack(order + "I", kind) + length + body + length
+    length = struct.pack(f"{order}I", 12 + len(body))
+    return struct.pack(f"{order}I", kind) + length + body + length
 
 
 def option(code, value, order="<"):
-    return struct.pack(order + "HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
+    return struct.pack(f"{order}HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
 
 
 def section(order="<"):
-    return block(0x0a0d0d0a, struct.pack(order + "IHHq", 0x1a2b3c4d, 1, 0, -1), order)
+    return block(0x0a0d0d0a, struct.pack(f"{order}IHHq", 0x1a2b3c4d, 1, 0, -1), order)
 
 
 def interface(link_type=1, name=None, resolution=None, offset=None, order="<", snap=0):
-    body = struct.pack(order + "HHI", link_type, 0, snap)
+    body = struct.pack(f"{order}HHI", link_type, 0, snap)
     for code, value in ((2, name and name.encode()), (9, resolution and bytes((resolution,))),
-                        (14, offset and struct.pack(order + "q", offset))):
+                        (14, offset and struct.pack(f"{order}q", offset))):
         body += option(code, value, order) if value else b""
     return block(1, body + option(0, b"", order), order)
 
 
 def enhanced(frame, ticks=0, index=0, order="<", original=None):
-    return block(6, struct.pack(order + "IIIII", index, ticks >> 32, ticks & 0xffffffff, len(frame),
+    return block(6, struct.pack(f"{order}IIIII", index, ticks >> 32, ticks & 0xffffffff, len(frame),
                                 len(frame) if original is None else original) + frame, order)

@@ -199,7 +199,7 @@ def test_fragments(say):
 
 
 def test_first_fragment_of_a_report_as_far_as_it_reaches(say):
-    whole = build.igmpv3_report([(4, "239.0.0.%d" % index, [], b"") for index in range(20)])
+    whole = build.igmpv3_report([(4, f"239.0.0.{index}", [], b"") for index in range(20)])
     frames = build.igmp_frame(whole[:64], fragment=0x2000), build.igmp_frame(whole[64:], fragment=8)
     first, last = say(*frames, kinds=["igmp"])["messages"]
     assert (first["kind"], len(first["records"]), first["malformed"]) == ("igmpv3_report", 7, None)
@@ -318,7 +318,7 @@ def test_group_choice(say):
 def test_bounds(say, monkeypatch):
     monkeypatch.setattr(flow, "MAX_FLOWS", 3)
     monkeypatch.setattr(capture, "MAX_TOLD_BYTES", 100)
-    frames = [build.datagram(source="10.0.0.%d" % index) for index in range(5)] * 2
+    frames = [build.datagram(source=f"10.0.0.{index}") for index in range(5)] * 2
     frames += [build.ethernet(REPORT)] * 5
     result = say(*frames)
     assert len(result["flows"]) == 3 and len(result["messages"]) == 2

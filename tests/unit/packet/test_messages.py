@@ -259,7 +259,7 @@ def test_malformed(say, frame, kind, reason):
     assert message["kind"] == kind
     assert reason in message["malformed"]
     assert not message["snapped"]
-    assert sequence.lines([message])[0].endswith("malformed: %s]" % message["malformed"])
+    assert sequence.lines([message])[0].endswith(f"malformed: {message['malformed']}]")
 
 
 def test_what_was_read_before_the_lie_stays(say):
@@ -302,5 +302,5 @@ def test_lines(say):
     assert lines[7] == ("    8     0.000007 10.0.0.1 > 224.0.0.22 igmpv3_query group-and-source 239.0.0.100 "
                         "{10.0.0.9, 10.0.0.10} max-response 3174.4s robustness 2 interval 31744s")
     assert lines[12].endswith("igmpv3_report to_ex 239.0.0.100 {10.0.0.9} unknown_7 232.1.1.1 {}")
-    assert lines[-1] == ("   %d     0.0000%d vlan 7 vlan 9 10.0.0.1 > 239.0.0.100 udp source-port 4000 "
-                         "destination-port 5000 length 5 text 'HELLO'" % (len(frames), len(frames) - 1))
+    assert lines[-1] == (f"   {len(frames)}     0.0000{len(frames) - 1} vlan 7 vlan 9 10.0.0.1 > 239.0.0.100 udp "
+                         "source-port 4000 destination-port 5000 length 5 text 'HELLO'")

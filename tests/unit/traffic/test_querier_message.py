@@ -49,7 +49,7 @@ QUERIES = [
 def test_what_is_written_is_read(query):
     message = read(whole(query), query.family)
     newest = query.version == querier_message.newest(query.family)
-    assert message["kind"] == "%sv%d_query" % (querier_message.PROTOCOLS[query.family].lower(), query.version)
+    assert message["kind"] == f"{querier_message.PROTOCOLS[query.family].lower()}v{query.version}_query"
     assert (message["query"], message["group"]) == (query.kind, query.group)
     assert message["max_response"] == (None if (query.family, query.version) == (4, 1) else query.max_response)
     assert message["sources"] == list(query.sources)

@@ -32,9 +32,10 @@ def machine(family=4, version=None, **values):
 
 def query(family=4, source=None, version=None, group=None, **more):
     version = version or NEWEST[family]
-    kind = "%sv%d_query" % ({4: "igmp", 6: "mld"}[family], version)
-    return dict({"kind": kind, "version": version, "source": source or LOWER[family], "group": group, "sources": [],
-                 "records": [], "query": "group" if group else "general", "max_response": 1.0, "suppress": False,
+    protocol = {4: "igmp", 6: "mld"}[family]
+    return dict({"kind": f"{protocol}v{version}_query", "version": version, "source": source or LOWER[family],
+                 "group": group, "sources": [], "records": [],
+                 "query": "group" if group else "general", "max_response": 1.0, "suppress": False,
                  "robustness": None, "interval": None}, **more)
 
 
@@ -86,7 +87,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: "%s-%s" % (row[0][0], row[1]))
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0][0]}-{row[1]}")
 def test_the_tables_of_records(row):
     (mode, running, excluded), kind, told, after, asked, whole, renewed = row
     group = Group("239.1.1.1")
@@ -372,7 +373,7 @@ def test_beside_a_query_for_the_group_none_is_sent_for_sources_that_were_reporte
 
 def test_many_sources_are_asked_for_in_several_queries():
     made = machine(6)
-    sources = ["fd00::%x" % number for number in range(1, 101)]
+    sources = [f"fd00::{number:x}" for number in range(1, 101)]
     made.hear(report(6, "is_in", *sources), 6.0)
     made.hear(report(6, "block", *sources), 7.0)
     assert [len(each.sources) for each in made.outgoing] == [89, 11]
@@ -455,10 +456,10 @@ def test_whatever_is_heard_the_machine_goes_on(family, version):
 def test_forged_reports_do_not_fill_the_memory():
     made = machine()
     many = {"kind": "igmpv3_report", "source": HIGHER[4], "group": None, "records": [
-        {"type": "is_ex", "group": "239.%d.%d.1" % (number >> 8, number & 255), "sources": []}
+        {"type": "is_ex", "group": f"239.{number >> 8}.{number & 255}.1", "sources": []}
         for number in range(10050)]}
     made.hear(many, 6.0)
-    made.hear(report(4, "is_in", *("10.1.%d.%d" % (number >> 8, number & 255) for number in range(2000))), 7.0)
+    made.hear(report(4, "is_in", *(f"10.1.{number >> 8}.{number & 255}" for number in range(2000))), 7.0)
     assert len(made.groups) == 10000 and len(made.events) == 1000
     assert len(made.groups[GROUP[4]].sources) == 1000
     told = made.report(lambda at: at)

@@ -22,7 +22,7 @@ def changed(argv, **options):
     """argv with some of its options replaced, or added."""
     values = dict(word[2:].split("=", 1) for word in argv[1:])
     values.update(options)
-    return argv[:1] + ["--%s=%s" % (key.replace("_", "-"), value) for key, value in values.items()]
+    return argv[:1] + [f"--{key.replace('_', '-')}={value}" for key, value in values.items()]
 
 
 @pytest.mark.parametrize(("argv", "says"), [
@@ -191,7 +191,6 @@ def test_the_zipapp_holds_the_programs_and_writes_itself_again(tmp_path):
     with zipfile.ZipFile(first) as archive:
         names = archive.namelist()
     assert "__main__.py" in names and "mcast/traffic/cli.py" in names
-    assert not [name for name in names if name.startswith("mcast/traffic/__main__")]
     subprocess.run([sys.executable, "-I", str(first), "zipapp", str(second)], check=True)
     assert second.read_bytes() == first.read_bytes()
     assert second.stat().st_mode & 0o777 == 0o755
