@@ -47,7 +47,7 @@ bench-%:
 	@scripts/setup.sh .venv $(PYTHON) requirements/run.txt requirements/bench.txt
 	@.venv/bin/python benchmarks/$*.py $(ARGS)
 
-mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/packet/*.py plugins/module_utils/traffic/*.py)
+mcast.pyz: $(wildcard plugins/module_utils/*.py plugins/module_utils/*/*.py)
 	@$(PYTHON) -m plugins.module_utils.traffic.cli zipapp $@
 	@echo "Try: python3 $@ receiver --help"
 

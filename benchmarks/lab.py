@@ -20,7 +20,8 @@ import sys
 import tempfile
 import time
 
-from ansible_collections.mcast.lab.plugins.module_utils import lab, topology
+from ansible_collections.mcast.lab.plugins.module_utils.lab import build as lab
+from ansible_collections.mcast.lab.plugins.module_utils.lab import topology
 
 HOSTS = 100
 RUNS = 5

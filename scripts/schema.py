@@ -14,8 +14,10 @@ import re
 from typing import Any
 
 import yaml
-from ansible_collections.mcast.lab.plugins.module_utils import bridge_settings, stream, topology
-from ansible_collections.mcast.lab.plugins.plugin_utils import expectations, judge, steps, variables
+from ansible_collections.mcast.lab.plugins.module_utils import bridge_settings, stream
+from ansible_collections.mcast.lab.plugins.module_utils.lab import topology
+from ansible_collections.mcast.lab.plugins.plugin_utils import variables
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import expectations, judge, steps
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "schemas"
 Schema = dict[str, Any]

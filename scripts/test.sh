@@ -85,7 +85,7 @@ ansible_tests() {
 tests() {
     # With the units that ansible-test skips, as its environment has none of hypothesis, jsonschema and paramiko.
     labs .venv tests/lab --ignore-glob="*/test_packet_*" \
-        tests/unit/{test_properties,test_schema,test_fleet_login,kernel/test_kernel_fuzz}.py
+        tests/unit/{test_properties,test_schema,fleet/test_fleet_login,kernel/test_kernel_fuzz}.py
 }
 
 molecules() {

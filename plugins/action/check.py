@@ -13,12 +13,13 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import expect
 from ..module_utils.error import McastError
-from ..plugin_utils import judge, neutral, on_host
-from ..plugin_utils.bundle import Bundle, bundle_of_run, timestamp
-from ..plugin_utils.captures import Captures
+from ..plugin_utils import neutral, on_host
 from ..plugin_utils.checks.base import Check
-from ..plugin_utils.evidence_file import Folder
-from ..plugin_utils.gather import gather
+from ..plugin_utils.run import judge
+from ..plugin_utils.run.bundle import Bundle, bundle_of_run, timestamp
+from ..plugin_utils.run.captures import Captures
+from ..plugin_utils.run.evidence_file import Folder
+from ..plugin_utils.run.gather import gather
 
 # How long a check may take to come true, and an absence must hold, where neither task nor inventory says it.
 _DURATIONS = {"within": "5s", "window": "500ms"}

@@ -11,8 +11,23 @@ from ansible.utils.display import Display
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel.sources import SUBSETS, script
-from ..plugin_utils import findings, fleet, fleet_cache, fleet_groups, fleet_listen, settled
-from ..plugin_utils.fleet_hosts import Hosts
+from ..plugin_utils.fleet import (
+    ask as fleet,
+)
+from ..plugin_utils.fleet import (
+    cache as fleet_cache,
+)
+from ..plugin_utils.fleet import (
+    findings,
+)
+from ..plugin_utils.fleet import (
+    groups as fleet_groups,
+)
+from ..plugin_utils.fleet import (
+    listen as fleet_listen,
+)
+from ..plugin_utils.fleet.hosts import Hosts
+from ..plugin_utils.run import inventory as settled
 
 DEFAULT_SUBSETS = ["interfaces", "memberships", "sockets", "limits"]
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
-from ..plugin_utils import fleet_report
-from ..plugin_utils.bundle import stamp
-from ..plugin_utils.evidence_file import Folder, load, mode_option
+from ..plugin_utils.fleet import report as fleet_report
+from ..plugin_utils.run.bundle import stamp
+from ..plugin_utils.run.evidence_file import Folder, load, mode_option
 
 _PARTS = ("hosts", "failures", "how", "groups", "findings", "elapsed")
 _MOST = 1 << 30  # bytes of a gathering

@@ -8,7 +8,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
 from ..module_utils.kernel.sources import SUBSETS
-from ..plugin_utils.gather import gather
+from ..plugin_utils.run.gather import gather
 
 
 class ActionModule(ActionBase):

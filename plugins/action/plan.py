@@ -12,11 +12,14 @@ from ansible import __version__ as ansible_version
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import lab_lock, netns, routing
 from ..module_utils.error import McastError
-from ..plugin_utils import duties, origin, plan, running, settled, steps, variables
-from ..plugin_utils.bundle import Bundle, stamp
-from ..plugin_utils.evidence_file import Unwritten, mode_option
+from ..module_utils.lab import lock as lab_lock
+from ..module_utils.lab import netns, routing
+from ..plugin_utils import origin, variables
+from ..plugin_utils.run import duties, plan, running, steps
+from ..plugin_utils.run import inventory as settled
+from ..plugin_utils.run.bundle import Bundle, stamp
+from ..plugin_utils.run.evidence_file import Unwritten, mode_option
 
 _GALAXY = os.path.join(os.path.dirname(__file__), "..", "..", "galaxy.yml")
 _MANIFEST = os.path.join(os.path.dirname(__file__), "..", "..", "MANIFEST.json")

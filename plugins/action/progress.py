@@ -9,7 +9,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
 from ..plugin_utils import task_result
-from ..plugin_utils.bundle import Bundle, bundle_of_run
+from ..plugin_utils.run.bundle import Bundle, bundle_of_run
 
 
 class ActionModule(ActionBase):

@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import lab_state
 from ..module_utils.error import McastError
+from ..module_utils.lab import state as lab_state
 from ..plugin_utils import on_host
 
 # Seconds that making a host of a lab may take, beside the usual of a command.
@@ -25,6 +25,6 @@ class ActionModule(ActionBase):
         # A lab that is removed is of an unknown size.
         longer = _EACH * len((args["settled"] or args)["hosts"] or range(2000))
         try:
-            return {**result, **on_host.run(self, "topology", args, task_vars, plan="lab_state", longer=longer)}
+            return {**result, **on_host.run(self, "topology", args, task_vars, plan="lab.state", longer=longer)}
         except McastError as error:
             return dict(result, failed=True, msg=str(error), thing=str(error.thing))

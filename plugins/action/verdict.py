@@ -8,9 +8,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils import lab_lock
 from ..module_utils.error import McastError
-from ..plugin_utils.bundle import Bundle, line, unreadable
+from ..module_utils.lab import lock as lab_lock
+from ..plugin_utils.run.bundle import Bundle, line, unreadable
 
 
 class ActionModule(ActionBase):

@@ -47,7 +47,7 @@ from concurrent.futures import Future
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 
-from ..module_utils import netns
+from ..module_utils.lab import netns
 
 
 class Connection(LocalConnection):

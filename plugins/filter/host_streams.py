@@ -39,7 +39,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils import stream
 from ..module_utils.error import McastError
-from ..plugin_utils import settled
+from ..plugin_utils.run import inventory as settled
 
 
 def host_streams(streams: Any, host: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]

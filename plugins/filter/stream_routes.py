@@ -39,9 +39,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils import routing
 from ..module_utils.error import McastError
-from ..plugin_utils import settled
+from ..module_utils.lab import routing
+from ..plugin_utils.run import inventory as settled
 
 
 def stream_routes(streams: Any, host: str, groups: Mapping[str, list[str]], hostvars: Mapping[str, Any]

@@ -88,8 +88,9 @@ from ansible.plugins.loader import connection_loader, shell_loader
 from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils import ssh, stream, topology
+from ..module_utils import stream
 from ..module_utils.error import McastError
+from ..module_utils.lab import ssh, topology
 from ..plugin_utils.origin import place_of
 
 # Tasks run on this very machine, with the Python that every Debian and Red Hat has there; discovery may find a shim.

@@ -20,7 +20,7 @@ from .bridge_settings import (
 from .change import Changes, Planned
 from .error import McastError
 from .kernel.bridges import ROUTER
-from .netlink_bridge import BridgeNetlink, Entry
+from .netlink.bridges import BridgeNetlink, Entry
 
 _GRAIN = 0.0101  # seconds; the kernel counts in ticks, and tells hundredths that are cut off
 

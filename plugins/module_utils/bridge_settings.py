@@ -11,7 +11,7 @@ from . import expect, group
 from .error import McastError
 from .kernel.bridges import ROUTER
 from .packet.membership import decode_code
-from .querier_defaults import QUERY_RESPONSE_INTERVAL, ROBUSTNESS
+from .querier.defaults import QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 
 ROUTERS = ROUTER[:3]
 _DAY = 24 * 3600

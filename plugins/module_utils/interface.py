@@ -9,7 +9,7 @@ from typing import Any, Iterable, Union
 from . import expect, sysctl
 from .change import Changes, Planned
 from .error import McastError
-from .netlink import IFF_ALLMULTI, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_UP, Netlink
+from .netlink.links import IFF_ALLMULTI, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_UP, Netlink
 
 # Options of the module `interface`, as Ansible's argument specs have them.
 SPEC = {

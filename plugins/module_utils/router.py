@@ -11,11 +11,12 @@ import tempfile
 from functools import partial
 from typing import Any
 
-from . import netns, router_config, sysctl
+from . import router_config, sysctl
 from .change import Changes, Planned
 from .daemon import Daemons, environment, find, run
 from .error import McastError
-from .netlink import Interface, Netlink
+from .lab import netns
+from .netlink.links import Interface, Netlink
 
 NAME = "router"
 _SBIN = ["/usr/sbin", "/usr/local/sbin", "/sbin"]

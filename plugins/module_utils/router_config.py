@@ -12,8 +12,8 @@ from typing import Any, Callable, Collection, Mapping, Sequence
 from . import expect
 from . import group as groups_of
 from .error import McastError
-from .netlink import Interface
-from .querier_defaults import (
+from .netlink.links import Interface
+from .querier.defaults import (
     IGMP_VERSION,
     LAST_MEMBER_QUERY_INTERVAL,
     QUERY_INTERVAL,

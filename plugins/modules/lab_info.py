@@ -51,7 +51,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import change, lab, lab_lock
+from ..module_utils import change
+from ..module_utils.lab import build as lab
+from ..module_utils.lab import lock as lab_lock
 
 
 def plan(unused: dict[str, Any]) -> change.Planned:

@@ -67,7 +67,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import change, expect, interface
 from ..module_utils.error import McastError
-from ..module_utils.netlink import Netlink
+from ..module_utils.netlink.links import Netlink
 
 IPV6_METRIC = 1024  # net/ipv6/route.c: IP6_RT_PRIO_USER takes the place of 0
 

@@ -112,7 +112,8 @@ topology:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import change, lab_state
+from ..module_utils import change
+from ..module_utils.lab import state as lab_state
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from ..module_utils import change, loader
 from ..module_utils.error import McastError
 from ..module_utils.traffic.supervise import end_with
 from .bounds import PATIENCE, bounded
-from .gather import takes_input
+from .run.gather import takes_input
 
 # For any Python 3. Its argument is the size of the first part of the input, the loader.
 _BEGIN = ("import sys; sys.version_info >= (3, 8) or sys.exit('it needs Python 3.8 or newer, not ' + sys.version); "

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..module_utils.error import McastError
-from ..module_utils.querier_defaults import IGMP_VERSION, LAST_MEMBER_QUERY_INTERVAL, MLD_VERSION, QUERY_INTERVAL
+from ..module_utils.querier.defaults import IGMP_VERSION, LAST_MEMBER_QUERY_INTERVAL, MLD_VERSION, QUERY_INTERVAL
 from ..module_utils.stream import program_name
 
 _PROGRAM = "querier"

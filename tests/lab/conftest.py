@@ -22,7 +22,7 @@ import verify_lab
 import yaml
 from ansible.module_utils import _internal
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mcast.lab.plugins.module_utils import netns
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
 from traffic_lan import Lan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

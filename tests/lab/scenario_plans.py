@@ -15,7 +15,13 @@ from ansible.vars.manager import VariableManager
 
 def planned(scenario: str) -> list[str]:
     """The names of the checks that a scenario's steps stand for."""
-    from ansible_collections.mcast.lab.plugins.plugin_utils import plan, settled, steps  # once there is a loader
+    from ansible_collections.mcast.lab.plugins.plugin_utils.run import (
+        inventory as settled,
+    )
+    from ansible_collections.mcast.lab.plugins.plugin_utils.run import (
+        plan,
+        steps,
+    )  # once there is a loader
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=[str(scenarios.INVENTORIES / scenario)])
     manager = VariableManager(loader=loader, inventory=inventory)

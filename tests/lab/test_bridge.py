@@ -12,7 +12,7 @@ import pytest
 import verify_lab
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import bridges, sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
-from ansible_collections.mcast.lab.plugins.plugin_utils import judge
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import judge
 
 DEADLINE = 20
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.mcast.lab.tests.unit import bundle_runs
+from ansible_collections.mcast.lab.tests.unit.run import bundle_runs
 from verify_lab import BIN, ROOT, playbook
 
 ENVIRONMENT = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")

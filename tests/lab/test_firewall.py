@@ -10,12 +10,12 @@ import struct
 import subprocess
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import netns
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.firewall import nftables
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
-from ansible_collections.mcast.lab.plugins.plugin_utils import judge
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import judge
 from traffic_lan import GROUPS, PORT, SOURCES, Lan
 from waiting import until
 

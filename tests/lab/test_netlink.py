@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import netns
-from ansible_collections.mcast.lab.plugins.module_utils.netlink import IFF_UP, Netlink
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
+from ansible_collections.mcast.lab.plugins.module_utils.netlink.links import IFF_UP, Netlink
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mcast.lab.plugins.module_utils import netns
-from ansible_collections.mcast.lab.plugins.module_utils.topology import settle
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
+from ansible_collections.mcast.lab.plugins.module_utils.lab.topology import settle
 
 STREAMS = {"hello": {"group": "239.0.0.100", "port": 11111, "from": {"client": "eth0"}, "to": "receivers"}}
 

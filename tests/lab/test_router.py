@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
-from ansible_collections.mcast.lab.plugins.plugin_utils import judge
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import judge
 from two_routers import HOSTS, SEGMENTS
 from verify_lab import playbook
 

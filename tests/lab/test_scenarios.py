@@ -13,7 +13,7 @@ import sys
 import pytest
 import scenarios
 import yaml
-from ansible_collections.mcast.lab.plugins.plugin_utils import expectations, steps
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import expectations, steps
 
 # One for each part that can break: receiver, switch, querier, router.
 ALWAYS = ("source_filter", "snooping", "routed", "election")

@@ -14,8 +14,9 @@ import sys
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import group as groups
-from ansible_collections.mcast.lab.plugins.module_utils import netns, socket_info
+from ansible_collections.mcast.lab.plugins.module_utils import socket_info
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import memberships
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
 
 G, G2, G6, G7 = "239.0.0.100", "239.0.0.101", "ff15::100", "ff3e::8000:1"
 SSM = "232.1.1.1"

@@ -16,7 +16,7 @@ import time
 
 import pytest
 import yaml
-from ansible_collections.mcast.lab.plugins.module_utils import netns, ssh
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns, ssh
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USER = "mct-operator"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import netns
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
 from probe import answers
 from topology_lab import HOSTS, SEGMENTS, lab_of, many, offload, owned, state
 from waiting import until

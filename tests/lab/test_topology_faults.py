@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import netns
-from ansible_collections.mcast.lab.plugins.module_utils.netlink import Netlink
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
+from ansible_collections.mcast.lab.plugins.module_utils.netlink.links import Netlink
 from topology_lab import lab_of, many, owned
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.mcast.lab.plugins.module_utils import netns
-from ansible_collections.mcast.lab.plugins.module_utils.netlink import Netlink
-from ansible_collections.mcast.lab.plugins.module_utils.topology import settle
+from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
+from ansible_collections.mcast.lab.plugins.module_utils.lab.topology import settle
+from ansible_collections.mcast.lab.plugins.module_utils.netlink.links import Netlink
 
 SEGMENTS = {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "spare": {"ipv4": "10.9.0.0/29"}, "bare": {}}
 HOSTS = {

@@ -5,9 +5,11 @@ planned for them."""
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mcast.lab.plugins.module_utils import bridge_settings, topology
+from ansible_collections.mcast.lab.plugins.module_utils import bridge_settings
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.plugin_utils import plan, settled
+from ansible_collections.mcast.lab.plugins.module_utils.lab import topology
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import inventory as settled
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import plan
 
 
 @pytest.mark.parametrize("given, response, startup, membership, querier", [

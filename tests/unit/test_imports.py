@@ -74,8 +74,8 @@ def allowed(imported: str, ours: tuple[str, ...], of_ansible: bool, importer: st
 
 
 # Who imports a library that has to be installed beside Ansible.
-OTHERS = {"plugin_utils.fleet_ssh": "paramiko", "plugin_utils.fleet_login": "paramiko",
-          "plugin_utils.known_hosts": "paramiko"}
+OTHERS = dict.fromkeys(("plugin_utils.fleet.ssh", "plugin_utils.fleet.login", "plugin_utils.fleet.known_hosts"),
+                       "paramiko")
 
 
 def test_nothing_imports_itself_by_way_of_others() -> None:

@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("hypothesis")
 
-from ansible_collections.mcast.lab.plugins.module_utils import group, stream, topology
+from ansible_collections.mcast.lab.plugins.module_utils import group, stream
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.expect import duration as seconds
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import facts, sources
-from ansible_collections.mcast.lab.plugins.plugin_utils import judge
+from ansible_collections.mcast.lab.plugins.module_utils.lab import topology
+from ansible_collections.mcast.lab.plugins.plugin_utils.run import judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mcast.lab.plugins.module_utils import stream, topology
+from ansible_collections.mcast.lab.plugins.module_utils import stream
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
+from ansible_collections.mcast.lab.plugins.module_utils.lab import topology
 from ansible_collections.mcast.lab.plugins.plugin_utils import variables
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -11,7 +11,7 @@ import struct
 from typing import Any, Callable, NamedTuple
 
 from ..error import McastError
-from ..netlink import unpack
+from ..netlink.links import unpack
 
 # Option of mcast.lab.bridge: key of `ip -j -d link`; numbers as they are, intervals in hundredths of a second there.
 SWITCHES = {"snooping": "mcast_snooping", "querier": "mcast_querier", "use_ifaddr": "mcast_query_use_ifaddr"}

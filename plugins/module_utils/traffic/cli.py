@@ -12,7 +12,7 @@ import sys
 from typing import Any, Callable, NamedTuple, NoReturn, TypeVar
 
 from ..error import McastError
-from ..querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
+from ..querier.defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from . import program, supervise, zipapp
 
 
@@ -34,12 +34,12 @@ def _make_capture(options: argparse.Namespace) -> program.Program:
 
 
 def _make_querier(options: argparse.Namespace) -> program.Program:
-    from .querier import Querier
+    from ..querier.program import Querier
     return Querier(options)
 
 
 def _make_query(options: argparse.Namespace) -> program.Program:
-    from .querier import OneQuery
+    from ..querier.program import OneQuery
     return OneQuery(options)
 
 

@@ -9,11 +9,10 @@ from typing import Protocol, cast
 
 _PACKAGE = "mcast"
 _MODULES = ("error.py", "group.py", "packet/address.py", "packet/checksum.py", "packet/igmp.py", "packet/ip.py",
-            "packet/malformed.py", "packet/membership.py", "packet/mld.py", "querier_defaults.py",
-            "traffic/capture.py", "traffic/cli.py", "traffic/inbox.py", "traffic/program.py", "traffic/querier.py",
-            "traffic/querier_group.py", "traffic/querier_message.py", "traffic/querier_state.py",
-            "traffic/receiver.py", "traffic/sender.py", "traffic/sockets.py", "traffic/supervise.py",
-            "traffic/zipapp.py")
+            "packet/malformed.py", "packet/membership.py", "packet/mld.py", "querier/defaults.py", "querier/group.py",
+            "querier/machine.py", "querier/message.py", "querier/program.py", "traffic/capture.py", "traffic/cli.py",
+            "traffic/inbox.py", "traffic/program.py", "traffic/receiver.py", "traffic/sender.py",
+            "traffic/sockets.py", "traffic/supervise.py", "traffic/zipapp.py")
 _MAIN = (f"import sys\nfrom {_PACKAGE}.traffic.cli import main\n"
          "if __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n")
 
@@ -34,7 +33,7 @@ def build(path: str) -> None:
     above = os.path.dirname(os.path.dirname(__file__))
     loader = cast(_Loader, __spec__.loader)
     sources = {name: loader.get_data(os.path.join(above, name)) for name in _MODULES}
-    sources.update({"__init__.py": b"", "packet/__init__.py": b"", "traffic/__init__.py": b""})
+    sources.update({os.path.join(os.path.dirname(name), "__init__.py"): b"" for name in _MODULES})
     with open(path, "wb") as handle:
         handle.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(handle, "w") as archive:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from ...module_utils import expect
-from ...module_utils.querier_defaults import ROBUSTNESS
+from ...module_utils.querier.defaults import ROBUSTNESS
 from .base import Look, group_option
 from .mdb import OnBridge, shown
 

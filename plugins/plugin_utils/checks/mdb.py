@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
+from ...module_utils.lab.topology import kernel_name
 from ...module_utils.packet import moment
-from ...module_utils.querier_defaults import QUERY_INTERVAL
-from ...module_utils.topology import kernel_name
+from ...module_utils.querier.defaults import QUERY_INTERVAL
 from .base import Check, Judgement, Look, family_option, flag_option, group_option, mode_option
 from .packets import broken_off
 from .querier import LATE, general_queries, interval_option, seconds, silence, until

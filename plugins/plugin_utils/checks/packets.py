@@ -16,7 +16,7 @@ from ...module_utils.packet.checksum import BAD, UNFINISHED
 from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.datagram import Datagram
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
-from ...module_utils.querier_defaults import ROBUSTNESS
+from ...module_utils.querier.defaults import ROBUSTNESS
 from .base import (
     Check,
     Judgement,

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.error import McastError
-from ...module_utils.querier_defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
-from ...module_utils.traffic.querier_message import said_interval
+from ...module_utils.querier.defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
+from ...module_utils.querier.message import said_interval
 from .base import Check, Judgement, family_option
 from .packets import broken_off, is_bad, lacking
 
