@@ -3,6 +3,7 @@
 """socket_info against sockets whose memberships are known, against the kernel's own tables, and against `ss`."""
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from ansible_collections.mcast.lab.plugins.module_utils import group as groups
 from ansible_collections.mcast.lab.plugins.module_utils import socket_info
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import memberships
 from ansible_collections.mcast.lab.plugins.module_utils.lab import netns
+from waiting import until
 
 G, G2, G6, G7 = "239.0.0.100", "239.0.0.101", "ff15::100", "ff3e::8000:1"
 SSM = "232.1.1.1"
@@ -63,12 +65,26 @@ def opened(*joins, family="AF_INET", kind="SOCK_DGRAM", protocol=0, bind=None):
 
 
 @pytest.fixture
-def host(lab_name, module):
-    """A namespace with the interfaces eth0 and eth1."""
+def host(lab_name, module, ip):
+    """A namespace with the interfaces eth0 and eth1, on which the kernel has joined what it joins for its addresses:
+    what it joins last decides what mcfilter6 lists (see kernel/memberships.py)."""
     interfaces = {"eth0": {"segment": "lan"}, "eth1": {"segment": "lan"}}
     module("topology", {"name": lab_name, "segments": {"lan": {"ipv4": "192.0.2.0/24", "ipv6": "fd00:1::/64"}},
                         "hosts": {"host": {"interfaces": interfaces}}})
-    return f"{lab_name}.host"
+    name = f"{lab_name}.host"
+
+    def has_its_addresses() -> bool:
+        """Each interface a link-local one, and of each address the solicited-node group (RFC 4291 section 2.7.1)."""
+        places = {(link["ifname"], address["local"]) for link in ip("-n", name, "-6", "address") for address in
+                  link["addr_info"] if link["ifname"] in interfaces}
+        joined = {(line.split()[1], line.split()[2]) for line in subprocess.run(
+            ["ip", "netns", "exec", name, "cat", "/proc/net/igmp6"], check=True, capture_output=True,
+            text=True).stdout.splitlines()}
+        wanted = {(link, f"ff0200000000000000000001ff{ipaddress.ip_address(address).packed[-3:].hex()}")
+                  for link, address in places}
+        return len(places) == 2 * len(interfaces) and wanted <= joined
+    until(has_its_addresses)
+    return name
 
 
 @pytest.fixture
