@@ -69,7 +69,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         self._handle_warnings(result.result)
-        if not self._told(result) or self._display.verbosity:
+        if not self._is_shown(result) or self._display.verbosity:
             self._shown(result)
 
     def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
@@ -78,7 +78,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         self._handle_warnings(result.result)
-        if not self._told(result):
+        if not self._is_shown(result):
             self._trouble("error", result)
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
@@ -131,7 +131,7 @@ class CallbackModule(CallbackBase):
         for text in shown if isinstance(shown, list) else [shown]:
             self._say(f"ok      {result.host.get_name()}: {text}")
 
-    def _told(self, result: CallbackTaskResult) -> bool:
+    def _is_shown(self, result: CallbackTaskResult) -> bool:
         """Show the results of a check or verdict. Returns whether this was one."""
         content, action = result.result, result.task.action
         if action == "mcast.lab.check" and "checks" in content:

@@ -78,7 +78,7 @@ def _in_force(bridge: dict[str, Any]) -> dict[str, Any]:
     return _shown(bridge["settings"])
 
 
-def _told(settings: dict[str, Any]) -> dict[str, Any]:
+def _as_numbers(settings: dict[str, Any]) -> dict[str, Any]:
     """As the kernel takes them."""
     return {key: ROUTER.index(value) if key == "router" else value for key, value in settings.items()}
 
@@ -99,7 +99,7 @@ def _compare_settings(changes: Changes, netlink: BridgeNetlink, index: int, name
     def apply() -> None:
         if restart:
             netlink.set_bridge(index, {"querier": False})
-        netlink.set_bridge(index, _told(before))
+        netlink.set_bridge(index, _as_numbers(before))
         if restart:
             netlink.set_bridge(index, {"querier": True})
 
@@ -123,7 +123,7 @@ def _compare_port(changes: Changes, netlink: BridgeNetlink, name: str, port: str
 
 
 def _set_port(netlink: BridgeNetlink, index: int, option: str, value: Any) -> None:
-    netlink.set_port(index, _told({option: value}))
+    netlink.set_port(index, _as_numbers({option: value}))
 
 
 def _compare_entries(changes: Changes, netlink: BridgeNetlink, bridge: dict[str, Any], name: str,

@@ -61,7 +61,7 @@ def _check_reach(settings: dict[str, Any]) -> None:
     for address in settings["rp"]:
         if not any(ipaddress.ip_address(address) in network for network in networks):
             raise McastError(f"rp.{address}", "no route of this host leads there; expected an address of this router "
-                                                "or of one that it reaches")
+                                              "or of one that it reaches")
 
 
 def _refuse_second(settings: dict[str, Any]) -> None:

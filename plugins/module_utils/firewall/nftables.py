@@ -74,7 +74,7 @@ def plan(params: dict[str, Any]) -> Planned:
 
 def _warnings(manager: str | None, told: list[dict[str, Any]]) -> list[str]:
     """What an opening is worth nothing against: told: openings with the verdict of the whole ruleset."""
-    return [f"{openings.shown(each)}: open in our table, but {path.told(each['overridden_by'])}; let it through there "
+    return [f"{openings.shown(each)}: open in our table, but {path.in_words(each['overridden_by'])}; let it through there "
             "too, with " + ("firewall-cmd" if manager == "firewalld" else
                             f"nft insert rule {each['overridden_by'][0]['chain']} {condition(each)} accept")
             for each in told if each["overridden_by"]]

@@ -45,12 +45,12 @@ def verdict(firewall: dict[str, Any], opening: dict[str, Any], interface: str | 
     return {"open": {"value": value, "basis": "unknown" if value is None else "exact"}, "overridden_by": drops}
 
 
-def told(drops: Iterable[dict[str, Any]]) -> str:
+def in_words(drops: Iterable[dict[str, Any]]) -> str:
     """``"dropped by inet filter input (policy drop)"``, for all of `overridden_by`."""
-    return ", ".join(map(_told, drops))
+    return ", ".join(map(_drop_in_words, drops))
 
 
-def _told(drop: dict[str, Any]) -> str:
+def _drop_in_words(drop: dict[str, Any]) -> str:
     how = "dropped" if drop["certain"] else "perhaps dropped"
     what = drop["verdict"] if drop["rule"] is None else f"{drop['verdict']}, handle {drop['rule']:d}"
     return f"{how} by {drop['chain']} ({what})"

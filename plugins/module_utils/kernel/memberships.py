@@ -103,11 +103,11 @@ def memberships(members: list[dict[str, Any]], filters: dict[str, Filters | None
                 programmed: dict[int, set[str]] | None) -> list[dict[str, Any]]:
     """members: of igmp() and igmp6(); filters: ``{"ipv4": of mcfilter(), "ipv6": of mcfilter6()}``, None for what
     could not be read; programmed: ``{index: set of MACs}``, or None. Returns the list as host_facts shows it."""
-    told = _told(members, filters)
-    return [_membership(row, filters, programmed, (row["index"], row["group"]) in told) for row in members]
+    listed = _with_listed_sources(members, filters)
+    return [_membership(row, filters, programmed, (row["index"], row["group"]) in listed) for row in members]
 
 
-def _told(members: list[dict[str, Any]], filters: dict[str, Filters | None]) -> set[tuple[int, str]]:
+def _with_listed_sources(members: list[dict[str, Any]], filters: dict[str, Filters | None]) -> set[tuple[int, str]]:
     """The memberships, as (index, group), whose sources the kernel's table is sure to list.
 
     The table begins at the first interface whose newest membership has sources; of the interfaces before it nothing

@@ -71,10 +71,10 @@ def prerequisites(config: str | None, there: Collection[str]) -> dict[str, dict[
                 raise odd("/proc/config.gz", line)
             if match:
                 built[match["name"]] = match["value"] in ("y", "m")
-    return {name: _told(built, name, file in there if file else None) for name, file in OPTIONS.items()}
+    return {name: _prerequisite(built, name, file in there if file else None) for name, file in OPTIONS.items()}
 
 
-def _told(built: dict[str, bool] | None, name: str, there: bool | None) -> dict[str, Any]:
+def _prerequisite(built: dict[str, bool] | None, name: str, there: bool | None) -> dict[str, Any]:
     if built is not None:
         # A module that is not loaded is present too: the kernel loads it once it is asked for.
         return {"value": "present" if built.get(name) else "missing", "basis": "exact"}

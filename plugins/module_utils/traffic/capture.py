@@ -14,7 +14,7 @@ import signal
 import struct
 import subprocess
 import time
-from typing import IO, Any, Iterable, NamedTuple, NoReturn, TypeVar, Union
+from typing import IO, Any, Iterable, NamedTuple, NoReturn, TypeVar, Union, cast
 
 from .. import group as groups
 from ..error import BECOME, McastError
@@ -147,8 +147,8 @@ class Capture:
             file = stack.enter_context(self._open())
             process = stack.enter_context(self._start())
             stack.callback(process.kill)
-            assert process.stdout and process.stderr, "both are pipes"
-            tcpdump = _Tcpdump(process, process.stdout, process.stderr)
+            # Both are pipes.
+            tcpdump = _Tcpdump(process, cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr))
             try:
                 reason = self._follow(tcpdump, file, signals, report)
                 self._finish(tcpdump, file, reason)

@@ -306,4 +306,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":  # straight from a checkout: python3 -m plugins.module_utils.traffic.cli receiver --help
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

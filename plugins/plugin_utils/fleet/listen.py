@@ -56,7 +56,7 @@ def queriers(output: str) -> dict[str, list[dict[str, Any]]] | None:
             name, _space, text = line[len(_HEARD):].strip().partition(" ")
             messages = _messages(name, text)
             if messages is not None:
-                found[name] = _told(messages)
+                found[name] = _queriers_of(messages)
     return found
 
 
@@ -75,7 +75,7 @@ def _messages(name: str, text: str) -> list[dict[str, Any]] | None:
             return decoder.read()["messages"]
 
 
-def _told(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _queriers_of(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     times: dict[tuple[str, str], list[int]] = {}  # by (family, address)
     versions: dict[tuple[str, str], int] = {}
     for message in messages:
