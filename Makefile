@@ -14,7 +14,7 @@ help:
 	@echo 'make scenarios           all of them, a verdict line each'
 	@echo 'make lab | make down     build the lab NAME and leave it, or remove it'
 	@echo 'make mcast.pyz           sender, receiver and querier as one file, to run by hand on any host'
-	@echo 'make generated           write what is made of the code: schemas/, the READMEs of roles'
+	@echo 'make generated           write what is made of the code: schemas/, docs/checks.md, the READMEs of roles'
 	@echo 'make release             build the archive for Galaxy, and prove it'
 	@echo 'make bench-NAME          run benchmarks/NAME.py (its options in ARGS)'
 	@echo 'make unit                the unit tests, in seconds'

@@ -72,7 +72,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
 from ..module_utils.error import McastError
-from ..module_utils.packet.told import messages_of
+from ..module_utils.packet.load import messages_of
 
 
 def messages(value: Any, kinds: list[str] | None = None, group: str | None = None, interface: str | None = None,

@@ -54,7 +54,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.error import McastError
 from ..module_utils.packet import sequence as packet_sequence
-from ..module_utils.packet.told import messages_of
+from ..module_utils.packet.load import messages_of
 
 
 def sequence(value: Any) -> list[str]:

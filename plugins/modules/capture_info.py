@@ -349,8 +349,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.error import McastError
 from ..module_utils.packet.capture import read
-from ..module_utils.packet.choice import LIMIT
-from ..module_utils.packet.told import gaps
+from ..module_utils.packet.load import gaps
+from ..module_utils.packet.message_filter import LIMIT
 
 
 def main() -> None:

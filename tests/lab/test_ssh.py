@@ -119,7 +119,7 @@ def test_many_hosts_are_made_by_count_and_gathered(lab_name, ansible, tmp_path):
     (folder / "topology.yml").write_text(yaml.safe_dump(dict(topology, name=lab_name)))
     many = ("-i", folder, "-e", "size=12")
     assert ansible("ansible-playbook", *many, "mcast.lab.lab_up", cwd=tmp_path).returncode == 0
-    joined = ansible("ansible", *many, "m0[1:3]", "-m", "ansible.builtin.raw", "-a",
+    joined = ansible("ansible", *many, "m01:m02:m03", "-m", "ansible.builtin.raw", "-a",
                      "ip address add 239.20.0.1/32 dev eth0 autojoin", cwd=tmp_path)
     assert joined.returncode == 0, joined.stdout
     gathered = ansible("ansible-playbook", *many, "mcast.lab.gather", "-e", "mcast_gather_strict=true", cwd=tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
-from ansible_collections.mcast.lab.plugins.module_utils.firewall import opening, path
+from ansible_collections.mcast.lab.plugins.module_utils.firewall import evaluation, opening
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import firewall
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
 
@@ -129,7 +129,7 @@ RANGE = dict(HELLO, port="5000-5010")
     ({"protocol": "tcp", "port": "22"}, [match("ip", "daddr", "224.0.0.1"), DROP], None),
 ])
 def test_one_rule(wanted, expr, value):
-    found = path.verdict(ruleset(expr), dict({"port": None, "group": None, "source": None}, **wanted))
+    found = evaluation.verdict(ruleset(expr), dict({"port": None, "group": None, "source": None}, **wanted))
     assert found["open"] == {"value": value, "basis": "unknown" if value is None else "exact"}
     assert bool(found["overridden_by"]) == (value is not True)
 
@@ -144,7 +144,7 @@ def test_one_rule(wanted, expr, value):
     ([[{"jump": {"target": "input"}}]], "drop", None),  # the kernel allows no loop
 ])
 def test_several_rules(rules, policy, value):
-    assert path.verdict(ruleset(*rules, policy=policy), HELLO)["open"]["value"] is value
+    assert evaluation.verdict(ruleset(*rules, policy=policy), HELLO)["open"]["value"] is value
 
 
 def asked(*ports, protocols=(), membership=True):

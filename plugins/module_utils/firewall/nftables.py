@@ -16,8 +16,8 @@ from ..change import Changes, Planned
 from ..error import BECOME, McastError
 from ..kernel import firewall
 from ..kernel.firewall import CHAIN, MLD_TYPES, TABLE
+from . import evaluation
 from . import opening as openings
-from . import path
 
 NAME = "nftables"
 # Options of the module `firewall`, as Ansible's argument specs have them.
@@ -66,7 +66,7 @@ def plan(params: dict[str, Any]) -> Planned:
     model = firewall.model(objects)
 
     def report() -> dict[str, Any]:
-        found = [dict(opening, **path.verdict(model, opening, without=TABLE)) for opening in told]
+        found = [dict(opening, **evaluation.verdict(model, opening, without=TABLE)) for opening in told]
         return {"backend": NAME, "manager": model["manager"], "openings": found,
                 "warnings": _warnings(model["manager"], found)}
     return changes, report
@@ -74,9 +74,10 @@ def plan(params: dict[str, Any]) -> Planned:
 
 def _warnings(manager: str | None, told: list[dict[str, Any]]) -> list[str]:
     """What an opening is worth nothing against: told: openings with the verdict of the whole ruleset."""
-    return [f"{openings.shown(each)}: open in our table, but {path.in_words(each['overridden_by'])}; let it through there "
-            "too, with " + ("firewall-cmd" if manager == "firewalld" else
-                            f"nft insert rule {each['overridden_by'][0]['chain']} {condition(each)} accept")
+    return [f"{openings.shown(each)}: open in our table, but {evaluation.in_words(each['overridden_by'])}; "
+            "let it through there too, with " + (
+                "firewall-cmd" if manager == "firewalld" else
+                f"nft insert rule {each['overridden_by'][0]['chain']} {condition(each)} accept")
             for each in told if each["overridden_by"]]
 
 

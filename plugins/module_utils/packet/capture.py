@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from typing import Any, Callable, Tuple
 
 from ..error import McastError
-from . import ip, link, moment
+from . import ip, link, timestamps
 from .address import is_group
 from .capture_file import Capture, open_capture
-from .choice import Choice
 from .datagram import Datagram, of
 from .flow import FlowTable, key_of
 from .interface import Interface, Packet
 from .malformed import Malformed, Snapped
 from .message import DATA_KINDS, blank, fill, fill_udp, is_control, read_udp
+from .message_filter import MessageFilter
 
 # Messages are many times larger than the packets that they were: this many bytes of control packets become messages.
 MAX_TOLD_BYTES = 4 << 20
@@ -38,23 +38,23 @@ _VERSIONS: dict[int | None, int] = {link.IPV4: 4, link.IPV6: 6}
 
 
 def read(path: str, **options: Any) -> dict[str, Any]:
-    """Read a capture file. options: those of Choice (choice.py).
+    """Read a capture file. options: those of MessageFilter.
 
     Returns the dict that the module capture_info documents. Raises McastError where an option is wrong or the file is
     no capture."""
     with contextlib.closing(Decoder(path, **options)) as decoder:
         found = decoder.read()
-    return dict(found, messages=[moment.readable(message) for message in found["messages"]])
+    return dict(found, messages=[timestamps.readable(message) for message in found["messages"]])
 
 
 class Decoder:
     """A capture file that is read on while it grows, each packet once.
 
-    listed: how many datagrams to groups are kept one by one, in `datagrams`; None: none are. options: those of Choice
-    (choice.py). McastError where an option is wrong or the file is not a capture."""
+    listed: how many datagrams to groups are kept one by one, in `datagrams`; None: none are. options: those of
+    MessageFilter. McastError where an option is wrong or the file is not a capture."""
 
     def __init__(self, path: str, listed: int | None = None, **options: Any) -> None:
-        self._path, self._choice = path, Choice(**options)
+        self._path, self._choice = path, MessageFilter(**options)
         self._reading = _Reading(self._choice, listed)
         self._capture, self.close = open_capture(path)
 
@@ -75,7 +75,7 @@ class Decoder:
         return dict(self._reading.result(), truncated=capture.broken is not None, truncated_at=capture.broken)
 
 
-def _chosen(capture: Capture, choice: Choice) -> Iterator[Packet]:
+def _chosen(capture: Capture, choice: MessageFilter) -> Iterator[Packet]:
     """The packets of the wanted interface and time."""
     packets = capture.packets()
     if choice.since is not None or choice.until is not None:
@@ -96,7 +96,7 @@ def _interface(packet: Packet) -> str:
 class _Reading:
     """What has been read so far."""
 
-    def __init__(self, choice: Choice, listed: int | None) -> None:
+    def __init__(self, choice: MessageFilter, listed: int | None) -> None:
         self._choice = choice
         self.listed: list[Datagram] = []
         self._room_listed, self._not_listed = listed, 0
@@ -241,7 +241,7 @@ class _Reading:
             "packets": {"total": self._total, "decoded": self._total - self._malformed - self._other,
                         "malformed": self._malformed, "other": self._other},
             "fragments": self._fragments,
-            "first": moment.text(self._first), "last": moment.text(self._last),
+            "first": timestamps.text(self._first), "last": timestamps.text(self._last),
             "link_types": self._link_types,
             "flows": flows,
             "messages": sorted(self._messages + self._data, key=lambda one: one["number"]),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .address import ip_text
-from .moment import seconds, text
+from .timestamps import seconds, text
 
 # Each flow takes some 250 bytes; datagrams of more flows are counted, not told apart.
 MAX_FLOWS = 131072

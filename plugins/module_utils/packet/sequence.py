@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import moment
+from . import timestamps
 
 
 def lines(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     """messages: a list as capture.read() returns it. Returns a list of lines: the frame's number, seconds since the
     first of the messages, from where to where, the kind, what it says, and what is odd about it."""
-    times = [None if message["time"] is None else moment.parse(message["time"], "time") for message in messages]
+    times = [None if message["time"] is None else timestamps.parse(message["time"], "time") for message in messages]
     start = next((time for time in times if time is not None), 0)
     return [_line(message, None if time is None else (time - start) / 1e9) for message, time in zip(messages, times)]
 

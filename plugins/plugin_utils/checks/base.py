@@ -33,28 +33,39 @@ class Look(NamedTuple):
         return Judgement(self.passed, expected, self.actual, self.evidence)
 
 
+class Option(NamedTuple):
+    """read: function of the option's path and what a user wrote, which returns the value. meaning: a short phrase for
+    users, with units and choices; names and values in single backticks."""
+
+    read: Callable[[str, Any], Any]
+    meaning: str
+
+
 class Check:
-    """One question about one host.
+    """One question about one host. scripts/docs.py makes docs/checks.md of what a class says here, and of its
+    docstring, which tells users when it passes and when it fails.
 
     NAME:    ``"topic.question"``; the topic is also the file.
-    PARAMS:  ``{option: function(path, value) → value}``; those in REQUIRED must be given. Each is an attribute too,
-             None where it is not given.
+    PARAMS:  ``{option: Option}``; those in REQUIRED must be given. Each is an attribute too, None where it is not
+             given.
+    EXAMPLE: options that it takes, as a flow mapping of YAML.
     NEEDS:   the subsets of host_facts that it reads.
     ABSENCE: True where passing means that something is *not* there: then one look is not enough, and it must hold
              over a whole window.
     """
 
     NAME = ""
-    PARAMS: dict[str, Callable[[str, Any], Any]] = {}
+    PARAMS: dict[str, Option] = {}
     REQUIRED: tuple[str, ...] = ()
+    EXAMPLE = ""
     NEEDS: tuple[str, ...] = ()
     ABSENCE: bool = False
 
     def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
         """params: as a user wrote them; since: the facts of an earlier gathering, for checks that compare."""
         expect.mapping(self.NAME, params, tuple(self.PARAMS), self.REQUIRED)
-        self.params = {key: read(f"{self.NAME}.{key}", params[key])
-                       for key, read in self.PARAMS.items() if params.get(key) is not None}
+        self.params = {key: option.read(f"{self.NAME}.{key}", params[key])
+                       for key, option in self.PARAMS.items() if params.get(key) is not None}
         self.since = since
         for key in self.PARAMS:
             setattr(self, key, self.params.get(key))
@@ -100,6 +111,20 @@ def group_option(path: str, value: Any) -> str:
         return str(group.parse(value))
     except McastError as error:
         raise McastError(path, f"{error.thing} {error.reason}") from None
+
+
+# Options that many checks have.
+INTERFACE = Option(expect.text, "name of the interface")
+GROUP = Option(group_option, "multicast address, IPv4 or IPv6")
+PORT = Option(port_option, "UDP port, 1 to 65535")
+SOURCE = Option(expect.text, "address of the sender")
+SENDERS = Option(expect.texts, "addresses of the senders that count; all without it")
+FILTER_MODE = Option(mode_option, "`include` or `exclude`")
+FAMILY = Option(family_option, "`ipv4` or `ipv6`")
+PROCESS = Option(expect.text, "name of the process")
+CAPTURE = Option(expect.text, "name of a capture that `mcast.lab.capture` has started on this host")
+STREAM_SHOWN = Option(expect.text, "name of the stream, for the results alone")
+INTERFACE_SHOWN = Option(expect.text, "name of the interface, for the results alone")
 
 
 def member_before(since: dict[str, Any] | None, interface: str | None, address: str | None) -> list[str]:

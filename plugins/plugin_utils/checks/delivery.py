@@ -9,7 +9,7 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.stream import program_name
-from .base import Check, Judgement, count_option, group_option, port_option
+from .base import GROUP, INTERFACE, PORT, Check, Judgement, Option, count_option
 
 
 def _senders(path: str, value: Any) -> list[str | None]:
@@ -80,8 +80,11 @@ class Sent(_Delivery):
     Fails when there is no sender, it was killed, or it sent fewer, more, or elsewhere."""
 
     NAME = "delivery.sent"
-    PARAMS = {"stream": expect.text, "group": group_option, "port": port_option, "interface": expect.text,
-              "datagrams": count_option}
+    PARAMS = {"stream": Option(expect.text, "name of the stream; its programs are called `sender-STREAM` and "
+                                            "`receiver-STREAM`"),
+              "group": GROUP, "port": PORT, "interface": INTERFACE,
+              "datagrams": Option(count_option, "number of datagrams of each sender")}
+    EXAMPLE = "{stream: hello, group: 239.0.0.100, port: 11111, interface: eth0, datagrams: 5}"
     PROGRAM = "sender"
 
     def describe(self) -> str:
@@ -111,7 +114,13 @@ class Received(_Delivery):
 
     NAME = "delivery.received"
     REQUIRED = ("stream", "group", "port", "interface")
-    PARAMS = dict(Sent.PARAMS, sources=_senders, at_least=count_option)
+    PARAMS = dict(
+        Sent.PARAMS,
+        sources=Option(_senders, "addresses of exactly the senders that are heard, null for one that is not known; "
+                                 "nobody without it"),
+        at_least=Option(count_option, "number of datagrams of each sender that is enough"))
+    EXAMPLE = ("{stream: hello, group: 239.0.0.100, port: 11111, interface: eth0, datagrams: 5, "
+               "sources: [192.168.122.181]}")
     PROGRAM = "receiver"
     ABSENCE = True  # "exactly" says that no copy and no stranger follows
     sources: list[str | None] | None

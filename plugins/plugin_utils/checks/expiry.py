@@ -7,10 +7,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ...module_utils import expect
 from ...module_utils.querier.defaults import ROBUSTNESS
-from .base import Look, group_option
-from .mdb import OnBridge, shown
+from .base import GROUP, Look
+from .mdb import BRIDGE, PORT, OnBridge, shown
 
 _GRAIN = 0.05  # seconds: the kernel rounds each interval to its ticks
 _LATE = 1 / 8  # of an interval: how late the kernel's timers may be (kernel/time/timer.c)
@@ -29,7 +28,8 @@ class Interval(OnBridge):
     Fails when it is shorter (members are dropped though they answer) or longer (groups flow to nobody)."""
 
     NAME = "expiry.interval"
-    PARAMS = {"bridge": expect.text}
+    PARAMS = {"bridge": BRIDGE}
+    EXAMPLE = "{bridge: lan}"
 
     def describe(self) -> str:
         return f"bridge {self.bridge} drops a silent member after the group membership interval"
@@ -48,8 +48,9 @@ class Timer(OnBridge):
     Fails when there is no such entry, one that never ends, or a timer that is longer."""
 
     NAME = "expiry.timer"
-    PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text}
+    PARAMS = {"bridge": BRIDGE, "group": GROUP, "port": PORT}
     REQUIRED = ("bridge", "group", "port")
+    EXAMPLE = "{bridge: lan, group: 239.0.0.100, port: server~eth0}"
     port: str
 
     def describe(self) -> str:
@@ -73,8 +74,9 @@ class Gone(OnBridge):
     Fails when it is there still, or went later."""
 
     NAME = "expiry.gone"
-    PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text}
+    PARAMS = {"bridge": BRIDGE, "group": GROUP, "port": PORT}
     REQUIRED = ("bridge", "group", "port")
+    EXAMPLE = "{bridge: lan, group: 239.0.0.100, port: server~eth0}"
     clock = staticmethod(time.monotonic)
     _begun: float | None = None
     _went: float | None = None

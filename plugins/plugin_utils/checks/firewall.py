@@ -6,17 +6,21 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
-from ...module_utils.firewall import opening, path
+from ...module_utils.firewall import evaluation, opening
 from ...module_utils.kernel.firewall import PROTOCOLS
-from .base import Check, Judgement, first_of, group_option
+from .base import GROUP, INTERFACE, Check, Judgement, Option, first_of
 
 _PORTLESS = ("igmp", "mld", "pim")
 
 
 class _Opening(Check):
     PARAMS = {
-        "protocol": lambda path, value: expect.choice(path, value, tuple(PROTOCOLS)),
-        "port": opening.ports, "group": group_option, "source": opening.source,
+        "protocol": Option(lambda path, value: expect.choice(path, value, tuple(PROTOCOLS)),
+                           "`udp`, which is the default, `tcp`, `igmp`, `mld` or `pim`"),
+        "port": Option(opening.ports, "port, or a range such as `5000-5010`; `udp` and `tcp` need it, the others have "
+                                      "none, nor a group or source"),
+        "group": GROUP,
+        "source": Option(opening.source, "address or network of the senders"),
     }
     NEEDS = ("firewall",)
     protocol: str
@@ -41,11 +45,12 @@ class _Opening(Check):
 
 
 class Listed(_Opening):
-    """Passes when our own table lists this opening, with exactly this port, group and source.
+    """Passes when the table of `mcast.lab.firewall` lists this opening, with exactly this port, group and source.
 
     Fails when it doesn't, also where nothing would drop the packets."""
 
     NAME = "firewall.listed"
+    EXAMPLE = "{port: 11111, group: 239.0.0.100}"
 
     def describe(self) -> str:
         return f"our firewall table lists {opening.shown(self.wanted)}"
@@ -64,16 +69,17 @@ class Open(_Opening):
     that is."""
 
     NAME = "firewall.open"
-    PARAMS = dict(_Opening.PARAMS, interface=expect.text)
+    PARAMS = dict(_Opening.PARAMS, interface=INTERFACE)
+    EXAMPLE = "{protocol: udp, port: 11111, group: 239.0.0.100, interface: eth0}"
     interface: str | None
 
     def describe(self) -> str:
         return f"{opening.shown(self.wanted)} is open{f' on {self.interface}' if self.interface else ''}"
 
     def _judge(self, firewall: dict[str, Any]) -> Judgement:
-        found = path.verdict(firewall, self.wanted, self.interface)
-        return Judgement(found["open"]["value"] is True, self.describe(), path.told(found["overridden_by"]) or "open",
-                         found)
+        found = evaluation.verdict(firewall, self.wanted, self.interface)
+        return Judgement(found["open"]["value"] is True, self.describe(),
+                         evaluation.in_words(found["overridden_by"]) or "open", found)
 
 
 CHECKS = (Listed, Open)

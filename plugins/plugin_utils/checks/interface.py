@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
-from .base import Check, Judgement, flag_option
+from .base import INTERFACE, Check, Judgement, Option, flag_option
 
 
 class Settings(Check):
@@ -16,13 +16,18 @@ class Settings(Check):
 
     NAME = "interface.settings"
     PARAMS = {
-        "interface": expect.text,
-        "state": lambda path, value: expect.choice(path, value, ("up", "down")),
-        "multicast": flag_option, "allmulti": flag_option, "promisc": flag_option,
-        "igmp_version": lambda path, value: expect.number(path, value, 1, 3),
-        "mtu": lambda path, value: expect.number(path, value, 68, 65535),
+        "interface": INTERFACE,
+        "state": Option(lambda path, value: expect.choice(path, value, ("up", "down")),
+                        "`up`, with a carrier, or `down`"),
+        "multicast": Option(flag_option, "whether its flag MULTICAST is on"),
+        "allmulti": Option(flag_option, "whether it receives all multicast frames"),
+        "promisc": Option(flag_option, "whether it is promiscuous"),
+        "igmp_version": Option(lambda path, value: expect.number(path, value, 1, 3),
+                               "version of IGMP that is in force, 1 to 3; 3 also where no querier is"),
+        "mtu": Option(lambda path, value: expect.number(path, value, 68, 65535), "bytes, 68 to 65535"),
     }
     REQUIRED = ("interface",)
+    EXAMPLE = "{interface: eth0, state: up, multicast: true, mtu: 1500}"
     NEEDS = ("interfaces",)
     interface: str
 

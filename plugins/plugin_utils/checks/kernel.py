@@ -7,7 +7,7 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.kernel.mroutes import OPTIONS
-from .base import Check, Judgement
+from .base import Check, Judgement, Option
 
 
 def _options(path: str, value: Any) -> list[str]:
@@ -20,7 +20,9 @@ class Prerequisites(Check):
     Fails when one is missing, or nothing tells whether it is there."""
 
     NAME = "kernel.prerequisites"
-    PARAMS = {"options": _options}
+    PARAMS = {"options": Option(_options, "names of the kernel's configuration without `CONFIG_`, such as "
+                                          "`IPV6_MROUTE`")}
+    EXAMPLE = "{options: [IP_MROUTE, IP_PIMSM_V2]}"
     NEEDS = ("prerequisites",)
     options: list[str] | None
 

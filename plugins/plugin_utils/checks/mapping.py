@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
-from .base import Check, Judgement, first_of, group_option
+from .base import GROUP, INTERFACE, Check, Judgement, Option, first_of
 
 
 class Programmed(Check):
@@ -16,8 +16,10 @@ class Programmed(Check):
     Fails when the kernel has not programmed that MAC there."""
 
     NAME = "mapping.programmed"
-    PARAMS = {"interface": expect.text, "group": group_option, "mac": expect.text}
+    PARAMS = {"interface": INTERFACE, "group": GROUP,
+              "mac": Option(expect.text, "MAC that carries the group, in lower case")}
     REQUIRED = ("interface", "group", "mac")
+    EXAMPLE = "{interface: eth0, group: 239.0.0.100, mac: '01:00:5e:00:00:64'}"
     NEEDS = ("interfaces",)
     interface: str
     group: str

@@ -8,11 +8,16 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.lab.topology import kernel_name
-from ...module_utils.packet import moment
+from ...module_utils.packet import timestamps
 from ...module_utils.querier.defaults import QUERY_INTERVAL
-from .base import Check, Judgement, Look, family_option, flag_option, group_option, mode_option
+from .base import CAPTURE, FILTER_MODE, GROUP, Check, Judgement, Look, Option, family_option, flag_option
 from .packets import broken_off
 from .querier import LATE, general_queries, interval_option, seconds, silence, until
+
+BRIDGE = Option(expect.text, "name of the bridge, or of its segment")
+PORT = Option(expect.text, "port of the bridge")
+_FAMILY = Option(family_option, "`ipv4`, which is the default, or `ipv6`")
+_SOURCE = Option(expect.text, "address of the source that the entry is for")
 
 
 def _is(name: str, have: str) -> bool:
@@ -73,9 +78,11 @@ class Present(OnBridge):
     Fails when there is none, or when it is otherwise."""
 
     NAME = "mdb.present"
-    PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text, "source": expect.text,
-              "filter_mode": mode_option, "sources": expect.texts, "permanent": flag_option}
+    PARAMS = {"bridge": BRIDGE, "group": GROUP, "port": PORT, "source": _SOURCE, "filter_mode": FILTER_MODE,
+              "sources": Option(expect.texts, "addresses that the entry lists, exactly these"),
+              "permanent": Option(flag_option, "whether it is permanent, and not learned")}
     REQUIRED = ("bridge", "group")
+    EXAMPLE = "{bridge: lan, group: 239.0.0.100, port: server~eth0, filter_mode: exclude}"
     port: str | None
     source: str | None
     filter_mode: str | None
@@ -107,8 +114,9 @@ class Absent(OnBridge):
     Fails when there is one, permanent ones too."""
 
     NAME = "mdb.absent"
-    PARAMS = {"bridge": expect.text, "group": group_option, "port": expect.text, "source": expect.text}
+    PARAMS = {"bridge": BRIDGE, "group": GROUP, "port": PORT, "source": _SOURCE}
     REQUIRED = ("bridge", "group")
+    EXAMPLE = "{bridge: lan, group: 239.0.0.100, port: client~eth0}"
     ABSENCE = True
     port: str | None
     source: str | None
@@ -128,8 +136,9 @@ class Ports(OnBridge):
     Fails when one is missing or there is another. Ports to routers get every group, and are not told here."""
 
     NAME = "mdb.ports"
-    PARAMS = {"bridge": expect.text, "group": group_option, "ports": expect.texts}
+    PARAMS = {"bridge": BRIDGE, "group": GROUP, "ports": Option(expect.texts, "ports of the bridge, exactly these")}
     REQUIRED = ("bridge", "group", "ports")
+    EXAMPLE = "{bridge: lan, group: 239.0.0.100, ports: [server~eth0]}"
     ABSENCE = True
     ports: list[str]
 
@@ -149,8 +158,9 @@ class RouterPort(OnBridge):
     Fails when it doesn't."""
 
     NAME = "mdb.router_port"
-    PARAMS = {"bridge": expect.text, "port": expect.text}
+    PARAMS = {"bridge": BRIDGE, "port": PORT}
     REQUIRED = ("bridge", "port")
+    EXAMPLE = "{bridge: lan, port: router~eth0}"
     port: str
 
     def describe(self) -> str:
@@ -198,8 +208,12 @@ class Querier(_Querier):
     Fails when there is none, another, one that is silent and only remembered, or when nothing tells."""
 
     NAME = "mdb.querier"
-    PARAMS = {"bridge": expect.text, "family": family_option, "address": expect.text, "port": expect.text,
-              "self": flag_option, "interval": interval_option, "capture": expect.text}
+    PARAMS = {"bridge": BRIDGE, "family": _FAMILY, "address": Option(expect.text, "address of the querier"),
+              "port": Option(expect.text, "port of the bridge at which it is"),
+              "self": Option(flag_option, "whether the bridge itself is it"),
+              "interval": Option(interval_option, "query interval in seconds, 0.1 to 31744; by default the bridge's"),
+              "capture": CAPTURE}
+    EXAMPLE = "{bridge: lan, family: ipv4, self: true}"
     address: str | None
     port: str | None
     interval: float | None
@@ -225,7 +239,7 @@ class Querier(_Querier):
             return Judgement(passed, expected, actual, evidence)
         query, why = self._captured(facts["captures"].get(self.capture))
         return Judgement(query is not None, expected, f"{actual}; {why}",
-                         {**evidence, "query": query and moment.readable(query)})
+                         {**evidence, "query": query and timestamps.readable(query)})
 
     def look(self, bridge: dict[str, Any]) -> Look:
         passed, actual, evidence = super().look(bridge)
@@ -261,7 +275,8 @@ class NoQuerier(_Querier):
     Fails when there is one, or when nothing tells."""
 
     NAME = "mdb.no_querier"
-    PARAMS = {"bridge": expect.text, "family": family_option}
+    PARAMS = {"bridge": BRIDGE, "family": _FAMILY}
+    EXAMPLE = "{bridge: lan, family: ipv6}"
     ABSENCE = True
 
     def describe(self) -> str:

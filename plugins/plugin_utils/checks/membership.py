@@ -8,7 +8,7 @@ from typing import Any
 
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
-from .base import Check, Judgement, find_membership, group_option, member_before, mode_option
+from .base import FILTER_MODE, GROUP, INTERFACE, Check, Judgement, Option, find_membership, group_option, member_before
 
 
 def _places(path: str, value: Any) -> list[dict[str, str]]:
@@ -35,10 +35,12 @@ class Present(Check):
 
     NAME = "membership.present"
     PARAMS = {
-        "interface": expect.text, "group": group_option, "sources": expect.texts,
-        "filter_mode": mode_option,
+        "interface": INTERFACE, "group": GROUP,
+        "sources": Option(expect.texts, "addresses that the filter lists"),
+        "filter_mode": FILTER_MODE,
     }
     REQUIRED = ("interface", "group")
+    EXAMPLE = "{interface: eth0, group: 239.0.0.100, filter_mode: include, sources: [192.168.122.181]}"
     NEEDS = ("memberships",)
     interface: str
     group: str
@@ -108,8 +110,9 @@ class Absent(Check):
     Fails when it is held, by whatever process."""
 
     NAME = "membership.absent"
-    PARAMS = {"interface": expect.text, "group": group_option}
+    PARAMS = {"interface": INTERFACE, "group": GROUP}
     REQUIRED = ("interface", "group")
+    EXAMPLE = "{interface: eth0, group: 239.0.0.100}"
     NEEDS = ("memberships",)
     ABSENCE = True
     interface: str
@@ -124,14 +127,15 @@ class Absent(Check):
 
 
 class Difference(Check):
-    """Passes when, since the earlier gathering, exactly the given memberships have come and nothing has gone: each
-    with its group and its link-layer group, unless they were there before.
+    """Passes when, since the earlier gathering (`since`), exactly the given memberships have come and nothing has
+    gone: each with its group and its link-layer group, unless they were there before.
 
     Fails on anything more or less, on every interface."""
 
     NAME = "membership.difference"
-    PARAMS = {"joined": _places}
+    PARAMS = {"joined": Option(_places, "list of mappings of `interface` and `group`")}
     REQUIRED = ("joined",)
+    EXAMPLE = "{joined: [{interface: eth0, group: 239.0.0.100}]}"
     NEEDS = ("interfaces", "memberships")
     ABSENCE = True
     joined: list[dict[str, str]]
@@ -169,8 +173,9 @@ class Explained(Check):
     Fails when there is another: somebody joined what no stream asks for."""
 
     NAME = "membership.explained"
-    PARAMS = {"memberships": _places}
+    PARAMS = {"memberships": Option(_places, "list of mappings of `interface` and `group`")}
     REQUIRED = ("memberships",)
+    EXAMPLE = "{memberships: [{interface: eth0, group: 239.0.0.100}]}"
     NEEDS = ("memberships",)
     ABSENCE = True
     memberships: list[dict[str, str]]

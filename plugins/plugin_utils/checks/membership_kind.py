@@ -1,12 +1,13 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Topic `membership`, as far as it is about what a membership is: which range its group is in, and who holds it."""
+"""Topic `membership`, as far as it is about what a membership is: which range is its group in, and who
+holds it?"""
 from __future__ import annotations
 
 from typing import Any
 
 from ...module_utils import expect, group
-from .base import Check, Judgement, find_membership, flag_option, group_option
+from .base import GROUP, INTERFACE, PROCESS, Check, Judgement, Option, find_membership, flag_option
 
 
 class Range(Check):
@@ -16,9 +17,14 @@ class Range(Check):
     Fails when there is no such membership, or its group is of another kind."""
 
     NAME = "membership.range"
-    PARAMS = {"interface": expect.text, "group": group_option, "scope": expect.text, "name": expect.text,
-              "source_specific": flag_option}
+    PARAMS = {
+        "interface": INTERFACE, "group": GROUP,
+        "scope": Option(expect.text, "range that the group is in, as `mcast.lab.host_facts` calls it"),
+        "name": Option(expect.text, "name of the group, as registered with IANA"),
+        "source_specific": Option(flag_option, "whether it is a source-specific group"),
+    }
     REQUIRED = ("interface", "group")
+    EXAMPLE = "{interface: eth0, group: 239.0.0.100, scope: administratively-scoped, source_specific: false}"
     NEEDS = ("memberships",)
     interface: str
     group: str
@@ -43,13 +49,15 @@ class Range(Check):
 
 
 class Held(Check):
-    """Passes when a process of this name is a member of the group on that interface, as its own socket says.
+    """Passes when a process of this name is a member of the group on that interface, as its own socket says. This
+    takes what `mcast.lab.socket_info` takes.
 
     Fails when there is none; the actual names the processes that are."""
 
     NAME = "membership.held"
-    PARAMS = {"interface": expect.text, "group": group_option, "process": expect.text}
+    PARAMS = {"interface": INTERFACE, "group": GROUP, "process": PROCESS}
     REQUIRED = ("interface", "group", "process")
+    EXAMPLE = "{interface: eth0, group: 224.0.1.129, process: ptp4l}"
     NEEDS = ("members",)
     interface: str
     group: str

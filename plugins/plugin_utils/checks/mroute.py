@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...module_utils import expect
-from .base import Check, Judgement, group_option
+from .base import GROUP, SOURCE, Check, Judgement, Option
 
 
 def _shown(entry: dict[str, Any]) -> str:
@@ -22,7 +22,9 @@ def _taken(entry: dict[str, Any]) -> int:
 
 
 class _Mroute(Check):
-    PARAMS = {"group": group_option, "source": expect.text, "incoming": expect.text, "outgoing": expect.texts}
+    PARAMS = {"group": GROUP, "source": SOURCE,
+              "incoming": Option(expect.text, "interface that the packets come in on"),
+              "outgoing": Option(expect.texts, "interfaces that they go out on; FRR's `pimreg` counts only if named")}
     REQUIRED = ("group",)
     NEEDS = ("mroutes",)
     group: str
@@ -66,7 +68,9 @@ class Present(_Mroute):
     Fails when there is none, or it goes elsewhere, or has forwarded less."""
 
     NAME = "mroute.present"
-    PARAMS = dict(_Mroute.PARAMS, packets=lambda path, value: expect.number(path, value, 0, 2 ** 63))
+    PARAMS = dict(_Mroute.PARAMS, packets=Option(lambda path, value: expect.number(path, value, 0, 2 ** 63),
+                                                 "number of packets that are forwarded, at least"))
+    EXAMPLE = "{group: 239.1.0.1, source: 10.0.1.2, incoming: eth0, outgoing: [eth1], packets: 5}"
     packets: int | None
 
     def describe(self) -> str:
@@ -86,13 +90,14 @@ class Present(_Mroute):
 
 
 class Growing(_Mroute):
-    """Passes once such a route has taken more packets from one look to a later one, and one of its outgoing interfaces
-    has sent more; with `outgoing`, each of them. Packets that came in on another interface than the route's do not
-    count.
+    """Passes when a route as `mroute.present` has it has taken more packets from one look to a later one, and one of
+    its outgoing interfaces has sent more; with `outgoing`, each of them. Packets that came in on another interface than
+    the route's do not count.
 
     Fails when either stays, or there is no such route."""
 
     NAME = "mroute.growing"
+    EXAMPLE = "{group: 239.1.0.1, outgoing: [eth1]}"
 
     def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
         super().__init__(params, since)
@@ -128,6 +133,7 @@ class Absent(_Mroute):
     Fails when there is one."""
 
     NAME = "mroute.absent"
+    EXAMPLE = "{group: 239.1.0.1, source: 10.0.1.2}"
     ABSENCE = True
 
     def describe(self) -> str:

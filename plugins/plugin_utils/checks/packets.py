@@ -11,22 +11,29 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from ...module_utils import expect, group
-from ...module_utils.packet import moment
+from ...module_utils.packet import timestamps
 from ...module_utils.packet.checksum import BAD, UNFINISHED
-from ...module_utils.packet.choice import groups_of
 from ...module_utils.packet.datagram import Datagram
 from ...module_utils.packet.message import DATA_KINDS, KINDS, PROTOCOLS
+from ...module_utils.packet.message_filter import groups_of
 from ...module_utils.querier.defaults import ROBUSTNESS
 from .base import (
+    CAPTURE,
+    FILTER_MODE,
+    GROUP,
+    INTERFACE,
+    INTERFACE_SHOWN,
+    PORT,
+    SENDERS,
+    SOURCE,
+    STREAM_SHOWN,
     Check,
     Judgement,
     Look,
+    Option,
     count_option,
     flag_option,
-    group_option,
     member_before,
-    mode_option,
-    port_option,
 )
 
 RECORDS = ("is_in", "is_ex", "to_in", "to_ex", "allow", "block")
@@ -50,7 +57,10 @@ def record_option(path: str, value: Any) -> str:
     return expect.choice(path, value, RECORDS)
 
 
-_NUMBER = {"count": count_option, "at_least": count_option, "at_most": count_option}
+OFFLOAD = Option(flag_option, "`false` where no interface fills in a checksum after the capture, as in a lab")
+_TTL = Option(_ttl, "TTL, or hop limit of IPv6, 0 to 255")
+_NUMBER = {"count": Option(count_option, "exactly so many"), "at_least": Option(count_option, "so many or more"),
+           "at_most": Option(count_option, "so many or fewer")}
 
 
 class Packets(Check):
@@ -197,11 +207,11 @@ def _differences(messages: list[dict[str, Any]], wanted: dict[str, Any]) -> list
 
 
 def _evidence(messages: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"messages": [moment.readable(message) for message in messages[:_EVIDENCE]]}
+    return {"messages": [timestamps.readable(message) for message in messages[:_EVIDENCE]]}
 
 
 def _datagram_evidence(datagrams: list[Datagram]) -> dict[str, Any]:
-    return {"datagrams": [dict(one._asdict(), time=moment.text(one.time), payload=one.payload.hex())
+    return {"datagrams": [dict(one._asdict(), time=timestamps.text(one.time), payload=one.payload.hex())
                           for one in datagrams[:_EVIDENCE]]}
 
 
@@ -215,10 +225,23 @@ class Messages(_Counted):
 
     NAME = "packets.messages"
     PARAMS = dict(_NUMBER, **{
-        "capture": expect.text, "kinds": kinds_option, "group": group_option, "record": record_option,
-        "source": expect.text, "destination": expect.text, "ttl": _ttl, "router_alert": flag_option,
-        "source_mac": expect.text, "destination_mac": expect.text, "sources": expect.texts, "groups": count_option,
-        "within": seconds_option, "apart": seconds_option})
+        "capture": CAPTURE,
+        "kinds": Option(kinds_option, "kinds of messages, as `mcast.lab.capture_info` calls them, or `igmp`, `mld` or "
+                                      "`pim`"),
+        "group": GROUP,
+        "record": Option(record_option, "type of a record for the group, `is_in`, `is_ex`, `to_in`, `to_ex`, `allow` "
+                                        "or `block`"),
+        "source": SOURCE,
+        "destination": Option(expect.text, "address that they go to"),
+        "ttl": _TTL,
+        "router_alert": Option(flag_option, "whether they have the option Router Alert"),
+        "source_mac": Option(expect.text, "MAC of the sender, in lower case"),
+        "destination_mac": Option(expect.text, "MAC that they go to, in lower case"),
+        "sources": Option(expect.texts, "addresses that the record lists, exactly these"),
+        "groups": Option(count_option, "number of groups that they are about together"),
+        "within": Option(seconds_option, "seconds from the first to the last, at most"),
+        "apart": Option(seconds_option, "seconds from each to the next, at least")})
+    EXAMPLE = "{capture: wire, kinds: [igmpv3_report], group: 239.0.0.100, record: to_ex, count: 2, ttl: 1}"
     _EACH = ("destination", "ttl", "router_alert", "source_mac", "destination_mac")
     _ALL = (*_EACH, "sources", "groups", "within", "apart")
     kinds: list[str] | None
@@ -287,9 +310,13 @@ class Datagrams(_Counted):
     REQUIRED = ("capture", "group", "port")
     READS = ("flows", "datagrams")
     PARAMS = dict(_NUMBER, **{
-        "capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
-        "port": port_option, "sources": expect.texts, "ttl": _ttl, "mac": expect.text, "payload": expect.text,
-        "consecutive": flag_option, "offload": flag_option})
+        "capture": CAPTURE, "stream": STREAM_SHOWN, "interface": INTERFACE_SHOWN, "group": GROUP, "port": PORT,
+        "sources": SENDERS, "ttl": _TTL,
+        "mac": Option(expect.text, "MAC that they go to, in lower case"),
+        "payload": Option(expect.text, "text of each"),
+        "consecutive": Option(flag_option, "whether the numbers at their end have no gap"),
+        "offload": OFFLOAD})
+    EXAMPLE = "{capture: wire, group: 239.0.0.100, port: 11111, count: 5, payload: HELLO}"
     _ONE_BY_ONE = ("mac", "payload", "consecutive")
     stream: str | None
     group: str
@@ -371,8 +398,9 @@ class Checksums(Packets):
     NEEDS = ("captures", "datagrams")
     REQUIRED = ("capture", "group", "port")
     READS = ("datagrams",)
-    PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
-              "port": port_option, "sources": expect.texts}
+    PARAMS = {"capture": CAPTURE, "stream": STREAM_SHOWN, "interface": INTERFACE_SHOWN, "group": GROUP, "port": PORT,
+              "sources": SENDERS}
+    EXAMPLE = "{capture: wire, group: 239.0.0.100, port: 11111}"
     stream: str | None
     group: str
     port: int
@@ -439,10 +467,12 @@ class Reports(Packets):
     NEEDS = ("captures", "interfaces", "limits")
     REQUIRED = ("capture", "interface", "group", "change")
     PARAMS = {
-        "capture": expect.text, "interface": expect.text, "group": group_option,
-        "change": lambda path, value: expect.choice(path, value, ("join", "leave")),
-        "filter_mode": mode_option,
-        "sources": expect.texts, "exact": flag_option}
+        "capture": CAPTURE, "interface": INTERFACE, "group": GROUP,
+        "change": Option(lambda path, value: expect.choice(path, value, ("join", "leave")), "`join` or `leave`"),
+        "filter_mode": Option(FILTER_MODE.read, "`include` or `exclude`, which is the default"),
+        "sources": Option(expect.texts, "addresses that the reports list, exactly these; none by default"),
+        "exact": Option(flag_option, "`false` where one report is enough")}
+    EXAMPLE = "{capture: wire, interface: eth0, group: 239.0.0.100, change: join}"
     ABSENCE = True
     interface: str
     group: str
@@ -512,7 +542,8 @@ class Captured(Packets):
     Fails when it ended by itself, was killed, or lacks packets."""
 
     NAME = "packets.captured"
-    PARAMS = {"capture": expect.text, "interface": expect.text}
+    PARAMS = {"capture": CAPTURE, "interface": INTERFACE_SHOWN}
+    EXAMPLE = "{capture: wire}"
 
     def _needs_all(self) -> bool:
         return False  # it says itself what lacks

@@ -8,10 +8,11 @@ from typing import Any
 
 from ...module_utils import expect
 from ...module_utils.error import McastError
-from ...module_utils.packet import moment
+from ...module_utils.packet import timestamps
 from ...module_utils.packet.datagram import Datagram
-from .base import Look, flag_option, group_option, member_before, port_option
+from .base import CAPTURE, GROUP, INTERFACE_SHOWN, PORT, STREAM_SHOWN, Look, Option, member_before
 from .packets import (
+    OFFLOAD,
     Packets,
     by_group,
     datagrams_to,
@@ -25,7 +26,7 @@ from .packets import (
 )
 
 _SELECTOR: dict[str, Callable[[str, Any], Any]] = {
-    "kinds": kinds_option, "group": group_option, "record": record_option, "source": expect.text, "port": port_option}
+    "kinds": kinds_option, "group": GROUP.read, "record": record_option, "source": expect.text, "port": PORT.read}
 
 
 def _selector(path: str, value: Any, further: dict[str, Callable[[str, Any], Any]] | None = None) -> dict[str, Any]:
@@ -56,9 +57,15 @@ class Order(Packets):
     Fails when one is missing, or came only earlier."""
 
     NAME = "packets.order"
-    PARAMS = {"capture": expect.text, "stream": expect.text, "interface": expect.text, "group": group_option,
-              "steps": _steps, "offload": flag_option}
+    PARAMS = {
+        "capture": CAPTURE, "stream": STREAM_SHOWN, "interface": INTERFACE_SHOWN,
+        "group": Option(GROUP.read, "multicast address, for the results alone"),
+        "steps": Option(_steps, "list of what to look for, each with any of `kinds`, `group`, `record` and `source` of "
+                                "a message, or with `port`, and any of `group` and `source`, of datagrams"),
+        "offload": OFFLOAD}
     REQUIRED = ("capture", "steps")
+    EXAMPLE = ("{capture: wire, steps: [{group: 239.0.0.100, record: to_ex}, "
+               "{group: 239.0.0.100, port: 11111}]}")
     NEEDS = ("captures", "datagrams")
     READS = ("messages", "datagrams")
     stream: str | None
@@ -126,9 +133,18 @@ class Delay(Packets):
 
     NAME = "packets.delay"
     NEEDS = ("captures", "datagrams")
-    PARAMS = {"capture": expect.text, "from": _end, "to": _end, "at_least": seconds_option, "at_most": seconds_option,
-              "name": expect.text, "offload": flag_option}
+    PARAMS = {
+        "capture": CAPTURE,
+        "from": Option(_end, "what to look for, as a step of `packets.order`, and `which` of them, `first`, which is "
+                             "the default, or `last`"),
+        "to": Option(_end, "the same; `which` may also be `next`, which is the default, at or after `from`"),
+        "at_least": Option(seconds_option, "seconds between the two, at least; this or `at_most` is needed"),
+        "at_most": Option(seconds_option, "seconds between the two, at most"),
+        "name": Option(expect.text, "what the results call it"),
+        "offload": OFFLOAD}
     REQUIRED = ("capture", "from", "to")
+    EXAMPLE = ("{capture: wire, from: {kinds: [igmpv2_leave], group: 239.0.0.100}, "
+               "to: {kinds: [igmpv2_query], group: 239.0.0.100}, at_most: 1}")
     at_least: float | None
     at_most: float | None
     name: str | None
@@ -170,7 +186,7 @@ class Delay(Packets):
         delay = (ends[1] - ends[0]) / 1e9
         passed = delay >= (self.at_least or delay) and delay <= (delay if self.at_most is None else self.at_most)
         return Look(passed, f"{delay:.3f} s",
-                    {"from": moment.text(ends[0]), "to": moment.text(ends[1]), "seconds": delay})
+                    {"from": timestamps.text(ends[0]), "to": timestamps.text(ends[1]), "seconds": delay})
 
 
 CHECKS = (Order, Delay)

@@ -7,7 +7,7 @@ import ipaddress
 from typing import Any
 
 from ...module_utils import expect
-from .base import Check, Judgement, Look, group_option
+from .base import GROUP, INTERFACE, SOURCE, Check, Judgement, Look, Option
 
 
 class _Pim(Check):
@@ -31,8 +31,9 @@ class Neighbor(_Pim):
     Fails when it knows no such neighbor there."""
 
     NAME = "pim.neighbor"
-    PARAMS = {"interface": expect.text, "address": expect.text}
+    PARAMS = {"interface": INTERFACE, "address": Option(expect.text, "address of the neighbor")}
     REQUIRED = ("interface", "address")
+    EXAMPLE = "{interface: eth0, address: 10.0.12.2}"
     PART = "neighbors"
     interface: str
     address: str
@@ -52,8 +53,9 @@ class Dr(_Pim):
     Fails when it is another one, or PIM does not run there."""
 
     NAME = "pim.dr"
-    PARAMS = {"interface": expect.text, "address": expect.text}
+    PARAMS = {"interface": INTERFACE, "address": Option(expect.text, "address of the designated router")}
     REQUIRED = ("interface", "address")
+    EXAMPLE = "{interface: eth0, address: 10.0.12.2}"
     PART = "interfaces"
     interface: str
     address: str
@@ -73,8 +75,9 @@ class Rp(_Pim):
     Fails when it is another one, or there is none."""
 
     NAME = "pim.rp"
-    PARAMS = {"group": group_option, "address": expect.text}
+    PARAMS = {"group": GROUP, "address": Option(expect.text, "address of the rendezvous point")}
     REQUIRED = ("group", "address")
+    EXAMPLE = "{group: 239.1.0.1, address: 10.0.12.1}"
     PART = "rps"
     group: str
     address: str
@@ -98,8 +101,10 @@ class Rpf(_Pim):
     Fails when it expects them elsewhere, or has no state for the group."""
 
     NAME = "pim.rpf"
-    PARAMS = {"group": group_option, "source": expect.text, "interface": expect.text, "neighbor": expect.text}
+    PARAMS = {"group": GROUP, "source": SOURCE, "interface": INTERFACE,
+              "neighbor": Option(expect.text, "address of the router that they come from")}
     REQUIRED = ("group", "interface")
+    EXAMPLE = "{group: 239.1.0.1, source: 10.0.1.2, interface: eth1, neighbor: 10.0.12.1}"
     PART = "rpf"
     group: str
     source: str | None

@@ -14,7 +14,7 @@ from ...module_utils import expect
 from ...module_utils.error import McastError
 from ...module_utils.querier.defaults import QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, ROBUSTNESS
 from ...module_utils.querier.message import said_interval
-from .base import Check, Judgement, family_option
+from .base import CAPTURE, FAMILY, Check, Judgement, Option
 from .packets import broken_off, is_bad, lacking
 
 # Of a query interval: a timer of the kernel may be late by up to an eighth, and so may the next query.
@@ -62,16 +62,20 @@ def _address(path: str, value: Any) -> str:
 
 class Present(Check):
     """Passes when a querier lives on the segment of the interface, and has the address, the version and the query
-    interval that are given. A capture says so if its last general query of the lowest address is no older than the
-    other querier present interval; a bridge, if it has heard the querier within its query interval.
+    interval that are given. What tells is the capture, a querier of `mcast.lab.querier` that runs here, a bridge, or
+    FRR; in this order, the first that knows. A capture says so if its last general query of the lowest address is no
+    older than the other querier present interval; a bridge, if it has heard the querier within its query interval.
 
     Fails when there is none, or another one, and, saying "unknown", when nothing tells: no capture was named, it has
     broken off, or it is shorter than a query interval; no querier of ours runs here; neither a bridge nor FRR knows."""
 
     NAME = "querier.present"
-    PARAMS = {"interface": expect.text, "family": family_option, "address": _address, "version": _version,
-              "interval": interval_option, "capture": expect.text}
+    PARAMS = {"interface": Option(expect.text, "name of the interface; also a bridge, or a port of it"),
+              "family": FAMILY, "address": Option(_address, "address of the querier"),
+              "version": Option(_version, "version of IGMP, 1 to 3, or of MLD, 1 or 2"),
+              "interval": Option(interval_option, "query interval in seconds, 0.1 to 31744"), "capture": CAPTURE}
     REQUIRED = ("interface", "family")
+    EXAMPLE = "{interface: eth0, family: ipv4, address: 192.168.122.1, version: 3, interval: 125, capture: wire}"
     NEEDS: tuple[str, ...] = ("traffic", "bridges", "pim")
     interface: str
     family: str

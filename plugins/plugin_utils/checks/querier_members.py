@@ -1,13 +1,13 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Topic `querier`, as far as it is about members: which groups does a querier of ours keep, how does it lose them, and
-how many of them answer?"""
+how many members answer?"""
 from __future__ import annotations
 
 from typing import Any
 
 from ...module_utils import expect, group
-from .base import Check, Judgement, Look, group_option
+from .base import CAPTURE, GROUP, INTERFACE, Check, Judgement, Look, Option
 from .packets import Packets, by_group, kinds_option, seconds_option
 
 # Seconds by which a program on a busy machine may be late.
@@ -25,13 +25,14 @@ def _of(facts: dict[str, Any], interface: str, family: str) -> dict[str, Any] | 
 
 
 class Member(Check):
-    """Passes when our querier on this interface of the host keeps the group, because it has members.
+    """Passes when the querier of `mcast.lab.querier` on this interface keeps the group, because it has members.
 
     Fails when it doesn't, or there is no querier of ours."""
 
     NAME = "querier.member"
-    PARAMS = {"interface": expect.text, "group": group_option}
+    PARAMS = {"interface": INTERFACE, "group": GROUP}
     REQUIRED = ("interface", "group")
+    EXAMPLE = "{interface: eth0, group: 239.0.0.100}"
     NEEDS = ("traffic",)
     interface: str
     group: str
@@ -48,14 +49,16 @@ class Member(Check):
 
 
 class Expired(Packets):
-    """Passes when our querier on this interface has dropped the group, the group membership interval after the last
-    report about it that the capture holds (RFC 9776 section 8.4), give or take what a busy machine takes.
+    """Passes when the querier of `mcast.lab.querier` on this interface has dropped the group, the group membership
+    interval after the last report about it that the capture holds (RFC 9776 section 8.4), give or take what a busy
+    machine takes.
 
     Fails when it still has it, or dropped it sooner or later."""
 
     NAME = "querier.expired"
-    PARAMS = {"capture": expect.text, "interface": expect.text, "group": group_option}
+    PARAMS = {"capture": CAPTURE, "interface": INTERFACE, "group": GROUP}
     REQUIRED = ("capture", "interface", "group")
+    EXAMPLE = "{capture: wire, interface: eth0, group: 239.0.0.100}"
     NEEDS = ("captures", "traffic")
     interface: str
     group: str
@@ -90,9 +93,12 @@ class Answers(Packets):
     be longer than what the hosts may take to answer."""
 
     NAME = "querier.answers"
-    PARAMS = {"capture": expect.text, "query": kinds_option, "group": group_option,
-              "count": lambda path, value: expect.number(path, value, 0, 10 ** 6), "apart": seconds_option}
+    PARAMS = {"capture": CAPTURE, "query": Option(kinds_option, "kinds of the queries, such as `igmpv3_query`"),
+              "group": GROUP,
+              "count": Option(lambda path, value: expect.number(path, value, 0, 10 ** 6), "number of answers"),
+              "apart": Option(seconds_option, "seconds within which answers count as one")}
     REQUIRED = ("capture", "query", "group", "count")
+    EXAMPLE = "{capture: wire, query: [igmpv2_query], group: 239.0.0.100, count: 1, apart: 0.02}"
     query: list[str]
     group: str
     count: int

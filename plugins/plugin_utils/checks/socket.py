@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...module_utils import expect
 from ...module_utils import group as groups
 from ...module_utils.kernel import counters
-from .base import Check, Judgement, count_option, group_option, port_option
+from .base import GROUP, PORT, PROCESS, Check, Judgement, Option, count_option
 
 _WILDCARDS = ("0.0.0.0", "::")
 
@@ -23,11 +22,9 @@ class Listening(Check):
     so."""
 
     NAME = "socket.listening"
-    PARAMS = {
-        "port": port_option,
-        "group": group_option, "process": expect.text,
-    }
+    PARAMS = {"port": PORT, "group": GROUP, "process": PROCESS}
     REQUIRED: tuple[str, ...] = ("port",)
+    EXAMPLE = "{port: 11111, group: 239.0.0.100, process: vlc}"
     NEEDS: tuple[str, ...] = ("sockets",)
     port: int
     group: str | None
@@ -73,17 +70,18 @@ def _shown(row: dict[str, Any], group: str | None) -> str:
 
 
 class Delivered(Listening):
-    """Passes when such a socket is there, the kernel has dropped nothing for it since the time before the streams, over
-    the whole window, and programs of the host that are not ours have read `datagrams` of the group's family since, or
-    more. For a receiver that is not ours, and so has no report.
+    """Passes when a socket is there as `socket.listening` has it, the kernel has dropped nothing for it since the
+    earlier gathering (`since`), over the whole window, and programs of the host that are not ours have read `datagrams`
+    of the group's family since, or more. For a receiver that is not ours, and so has no report.
 
     Fails when there is none, when its buffer was full, and when fewer were read: a program that does not read, or the
     host itself that drops between the wire and the socket (its rp_filter, a rule of its firewall, a wrong checksum).
     The kernel counts all datagrams of a family together, so that others may stand in for some that don't come."""
 
     NAME = "socket.delivered"
-    PARAMS = {**Listening.PARAMS, "datagrams": count_option}
+    PARAMS = {**Listening.PARAMS, "datagrams": Option(count_option, "number of datagrams that are read, at least")}
     REQUIRED = ("port", "group", "datagrams")
+    EXAMPLE = "{port: 5004, group: 239.10.0.1, datagrams: 5}"
     NEEDS = ("sockets", "counters", "traffic")
     ABSENCE = True
     group: str

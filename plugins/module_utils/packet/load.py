@@ -8,8 +8,8 @@ from typing import Any
 
 from ..error import McastError
 from .capture import read
-from .choice import Choice
 from .message import blank
+from .message_filter import MessageFilter
 
 _KEYS = blank(0, 0, None, None).keys()
 
@@ -30,7 +30,7 @@ def gaps(result: Mapping[str, Any]) -> list[str]:
 
 def messages_of(value: Any, warn: Callable[[str], None], **options: Any) -> list[dict[str, Any]]:
     """value: the path of a capture file, the dict that capture.read() returned, or its list of messages. warn: takes
-    what is lacking. options: those of Choice (choice.py). Returns the list of wanted messages; McastError where value
+    what is lacking. options: those of MessageFilter. Returns the list of wanted messages; McastError where value
     is none of these."""
     if isinstance(value, str):
         result = read(value, **options)
@@ -42,6 +42,6 @@ def messages_of(value: Any, warn: Callable[[str], None], **options: Any) -> list
             warn(f"messages: {gap}")
         value = value.get("messages")
     if isinstance(value, Sequence) and all(isinstance(item, Mapping) and item.keys() >= _KEYS for item in value):
-        return Choice(**options).select(value)
+        return MessageFilter(**options).select(value)
     raise McastError("messages", "expected the path of a capture, the result of mcast.lab.capture_info or a list of "
                                  "its messages")

@@ -8,13 +8,13 @@ from typing import Any
 
 from .. import group as groups
 from ..error import McastError
-from . import moment
+from . import timestamps
 from .message import DATA_KINDS, KINDS, PROTOCOLS
 
 LIMIT = 5000
 
 
-class Choice:
+class MessageFilter:
     """kinds:  kinds of messages, or protocols (``igmp``, ``mld``, ``pim``, ``udp``); None: all but single datagrams.
     group:     messages about this group (its records and queries; datagrams to it) and flows to it.
     interface: packets of this interface.
@@ -38,8 +38,8 @@ class Choice:
         self.group = None if address is None else str(address)
         self.group_bytes = None if address is None else address.packed
         self.interface = interface
-        self.since = None if since is None else moment.parse(since, "since")
-        self.until = None if until is None else moment.parse(until, "until")
+        self.since = None if since is None else timestamps.parse(since, "since")
+        self.until = None if until is None else timestamps.parse(until, "until")
         self.limit = limit
         self.data_limit = data_limit
         self.payload = payload
@@ -61,7 +61,7 @@ class Choice:
         """Returns those of a list of messages, read before, that are wanted, at most `limit`."""
         return [message for message in messages
                 if self.interface in (None, message["interface"])
-                and self.in_time(-1 if message["time"] is None else moment.parse(message["time"], "time"))
+                and self.in_time(-1 if message["time"] is None else timestamps.parse(message["time"], "time"))
                 and self._fits(message)][:self.limit]
 
     def _fits(self, message: Mapping[str, Any]) -> bool:
