@@ -5,8 +5,13 @@
     make bench-verify ARGS='two_hosts two_hosts_ssh --runs 20'
     make bench-verify ARGS='streams=100 streams=500 receivers=40 --runs 3'
 
-streams=N is a lab of two hosts with N streams between them, receivers=N one of a sender and N receivers of one stream;
-half of the streams are IPv4 and half IPv6, each of one datagram.
+streams=N is a lab of two hosts with N streams between them, receivers=N one of a sender and N receivers of one stream
+of each family, receivers_ssh=N the same over SSH; half of the streams are IPv4 and half IPv6, each of one datagram.
+
+    make bench-verify ARGS='lab=1000'
+
+builds a lab of so many hosts, each in a stream, and takes it down: its peer is a lab of two hosts, in the same run, and
+memory is the largest sum of what the processes of Ansible hold for themselves (PSS).
 
 Waiting for the protocol is what the checks take, from the first look to the last decision of each phase: most of it are
 the windows over which an absence must hold, and the timers of hosts and queriers. The peer is Ansible itself: a
@@ -17,6 +22,8 @@ from __future__ import annotations
 
 import argparse
 import collections
+import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -52,8 +59,20 @@ def receivers(number: int) -> dict[str, Any]:
         "news": {"group": "239.20.0.1", **stream}, "news6": {"group": "ff15::20:1", **stream}}}
 
 
+def receivers_ssh(number: int) -> dict[str, Any]:
+    """The same, each host reached over SSH."""
+    return {"connection": "ssh", **receivers(number)}
+
+
+def lab(number: int) -> dict[str, Any]:
+    """A topology of a sender and so many hosts less one, all receivers of one stream."""
+    return {"hosts": {"client": EDGE, **{f"m{each}": EDGE for each in range(1, number)}}, "streams": {
+        "news": {"group": "239.20.0.1", "port": 20000, "from": "client", "count": 1, "to": [
+            f"m{each}" for each in range(1, number)]}}}
+
+
 EDGE = {"interfaces": {"eth0": {"segment": "lan"}}}
-SHAPES = {"streams": streams, "receivers": receivers}
+SHAPES = {"streams": streams, "receivers": receivers, "receivers_ssh": receivers_ssh, "lab": lab}
 
 
 def inventory(case: str, folder: pathlib.Path) -> str:
@@ -111,6 +130,36 @@ def measure(case: str, runs: int, folder: pathlib.Path) -> dict[str, Any]:
         floors), 1), "waiting_share": round(statistics.median(waits) / statistics.median(walls), 2)}
 
 
+def memory_of(words: str) -> int:
+    """Bytes that all processes with these words in their command line hold: proportional set size (proc(5))."""
+    total = 0
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if words in (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"):
+                text = (folder / "smaps_rollup").read_text()
+                total += int(text.partition("\nPss:")[2].split()[0]) << 10
+    return total
+
+
+def measure_lab(number: int, runs: int, folder: pathlib.Path) -> dict[str, Any]:
+    """lab_up of so many hosts and of two, by turns."""
+    walls: dict[int, list[float]] = {2: [], number: []}
+    most = 0
+    inventories = {size: inventory(f"lab={size}", folder) for size in walls}
+    for size in [2, number] * runs:
+        where = inventories[size]
+        playbook = [os.path.join(sys.prefix, "bin", "ansible-playbook"), "-i", where]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            up = pool.submit(timed, [*playbook, "mcast.lab.lab_up"])
+            while not concurrent.futures.wait([up], 0.5).done:
+                most = max(most, memory_of(f"{where} mcast.lab.lab_up"))
+        walls[size].append(up.result()[0])
+        timed([*playbook, "mcast.lab.lab_down"])
+    small, large = (statistics.median(walls[size]) for size in (2, number))
+    print(f"lab={number:<10} lab_up {large:.1f} s, of two hosts {small:.2f} s, memory {most >> 20} MiB", flush=True)
+    return {"vs_two_hosts": round(large / small, 1), "pss_mib": most >> 20}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("cases", nargs="*", default=["two_hosts"])
@@ -118,7 +167,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "nothing.yml").write_text(NOTHING)
-        measured = {case: measure(case, options.runs, pathlib.Path(folder)) for case in options.cases}
+        measured = {case: measure_lab(int(case[4:]), options.runs, pathlib.Path(folder)) if case.startswith("lab=") else
+                    measure(case, options.runs, pathlib.Path(folder)) for case in options.cases}
     print(json.dumps(measured))
 
 
