@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 from ansible import __version__ as ansible_version
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.error import McastError
@@ -70,25 +69,19 @@ class ActionModule(ActionBase):
         running.check(running_streams, hosts, inventory)
         if topology:
             routing.check_streams(topology, running_streams)
-
-        def is_device(host: str) -> bool:
-            return not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(hostvars[host])
-
-        planned = plan.derive(running_streams, hosts, lambda host: settled.is_ours(topology, host),
-                              lambda host: boolean(hostvars[host].get("mcast_capture", True)),
-                              lambda host: boolean(hostvars[host].get("mcast_firewall", False)),
-                              is_device)
+        known = {host: settled.host_of(host, hostvars[host], topology) for host in hosts}
+        planned = plan.derive(running_streams, known)
         planned += [check for check in plan.queriers(
             running_streams, lambda *place: settled.snooping_bridge_of(hostvars, *place),
-            lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in hosts]
+            lambda segment: settled.query_interval_of(hostvars, segment)) if check["host"] in known]
         planned = plan.ordered(planned + plan.expected(scenario.checks, hosts))
         plan.finish_checksums(planned, lambda host: settled.is_on_our_cables(topology, host))
         names = [*(steps.PHASES if running_streams else ()), *scenario.names]
-        own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario, settled.is_ours(
-            topology, host)) for host in hosts}
-        devices = [host for host in hosts if is_device(host)]
-        set_up = [host for host in hosts if own[host]["interfaces"] or host in devices or not (
-            topology and settled.is_ours(topology, host) and topology["connection"] == "netns")]
+        own = {host: duties.of_host(host, hostvars[host], running_streams, streams, scenario, known[host].is_ours)
+               for host in hosts}
+        devices = [host for host in hosts if known[host].is_device]
+        set_up = [host for host in hosts if own[host]["interfaces"] or known[host].is_device or not (
+            topology and known[host].is_ours and topology["connection"] == "netns")]
         result: dict[str, Any] = {
             "changed": False, "bundle": None, "moves": duties.moves(names, own), "duties": own,
             "groups": {"mcast_devices": devices, "mcast_setup": set_up}}

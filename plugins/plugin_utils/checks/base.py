@@ -50,11 +50,13 @@ class Check:
              given.
     EXAMPLE: options that it takes, as a flow mapping of YAML.
     NEEDS:   the subsets of host_facts that it reads.
+    SOAKS:   True where it comes true at the end of the streams alone, however long they last.
     ABSENCE: True where passing means that something is *not* there: then one look is not enough, and it must hold
              over a whole window.
     """
 
     NAME = ""
+    SOAKS: bool = False
     PARAMS: dict[str, Option] = {}
     REQUIRED: tuple[str, ...] = ()
     EXAMPLE = ""

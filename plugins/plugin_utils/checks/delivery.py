@@ -25,6 +25,7 @@ _NEXT_UNIT = re.compile(r"; (?=(?:sender|receiver)-[^\s:]+: )")
 class _Delivery(Check):
     REQUIRED: tuple[str, ...] = ("stream", "group", "port", "interface", "datagrams")
     NEEDS = ("traffic", "sockets")
+    SOAKS = True
     PROGRAM = ""
     stream: str
     group: str

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ...module_utils import expect, stream
 from ...module_utils.lab import routing, topology
@@ -71,6 +73,23 @@ def query_interval_of(hostvars: Mapping[str, Mapping[str, Any]], segment: str) -
     intervals = [expect.number(path, settings.get("query_interval") or QUERY_INTERVAL, 0.1, 86400, float)
                  for path, settings in stated]
     return max(intervals, default=None)
+
+
+class Host(NamedTuple):
+    """What a run knows of a host beforehand. is_ours: it is of a lab that we make; captures: its packets are captured;
+    opens: its firewall is opened for the streams; is_device: a switch, router or querier runs there, which joins groups
+    that no stream explains."""
+    is_ours: bool = True
+    captures: bool = True
+    opens: bool = False
+    is_device: bool = False
+
+
+def host_of(name: str, variables: Mapping[str, Any], known: dict[str, Any] | None) -> Host:
+    """variables: those of the host; known: the topology, settled, None where there is none."""
+    return Host(is_ours(known, name), boolean(variables.get("mcast_capture", True)),
+                boolean(variables.get("mcast_firewall", False)),
+                not {"mcast_router", "mcast_querier", "mcast_bridges"}.isdisjoint(variables))
 
 
 def is_ours(known: dict[str, Any] | None, host: str) -> bool:

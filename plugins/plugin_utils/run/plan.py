@@ -8,7 +8,7 @@ of a scenario. `severity` is failure, or warning where a host isn't ours and oth
 `wait` is how many seconds longer than others the check may take to come true."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...module_utils import group as groups_of
@@ -16,6 +16,7 @@ from ...module_utils import stream as streams_of
 from ...module_utils.error import McastError
 from . import judge
 from .expectations import Expected
+from .inventory import Host
 from .steps import PHASES, SETUP, TEARDOWN
 
 _REPORTS = ("igmpv1_report", "igmpv2_report", "igmpv3_report", "mldv1_report", "mldv2_report")
@@ -28,29 +29,26 @@ class _Must(NamedTuple):
     params: dict[str, Any]
 
 
-def derive(streams: list[dict[str, Any]], hosts: list[str], is_ours: Callable[[str], bool],
-           captures: Callable[[str], bool] = lambda unused: True, opens: Callable[[str], bool] = lambda unused: False,
-           joins: Callable[[str], bool] = lambda unused: False) -> list[dict[str, Any]]:
-    """streams: settled. hosts: the names that take part in the run. is_ours: a function of a host's name; captures:
-    another, whether packets are captured there; opens: a third, whether its firewall is opened for the streams; joins:
-    a fourth, whether a router or querier runs there, which joins groups that no stream explains.
+def derive(streams: list[dict[str, Any]], hosts: Mapping[str, Host]) -> list[dict[str, Any]]:
+    """streams: settled. hosts: those that take part in the run, by name.
 
     Returns the list of planned checks, in the order of phase and host; none where there are no streams."""
+    longest = max((stream["soak"] for stream in streams), default=0)
     planned = []
     for phase in PHASES if streams else ():
-        for host in hosts:
-            others = "failure" if is_ours(host) else "warning"
-            for check, severity, params in _RULES[phase](streams, host, others):
-                if check.startswith("packets.") and not captures(host):
-                    continue
-                if check.startswith("firewall.") and not opens(host):
-                    continue
-                if check == "membership.explained" and joins(host):
-                    continue
-                soak = max(stream["soak"] for stream in streams) if check.startswith("delivery.") else 0
-                planned.append(_planned(_identifier(host, phase, check, params), host, phase, check, severity, params,
-                                        soak))
+        for name, host in hosts.items():
+            for check, severity, params in _RULES[phase](streams, name, "failure" if host.is_ours else "warning"):
+                if _can_judge(host, check):
+                    identifier, wait = _identifier(name, phase, check, params), judge.CHECKS[check].SOAKS and longest
+                    planned.append(_planned(identifier, name, phase, check, severity, params, wait or 0))
     return planned
+
+
+def _can_judge(host: Host, check: str) -> bool:
+    """Whether the run does what the check is about."""
+    needs = judge.CHECKS[check].NEEDS
+    return not ("captures" in needs and not host.captures or "firewall" in needs and not host.opens
+                or check == "membership.explained" and host.is_device)
 
 
 def queriers(streams: list[dict[str, Any]], bridge_of: Callable[[str, str], tuple[str, str] | None],

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils import stream
 from ansible_collections.mcast.lab.plugins.module_utils.lab import topology
 from ansible_collections.mcast.lab.plugins.plugin_utils.run import judge, plan
+from ansible_collections.mcast.lab.plugins.plugin_utils.run.inventory import Host
 
 DOCUMENT = {
     "segments": {"lan": {"ipv4": "192.168.122.0/24", "ipv6": "fd00:122::/64"}, "wan": {"ipv4": "10.0.0.0/8"}},
@@ -20,12 +21,13 @@ DOCUMENT = {
     },
 }
 HOSTS = topology.settle(DOCUMENT, "lab")["hosts"]
+SERVER = {"server": Host()}
 HELLO = {"group": "239.0.0.100", "port": 11111, "from": "client", "to": ["server"], "count": 1}
 
 
-def derive(streams, hosts=tuple(HOSTS), is_ours=lambda unused: True):
+def derive(streams, hosts=tuple(HOSTS), **known):
     settled = stream.settle(streams, {"all": list(HOSTS)}, lambda host: HOSTS[host]["interfaces"])
-    return plan.derive(settled, hosts, is_ours)
+    return plan.derive(settled, {host: known.get(host, Host()) for host in hosts})
 
 
 def identifiers(planned):
@@ -111,27 +113,26 @@ def test_a_membership_is_judged_once_and_each_delivery():
 
 
 def test_a_firewall_is_judged_where_it_is_opened():
-    streams = stream.settle(MANY, {"all": list(HOSTS)}, lambda host: HOSTS[host]["interfaces"])
-    found = [each["id"] for each in plan.derive(streams, list(HOSTS), bool, opens=lambda host: host == "server")
+    found = [each["id"] for each in derive(MANY, server=Host(opens=True))
              if "/firewall." in each["id"]]
     places = ("239.0.0.100/11111", "239.0.0.100/11112", "ff15::100/11111", "232.1.1.1/11111")
     expected = [f"server/before/firewall.{check}/{place}" for check in ("listed", "open") for place in places]
     assert sorted(found) == sorted([*expected, "server/before/firewall.open/igmp", "server/before/firewall.open/mld"])
-    found = [each["id"] for each in plan.derive([settled_stream(0)], ["server"], bool, opens=bool)]
+    found = [each["id"] for each in plan.derive([settled_stream(0)], {"server": Host(opens=True)})]
     assert "server/before/firewall.open/igmp" in found and "server/before/firewall.open/mld" not in found
 
 
 @pytest.mark.parametrize(("ours", "severity"), [(True, "failure"), (False, "warning")])
 def test_where_others_may_be_members_a_report_that_lacks_is_a_warning(ours, severity):
-    planned = plan.derive([settled_stream(0)], ["server"], lambda unused: ours)
+    planned = plan.derive([settled_stream(0)], {"server": Host(is_ours=ours)})
     found = {each["check"]: each["severity"] for each in planned if each["phase"] == "after"}
     assert found["packets.order"] == found["packets.reports"] == severity
     assert found["packets.datagrams"] == "failure"
 
 
 def test_without_captures_no_packets_are_judged():
-    streams = stream.settle(MANY, {"all": list(HOSTS)}, lambda host: HOSTS[host]["interfaces"])
-    found = [each["id"] for each in plan.derive(streams, list(HOSTS), bool, lambda host: host == "client")
+    others = dict.fromkeys(set(HOSTS) - {"client"}, Host(captures=False))
+    found = [each["id"] for each in derive(MANY, **others)
              if "/packets." in each["id"]]
     assert found and all(each.startswith("client/") for each in found)
     assert "client/after/packets.datagrams/d/232.1.1.1/eth0" in found
@@ -161,14 +162,14 @@ def settled_stream(number, group="239.0.0.100", mode="exclude", sources=(), send
 @pytest.mark.parametrize(("filters", "exact"), CERTAIN)
 def test_of_which_membership_the_number_of_reports_is_certain(filters, exact):
     streams = [settled_stream(number, mode=mode, sources=sources) for number, (mode, sources) in enumerate(filters)]
-    found = [check for check in plan.derive(streams, ["server"], bool) if check["check"] == "packets.reports"]
+    found = [check for check in plan.derive(streams, SERVER) if check["check"] == "packets.reports"]
     assert [(check["params"]["change"], check["params"]["exact"]) for check in found] == [
         ("join", exact), ("leave", exact)]
 
 
 @pytest.mark.parametrize("group", ["224.0.0.251", "ff01::5"])
 def test_what_is_never_reported_is_not_looked_for(group):
-    found = {check["check"] for check in plan.derive([settled_stream(0, group=group)], ["server"], bool)}
+    found = {check["check"] for check in plan.derive([settled_stream(0, group=group)], SERVER)}
     assert "packets.datagrams" in found and not found & {"packets.reports", "packets.order"}
 
 
@@ -189,20 +190,21 @@ ON_THE_WIRE = [
 @pytest.mark.parametrize(("addresses", "mode", "sources", "host", "told", "number"), ON_THE_WIRE)
 def test_which_datagrams_are_certain(addresses, mode, sources, host, told, number):
     stated = settled_stream(0, mode=mode, sources=sources, senders=addresses)
-    found, = (check["params"] for check in plan.derive([stated], [host], bool) if check["check"] == "packets.datagrams")
+    planned = plan.derive([stated], {host: Host()})
+    found, = (check["params"] for check in planned if check["check"] == "packets.datagrams")
     assert found["sources"] == told
     assert {key: found[key] for key in ("count", "at_least", "ttl") if key in found} == number
 
 
 def test_where_nobody_is_heard_nothing_is_sought():
     stated = settled_stream(0, mode="exclude", sources=["10.0.0.1"])
-    found = {check["check"] for check in plan.derive([stated], ["server"], bool)}
+    found = {check["check"] for check in plan.derive([stated], SERVER)}
     assert not found & {"packets.datagrams", "packets.order"}
 
 
 def test_a_host_that_sends_and_receives_on_two_interfaces():
     stated = settled_stream(0, receivers={"h0": {"interface": "eth1"}})
-    found = {check["check"]: check["params"]["capture"] for check in plan.derive([stated], ["h0"], bool)
+    found = {check["check"]: check["params"]["capture"] for check in plan.derive([stated], {"h0": Host()})
              if check["phase"] == "after" and check["check"].startswith("packets.")}
     assert found == {"packets.datagrams": "capture-eth0", "packets.order": "capture-eth1",
                      "packets.reports": "capture-eth1"}
@@ -224,7 +226,7 @@ def test_a_host_without_a_stream_must_join_nothing():
 
 def test_what_others_may_do_on_a_host_that_is_not_ours_is_a_warning():
     checks = {check["id"]: check["severity"] for check in derive(
-        {"hello": HELLO}, ["client", "server"], is_ours=lambda host: host == "client")}
+        {"hello": HELLO}, ["client", "server"], server=Host(is_ours=False))}
     assert {key for key, severity in checks.items() if severity == "warning"} == {
         "server/before/membership.absent/239.0.0.100/eth0", "server/during/membership.difference",
         "server/during/membership.explained", "server/after/membership.absent/239.0.0.100/eth0",
@@ -254,19 +256,19 @@ def test_who_must_be_heard(addresses, mode, sources, heard):
         "receivers": {"server": {"interface": "eth0"}},
         "senders": {f"h{number}": {"interface": "eth0", "address": address}
                     for number, address in enumerate(addresses)}}
-    found, = (check for check in plan.derive([settled], ["server"], bool) if check["check"] == "delivery.received")
+    found, = (check for check in plan.derive([settled], SERVER) if check["check"] == "delivery.received")
     assert found["params"]["sources"] == heard
 
 
 def test_a_stream_that_lasts_is_waited_for():
-    planned = plan.derive([settled_stream(0, soak=300.0)], ["server"], bool)
+    planned = plan.derive([settled_stream(0, soak=300.0)], SERVER)
     assert {check["wait"] for check in planned if check["check"].startswith("delivery.")} == {300}
     assert {check["wait"] for check in planned if not check["check"].startswith("delivery.")} == {0}
 
 
 @pytest.mark.parametrize("group", ["224.0.0.1", "ff02::1"])
 def test_what_the_kernel_holds_itself_is_neither_new_nor_ever_gone(group):
-    planned = {check["check"]: check for check in plan.derive([settled_stream(0, group=group)], ["server"], bool)}
+    planned = {check["check"]: check for check in plan.derive([settled_stream(0, group=group)], SERVER)}
     assert "membership.absent" not in planned and "membership.present" in planned
     assert planned["membership.difference"]["params"] == {"joined": []}
 
