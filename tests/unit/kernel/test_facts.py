@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.mcast.lab.plugins.module_utils.error import McastError
 from ansible_collections.mcast.lab.plugins.module_utils.kernel import sources
 from ansible_collections.mcast.lab.plugins.module_utils.kernel.facts import facts
+from ansible_collections.mcast.lab.tests.unit.plain import assert_plain
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "kernel"
 OUTPUTS = ["two_hosts", "busybox", "not_root", "igmpv1_mldv1", "igmpv2_mldv2", "ipv6_disabled", "no_ip_command"]
@@ -35,6 +36,11 @@ def test_shape(name):
     assert found["interfaces"]["eth0"]["mac"] == "02:00:00:00:00:01"
     assert found["kernel"]["release"]
     assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize("name", [*OUTPUTS, "bridges", "router"])
+def test_facts_are_plain_values(name):
+    assert_plain(of(name), name)
 
 
 def row(found, group, interface="eth0"):
