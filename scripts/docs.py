@@ -42,7 +42,7 @@ Beside its name (`check`) and its own options, each takes `severity`, `failure` 
 gathering to compare with.
 
 A run of `mcast.lab.verify` needs no such list. The streams say what must hold ([verify.md](verify.md)); steps add to
-it, and there each check is a word of its own ([scenarios.md](scenarios.md)). [capture.md](capture.md) tells how packets
+it, and there each check is a word of its own ([scenarios.md](scenarios.md)). [capture.md](capture.md) says how packets
 are captured. `make generated` writes this page.
 """
 

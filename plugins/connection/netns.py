@@ -26,13 +26,13 @@ options:
       - name: inventory_hostname
       - name: mcast_netns
   become_success_timeout:
-    description: Seconds to wait until another user has been become.
+    description: Timeout for privilege escalation, in seconds.
     type: int
     default: 10
     vars:
       - name: ansible_netns_become_success_timeout
   become_strip_preamble:
-    description: Leave out what becoming another user prints before the command runs.
+    description: Whether to leave out what privilege escalation prints before the command runs.
     type: bool
     default: true
     vars:
@@ -59,7 +59,7 @@ class Connection(LocalConnection):
     def _connect(self) -> Connection:
         name = self.get_option("namespace")
         if os.geteuid() != 0:
-            raise AnsibleConnectionFailure(f"entering network namespace {name} takes root: run Ansible as root")
+            raise AnsibleConnectionFailure(f"entering network namespace {name} needs root: run Ansible as root")
         if not os.path.exists(netns.path(name)):
             raise AnsibleConnectionFailure(f"there is no network namespace {name} on this machine; mcast.lab.lab_up "
                                            "makes those of a lab")

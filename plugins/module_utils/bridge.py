@@ -47,7 +47,7 @@ def _find(netlink: BridgeNetlink, name: str) -> dict[str, Any]:
     bridges = netlink.bridges()
     if name not in bridges:
         links = netlink.links()
-        found = f"is no bridge but {links[name]['kind'] or 'an interface'}" if name in links else "is not there"
+        found = f"is not a bridge but {links[name]['kind'] or 'an interface'}" if name in links else "is not there"
         raise McastError(f"bridge {name}", f"{found}; bridges here are: {', '.join(sorted(bridges)) or 'none'}")
     if not bridges[name]["ports"]:
         raise McastError(f"bridge {name}", "has no ports, so that nothing could be snooped; add one first: "
@@ -57,7 +57,7 @@ def _find(netlink: BridgeNetlink, name: str) -> dict[str, Any]:
 
 def _port_of(bridge: dict[str, Any], name: str, path: str, port: str) -> dict[str, Any]:
     if port not in bridge["ports"]:
-        raise McastError(path, f"{port} is no port of bridge {name}; its ports are "
+        raise McastError(path, f"{port} is not a port of bridge {name}; its ports are "
                                f"{', '.join(sorted(bridge['ports']))}")
     return bridge["ports"][port]
 

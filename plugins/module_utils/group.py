@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Multicast group addresses: what they mean, and the link-layer address that carries them.
 
-Every function takes a group as text or as an ``ipaddress`` object and raises McastError where it is no group.
+Every function takes a group as text or as an ``ipaddress`` object and raises McastError where it is not a group.
 """
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _SSM_IPV4 = ipaddress.ip_network("232.0.0.0/8")
 
 @lru_cache(maxsize=4096)
 def parse(group: Group) -> Address:
-    """group: ``"239.0.0.100"`` or ``"FF15::64"``. Returns the ipaddress object; McastError if it is no group."""
+    """group: ``"239.0.0.100"`` or ``"FF15::64"``. Returns the ipaddress object; McastError if it is not a group."""
     try:
         address = ipaddress.ip_address(group)
     except ValueError:

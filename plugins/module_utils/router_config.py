@@ -81,7 +81,7 @@ def check(hosts: dict[str, Any]) -> None:
             raise McastError(f"{path}.{error.thing}", error.reason) from None
         for address in settled["rp"]:
             if address not in addresses:
-                raise McastError(f"{path}.rp.{address}", "is no address of a router in this topology")
+                raise McastError(f"{path}.rp.{address}", "is not an address of a router in this topology")
 
 
 def _interface(path: str, name: str, known: Collection[str]) -> str:
@@ -208,7 +208,7 @@ def frr_hellos(text: str) -> dict[str, str]:
 
 def smcroute(settings: dict[str, Any]) -> str:
     """For smcrouted -N (smcroute.conf(5)). It joins each group where it comes in: a switch that snoops sends it then,
-    though smcroute is no router that it would notice."""
+    though smcroute is not a router that it would notice."""
     lines = [f"phyint {name} enable" for name in settings["interfaces"]]
     joined: dict[str, None] = {}  # a set in its order
     for route in settings["routes"]:

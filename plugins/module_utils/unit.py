@@ -131,7 +131,7 @@ def _launch_service(directory: str, argv: list[str]) -> None:
     zipapp.build(f"{directory}/mcast.pyz")
     words = [sys.executable, "-IS", f"{directory}/mcast.pyz", "supervise", directory] + argv
     with open(f"{directory}/log", "ab") as log:
-        # run_command belongs to a module, and waits for whatever holds the output: this is no module, and what it
+        # run_command belongs to a module, and waits for whatever holds the output: this is not a module, and what it
         # starts stays.
         subprocess.run(  # pylint: disable=ansible-bad-function
             systemd.command(os.path.basename(directory), words, f"{directory}/log", "forking"), cwd="/",
@@ -273,7 +273,7 @@ def clean(inode: int, wanted: list[str] | None = None, deadline: float = 5.0) ->
 
 
 def folder(name: str) -> str:
-    """The unit's own folder, whether it is there or not. McastError for what is no name."""
+    """The unit's own folder, whether it is there or not. McastError for what is not a name."""
     if not _NAME.match(name):
         raise McastError(name, "is not a valid name for a program; expected 1 to 64 of A-Z, a-z, 0-9, '_', '-', '%', "
                                "'~' and '.', not beginning with '.'")

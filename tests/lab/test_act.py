@@ -30,7 +30,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"firewall": {"ports": [{"prt": 7}]}}, "firewall: missing required arguments: port found in ports"),
     ({"started": {"x": {"receiver": {**STREAM, "ttl": 3}}}}, "x.receiver.ttl: is not known"),
     ({"started": {"x": {"receiver": STREAM}}, "stopped": ["x"]}, "x: shall be started and stopped"),
-    ({"started": {"x": {"receiver": {**STREAM, "interface": "eth9"}}}}, "x: eth9: is no interface here"),
+    ({"started": {"x": {"receiver": {**STREAM, "interface": "eth9"}}}}, "x: eth9: is not an interface here"),
 ]
 
 

@@ -193,7 +193,7 @@ def test_an_interface_that_vanishes_ends_it_by_name(lan, capture):
 
 
 BAD = [
-    ({"interface": "eth9"}, "eth9: is no interface here, nor the address of one; there are "),
+    ({"interface": "eth9"}, "eth9: is not an interface here, nor the address of one; there are "),
     ({"filter": "udp porrt 7"}, "filter: is refused by tcpdump (can't parse filter expression: syntax error)"),
     ({"filter": "ip6 host 10.0.0.1"}, "filter: is refused by tcpdump ("),
     ({"filter": "portrange 1-x"}, "filter: is refused by tcpdump ("),

@@ -338,7 +338,7 @@ def test_no_rights(lan, forked):
     ran = lan.run(lan.server, ["setpriv", "--reuid=65534", "--clear-groups", "/bin/sh", "-c",
                                sources.script(["firewall"])])
     found = facts(sources.split(ran.stdout))
-    assert found["firewall"]["backend"] is None and "takes root" in found["sources"]["firewall"]["note"]
+    assert found["firewall"]["backend"] is None and "needs root" in found["sources"]["firewall"]["note"]
     assert judge.make("firewall.open", HELLO).judge(found)[0] is False
 
 
@@ -372,8 +372,8 @@ def test_a_dormant_chain_of_others_is_never_certain(lan, firewall):
     ({"ports": [{"port": 1, "group": "239.0.0.1", "protocol": "tcp"}]}, "ports[0].protocol: only udp can be sent to a"),
     ({"ports": [{"port": 1, "protocol": "sctp"}]}, "value of protocol must be one of: udp, tcp, got: sctp"),
     ({"ports": [{"port": 1, "source": "10.0.0.1/8"}]}, "ports[0].source: expected an address or a network such as"),
-    ({"ports": [{"port": 1, "source": "0.0.0.0/0"}]}, "ports[0].source: 0.0.0.0/0 is no address of senders; leave it"),
-    ({"ports": [{"port": 1, "source": "239.0.0.1"}]}, "ports[0].source: 239.0.0.1 is no address of senders"),
+    ({"ports": [{"port": 1, "source": "0.0.0.0/0"}]}, "ports[0].source: 0.0.0.0/0 is not an address of senders; leave"),
+    ({"ports": [{"port": 1, "source": "239.0.0.1"}]}, "ports[0].source: 239.0.0.1 is not an address of senders"),
     ({"ports": [dict(HELLO, source="fd00::1")]}, "ports[0].source: fd00::1 is of another family than the group"),
     ({"ports": [{"group": "239.0.0.1"}]}, "missing required arguments: port found in ports"),
     ({"protocols": ["udp"]}, "value of protocols must be one or more of: igmp, mld, pim. Got no match for: udp"),

@@ -266,7 +266,7 @@ def test_an_interface_that_goes_down_ends_nothing(lan):
     (["--interface=eth0", "--query-interval=1", "--query-response-interval=1"], "is not less than the query_interval"),
     (["--interface=eth0", "--igmp-version=0", "--mld-version=0"], "leave nothing to query for"),
     (["--interface=eth0", "--igmp-version=4"], "4 is not a valid whole number; expected 0 to 3"),
-    (["--interface=eth9"], "eth9: is no interface here"),
+    (["--interface=eth9"], "eth9: is not an interface here"),
 ])
 def test_what_cannot_be_is_one_line(lan, words, says):
     lan.ip("address flush dev eth1", namespace=lan.client)
@@ -301,11 +301,11 @@ def test_the_module_starts_queries_and_stops(lan, module):
     ({"name": "lan"}, "interface"),
     ({"state": "queried"}, "interface: is missing"),
     ({"state": "queried", "interface": "eth0", "group": "10.0.0.1"}, "is not a multicast group"),
-    ({"state": "queried", "interface": "eth0", "group": GROUP[4], "family": "ipv6"}, "is no group of MLD"),
+    ({"state": "queried", "interface": "eth0", "group": GROUP[4], "family": "ipv6"}, "is not a group of MLD"),
     ({"state": "queried", "interface": "eth0", "group": GROUP[4], "version": 1}, "can't be asked for in IGMPv1"),
     ({"state": "queried", "interface": "eth0", "group": GROUP[4], "version": 2, "sources": ["10.0.0.1"]},
      "IGMPv3 alone"),
-    ({"state": "queried", "interface": "eth0", "group": GROUP[4], "sources": ["fd00::1"]}, "is no source"),
+    ({"state": "queried", "interface": "eth0", "group": GROUP[4], "sources": ["fd00::1"]}, "is not a source"),
     ({"state": "queried", "interface": "eth0", "sources": ["10.0.0.1"]}, "needs a group"),
     ({"state": "queried", "interface": "eth0", "max_response": 0.01}, "max_response: 0.01 s can't be said"),
     ({"state": "queried", "interface": "eth0", "version": 4}, "version"),

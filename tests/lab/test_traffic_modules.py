@@ -106,11 +106,11 @@ BAD = [
     ("receiver", {"group": "192.0.2.1"}, "192.0.2.1: is not a multicast group"),
     ("receiver", {"port": 0}, "0 is not a valid port; expected 1 to 65535"),
     ("receiver", {"port": 65536}, "65536 is not a valid port; expected 1 to 65535"),
-    ("receiver", {"interface": "eth9"}, "eth9: is no interface here, nor the address of one; there are "),
+    ("receiver", {"interface": "eth9"}, "eth9: is not an interface here, nor the address of one; there are "),
     ("receiver", {"group": "232.1.1.1"}, "232.1.1.1: is a source-specific group"),
     ("receiver", {"group": "ff35::8000:1"}, "ff35::8000:1: is a source-specific group"),
     ("receiver", {"filter_mode": "include"}, "filter mode include needs at least one source"),
-    ("receiver", {"sources": ["fd00:9::1"]}, "fd00:9::1: is no source for 239.0.0.100; expected an IPv4 host"),
+    ("receiver", {"sources": ["fd00:9::1"]}, "fd00:9::1: is not a source for 239.0.0.100; expected an IPv4 host"),
     ("receiver", {"name": "a/b"}, "a/b: is not a valid name for a program"),
     ("receiver", {"group": None}, "group"),
     ("receiver", {"timeout": -1}, "-1.0 is not a valid number of seconds"),
@@ -136,7 +136,7 @@ def test_several_programs_and_some_that_fail(lan, play):
     good = {f"good-{number}": {"receiver": {"group": f"239.1.2.{number}", **where}} for number in range(1, 41)}
     wrong = {name: {"receiver": {"group": GROUPS[4], **where, "interface": "nope"}} for name in ("wrong", "worse")}
     refused, = play("server", ("act", {"started": {**good, **wrong}}))
-    assert [f"{name}: nope: is no interface here" in refused["msg"] for name in wrong] == [True, True], refused
+    assert [f"{name}: nope: is not an interface here" in refused["msg"] for name in wrong] == [True, True], refused
     assert unit.names(inode(lan.server)) == []
     wires = {name: {"capture": {"interface": "eth0", "filter": text}}
              for name, text in {"many": "no filter", "fine": "igmp", "more": "no filter"}.items()}

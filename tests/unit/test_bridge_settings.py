@@ -105,7 +105,7 @@ def test_a_topology_refuses_a_switch(switch, message):
 def test_a_topology_refuses_a_switch_without_hosts():
     given = document()
     given["segments"]["empty"] = {"switch": {}}
-    with pytest.raises(McastError, match="segments.empty.switch: a bridge without ports is no switch"):
+    with pytest.raises(McastError, match="segments.empty.switch: a bridge without ports is not a switch"):
         topology.settle(given, "lab")
 
 

@@ -59,7 +59,7 @@ def test_other_objects_are_refused(kind, body):
 
 
 def test_facts_without_a_ruleset():
-    for text, says in ((None, "there is no nft, or it takes root"), ("{", "unknown form")):
+    for text, says in ((None, "there is no nft, or it needs root"), ("{", "unknown form")):
         found = facts({"release": "6", "hostname": "h", "nft": text})
         assert found["firewall"]["backend"] is None and found["firewall"]["accepts"] is None
         assert says in found["sources"]["firewall"]["note"]

@@ -90,7 +90,7 @@ def source(path: str, value: object, group: str | None = None) -> str:
     except ValueError as error:
         raise McastError(path, f"expected an address or a network such as 10.0.0.0/8: {error}") from None
     if network.is_multicast or not network.prefixlen:
-        raise McastError(path, f"{value} is no address of senders; leave it out to let in all")
+        raise McastError(path, f"{value} is not an address of senders; leave it out to let in all")
     if group and groups_of.parse(group).version != network.version:
         raise McastError(path, f"{value} is of another family than the group {group}")
     return str(network[0] if network.prefixlen == network.max_prefixlen else network)

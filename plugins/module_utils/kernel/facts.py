@@ -129,7 +129,7 @@ def _number(text: str | None) -> int | None:
     if text is None:
         return None
     if not re.match(r"\s*-?\d{1,19}\s*\Z", text, re.ASCII):
-        raise McastError("/proc/sys/net", f"has a value that is no number: {text[:200]!r}")
+        raise McastError("/proc/sys/net", f"has a value that is not a number: {text[:200]!r}")
     return int(text)
 
 
@@ -173,7 +173,7 @@ def _json(lines: list[str]) -> Any:
 def _firewall(texts: Texts) -> tuple[dict[str, Any], str | None]:
     nothing: dict[str, Any] = dict.fromkeys(("backend", "manager", "chains", "sets", "untracked", "accepts"))
     if texts["nft"] is None:
-        return nothing, "the ruleset can't be read: there is no nft, or it takes root"
+        return nothing, "the ruleset can't be read: there is no nft, or it needs root"
     try:
         return firewall.model(firewall.parse(texts["nft"])), None
     except McastError as error:
@@ -205,7 +205,7 @@ def _prerequisites(texts: Texts) -> tuple[dict[str, dict[str, Any]], str | None]
 def _pim(texts: Texts) -> tuple[dict[str, Any], str | None]:
     nothing: dict[str, Any] = dict.fromkeys(frr.PARTS)
     if texts["vtysh"] is None:
-        return nothing, "no FRR answers, or it takes root"
+        return nothing, "no FRR answers, or it needs root"
     if texts["vtysh"].strip() == SILENT:
         return nothing, (f"vtysh did not answer within {VTYSH_LIMIT} s: a daemon of FRR is frozen; restart it, "
                          "or continue it (kill -CONT)")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable
 
-from .rows import ipv6_network, mac, odd, rows
+from .rows import ipv6_network, mac, rows, unexpected_line
 
 # include/uapi/linux/if.h, the bits that `ip` prints as words too. IFF_RUNNING is not kept in the file.
 _FLAGS = {
@@ -45,7 +45,7 @@ def ip_addr(text: str, names: dict[int, str] | None = None) -> dict[str, dict[st
         if line and not line[0].isspace():
             match = _LINK.match(line)
             if not match:
-                raise odd("ip addr show", line)
+                raise unexpected_line("ip addr show", line)
             link = found[_name(match["name"], (names or {}).get(int(match["index"])))] = {
                 "index": int(match["index"]), "flags": _flags(match["flags"].split(",")), "mtu": int(match["mtu"]),
                 "mac": None, "addresses": []}
@@ -89,7 +89,7 @@ def _sysfs_link(values: dict[str, str]) -> dict[str, Any]:
         bits, index, mtu = (int(values.get(key, "0"), base)
                             for key, base in (("flags", 16), ("ifindex", 10), ("mtu", 10)))
     except ValueError:
-        raise odd("/sys/class/net", str(values)) from None
+        raise unexpected_line("/sys/class/net", str(values)) from None
     flags = [word for bit, word in _FLAGS.items() if bits & bit]
     if bits & 1 and values.get("operstate") in ("up", "unknown"):
         flags.append("running")

@@ -9,7 +9,7 @@ from typing import Any, Callable, Collection, Dict, List, NamedTuple, Tuple
 
 from .. import group as groups
 from ..error import McastError
-from .rows import ipv4_little, ipv4_network, ipv6_network, odd, rows
+from .rows import ipv4_little, ipv4_network, ipv6_network, rows, unexpected_line
 
 _IGMP_DEVICE = re.compile(r"(?P<index>\d{1,10})\s+(?P<name>\S+?)\s*:\s+\d+\s+(?P<version>\w+)\s*\Z", re.ASCII)
 _IGMP_GROUP = re.compile(r"\s+(?P<group>[0-9A-Fa-f]{8})\s+(?P<users>\d{1,10})\s+\S+\s+\S+\s*\Z", re.ASCII)
@@ -50,7 +50,7 @@ def igmp(text: str | None) -> tuple[dict[int, int | None], list[dict[str, Any]]]
         elif line.strip() and not line.startswith("Idx"):
             device = _IGMP_DEVICE.match(line)
             if not device:
-                raise odd("/proc/net/igmp", line)
+                raise unexpected_line("/proc/net/igmp", line)
             versions[int(device["index"])] = _VERSIONS.get(device["version"])
     return versions, found
 
@@ -158,7 +158,7 @@ def maddr_text(text: str) -> list[dict[str, Any]]:
             _maddr_row(found[-1], row["kind"], row["address"], int((row["users"] or "1").split()[-1]),
                        bool(row["static"]))
         elif line.strip():
-            raise odd("ip maddress show", line)
+            raise unexpected_line("ip maddress show", line)
     return found
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from typing import Any, Collection
 
-from .rows import ipv4_little, odd, rows
+from .rows import ipv4_little, rows, unexpected_line
 
 # net/ipv4/ipmr.c ipmr_vif_seq_show, net/ipv6/ip6mr.c ip6mr_vif_seq_show
 _VIF = re.compile(r"\s*(?P<index>\d{1,5})\s+(?P<name>\S+)\s+(?P<bytes_in>\d+)\s+(?P<packets_in>\d+)\s+"
@@ -68,7 +68,7 @@ def prerequisites(config: str | None, there: Collection[str]) -> dict[str, dict[
         for line in config.split("\n"):
             match = _OPTION.match(line)
             if line.strip() and not match:
-                raise odd("/proc/config.gz", line)
+                raise unexpected_line("/proc/config.gz", line)
             if match:
                 built[match["name"]] = match["value"] in ("y", "m")
     return {name: _prerequisite(built, name, file in there if file else None) for name, file in OPTIONS.items()}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .rows import ipv4_little, ipv6_network, odd, rows
+from .rows import ipv4_little, ipv6_network, rows, unexpected_line
 
 # include/uapi/linux/route.h and ipv6_route.h
 _GATEWAY, _REJECT, _CACHE, _ANYCAST, _LOCAL = 0x2, 0x200, 0x01000000, 0x00100000, 0x80000000
@@ -27,7 +27,7 @@ def ipv4(text: str | None) -> list[dict[str, Any]]:
         mask = int.from_bytes(bytes.fromhex(row["mask"]), "little")
         prefix = bin(mask).count("1")
         if mask != 0xffffffff << 32 - prefix & 0xffffffff:
-            raise odd("/proc/net/route", row[0])
+            raise unexpected_line("/proc/net/route", row[0])
         found.append(_route("ipv4", f"{ipv4_little(row['destination'])}/{prefix}",
                             ipv4_little(row["gateway"]), row["interface"], int(row["metric"]), int(row["flags"], 16)))
     return found

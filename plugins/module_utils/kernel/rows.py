@@ -11,7 +11,7 @@ from typing import Iterator
 from ..error import McastError
 
 
-def odd(source: str, line: str) -> McastError:
+def unexpected_line(source: str, line: str) -> McastError:
     """The error for a line that is not of the known form. source: the file or command that it comes from."""
     return McastError(source, f"has a line of an unknown form: {line[:200]!r}")
 
@@ -24,7 +24,7 @@ def rows(source: str, text: str | None, pattern: re.Pattern[str], header: str | 
             continue
         match = pattern.match(line)
         if not match:
-            raise odd(source, line)
+            raise unexpected_line(source, line)
         yield match
 
 

@@ -121,7 +121,7 @@ class _Lab:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EINVAL):
                 raise
-            return False  # gone in this moment, or a file that is no namespace: nothing of ours
+            return False  # gone in this moment, or a file that is not a namespace: nothing of ours
 
     def netlink(self, name: str) -> Netlink:
         return self.open[name][1]
@@ -177,7 +177,7 @@ class _Lab:
     def _prepare(self, name: str) -> None:
         """Runs in a new namespace before it gets its name: however a run ends, none is left without the mark."""
         # Hosts: the topology keeps addresses unique, so detection would only delay every report by seconds.
-        # Switches: a bridge is no host of its segment, and must not send reports and solicitations into it.
+        # Switches: a bridge is not a host of its segment, and must not send reports and solicitations into it.
         setting = "disable_ipv6" if name == self.switch else "accept_dad"
         with contextlib.suppress(McastError):  # a kernel without IPv6 needs neither
             sysctl.write(f"ipv6/conf/default/{setting}", int(name == self.switch))
@@ -193,7 +193,7 @@ class _Lab:
             self.changes.add(("switches", name), "down", "up", lambda: self.netlink(self.switch).set_up(have["index"]))
 
     def _link_local(self, name: str) -> None:
-        """The address from which a bridge sends MLD queries. No solicitations: it is no host of its segment all the
+        """The address from which a bridge sends MLD queries. No solicitations: it is not a host of its segment all the
         same."""
         path = f"ipv6/conf/{name}/"
         stands = name in self.links.get(self.switch, {})

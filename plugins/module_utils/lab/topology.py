@@ -31,7 +31,7 @@ _LAB = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 # What a folder of /run/netns and a file of results can be called; Ansible allows more in a pattern than in a name.
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _INTERFACE = re.compile(r"[!-$&-.0-9;-~]{1,15}\Z")  # ASCII: the kernel counts bytes
-# The second digit says that it is no group and not from a manufacturer's stock.
+# The second digit says that it is not a group and not from a manufacturer's stock.
 _MAC = re.compile(r"[0-9a-f][26ae](:[0-9a-f]{2}){5}\Z")
 _RESERVED = {
     "localhost": "it is the controller's own name",
@@ -51,7 +51,7 @@ def settle(document: Any, name: str) -> dict[str, Any]:
     for host, body in expect.mapping("hosts", document["hosts"]).items():
         if not _HOST.match(host) or host in _RESERVED:
             why = _RESERVED.get(host, "expected letters, digits, _ . -, not beginning with . or -, at most 128")
-            raise McastError(f"hosts.{host}", f"is no usable name of a host: {why}")
+            raise McastError(f"hosts.{host}", f"is not a usable name of a host: {why}")
         hosts[host] = {"namespace": f"{name}.{host}", "interfaces": _interfaces(name, host, body, segments)}
         for role in ROLES:
             given = body.get(role)
@@ -109,7 +109,7 @@ def _segments(value: Any) -> dict[str, Any]:
     for segment, body in expect.mapping("segments", value).items():
         path = f"segments.{segment}"
         if not _HOST.match(segment):
-            raise McastError(path, "is no usable name of a segment: expected letters, digits, _ . and -")
+            raise McastError(path, "is not a usable name of a segment: expected letters, digits, _ . and -")
         body = expect.mapping(path, body or {}, tuple(_FAMILIES) + ("switch",))
         switch = body.get("switch")
         segments[segment] = {"bridge": kernel_name(segment), "switch": None if switch is None else expect.mapping(
@@ -127,7 +127,7 @@ def _switch(path: str, segment: str, options: dict[str, Any], hosts: dict[str, A
     ports = {f"{host}~{name}": interface["port"] for host, body in hosts.items()
              for name, interface in body["interfaces"].items() if interface["segment"] == segment}
     if not ports:
-        raise McastError(path, f"a bridge without ports is no switch; no host has an interface on segment {segment}")
+        raise McastError(path, f"a bridge without ports is not a switch; no host has an interface on segment {segment}")
     bridge_settings.check(f"{path}.", options)
 
     def port(here: str, name: Any) -> str:
@@ -166,7 +166,7 @@ def _interfaces(name: str, host: str, body: Any, segments: dict[str, Any]) -> di
     for interface, given in expect.mapping(f"{path}.interfaces", body["interfaces"]).items():
         here = f"{path}.interfaces.{interface}"
         if not _INTERFACE.match(interface) or interface in ("lo", ".", "..", "all", "default"):
-            raise McastError(here, "is no usable name of an interface: expected 1 to 15 ASCII characters without "
+            raise McastError(here, "is not a usable name of an interface: expected 1 to 15 ASCII characters without "
                                    "space, / : and %; lo, all and default mean something else")
         given = expect.mapping(here, given, ("segment", "mac") + tuple(_FAMILIES), required=("segment",))
         expect.choice(f"{here}.segment", given["segment"], list(segments))
@@ -201,7 +201,7 @@ def _addresses(family: str, segments: dict[str, Any], hosts: dict[str, Any]) -> 
             raise McastError(path, f"expected no prefix, or /{network.prefixlen} of segment "
                                    f"{interface['segment']}, not /{prefix}")
         if address not in network or address in _ends(network):
-            raise McastError(path, f"{address} is no host address of segment {interface['segment']}, {network}")
+            raise McastError(path, f"{address} is not a host address of segment {interface['segment']}, {network}")
         if address in taken:
             raise McastError(path, f"{address} is taken by {taken[address]}")
         taken[address] = path

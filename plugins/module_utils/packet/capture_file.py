@@ -160,7 +160,7 @@ class _Gunzip:
 
 def open_capture(path: str) -> tuple[Capture, Callable[[], None]]:
     """path: of a pcap, pcapng or gzipped file. Returns (Capture, function that closes it). Raises McastError where it
-    can't be opened or is no capture."""
+    can't be opened or is not a capture."""
     try:
         # Without waiting, as for the writer of a FIFO.
         stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")

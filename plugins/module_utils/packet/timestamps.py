@@ -35,4 +35,4 @@ def parse(value: object, thing: str) -> int:
             return int(number * 10 ** 9)
     except InvalidOperation:
         pass
-    raise McastError(thing, f"{value!r} is no time; expected seconds since the epoch, such as 1700000000.5")
+    raise McastError(thing, f"{value!r} is not a time; expected seconds since the epoch, such as 1700000000.5")

@@ -320,7 +320,7 @@ def _specific_group(family: int, version: int, text: str | None, sources: Sequen
         return None
     group = groups.parse(text)
     if group.version != family:
-        raise McastError(text, f"is no group of {PROTOCOLS[family]}")
+        raise McastError(text, f"is not a group of {PROTOCOLS[family]}")
     if (family, version) == (4, 1):
         raise McastError(text, "can't be asked for in IGMPv1, which has general queries alone")
     if sources and version != newest(family):
@@ -336,7 +336,7 @@ def _sources(family: int, texts: Sequence[str]) -> tuple[str, ...]:
         except ValueError:
             address = None
         if address is None or address.version != family or address.is_multicast or address.is_unspecified:
-            raise McastError(text, f"is no source; expected an IPv{family} host's address")
+            raise McastError(text, f"is not a source; expected an IPv{family} host's address")
         found.append(str(address))
     if len(found) > MOST_SOURCES[family]:
         raise McastError("source", f"{len(found)} don't fit into one query; at most {MOST_SOURCES[family]} do")

@@ -55,7 +55,7 @@ def default_filter(streams: Iterable[dict[str, Any]]) -> str:
     """The pcap filter that takes IGMP, MLD, PIM, and the datagrams of streams; of many streams also those of groups and
     ports between them, as the kernel takes no filter that names all.
 
-    streams: dicts with ``group`` and ``port``; others of their keys play no part. McastError for what is no group or
+    streams: dicts with ``group`` and ``port``; others of their keys play no part. McastError for what is not a group or
     port."""
     found = dict.fromkeys(map(_place, streams))
     if len(found) <= _MOST_NAMED:

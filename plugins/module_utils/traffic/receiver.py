@@ -45,7 +45,7 @@ def source_filter(group: Address, filter_mode: str | None, sources: Sequence[str
         except ValueError:
             address = None
         if address is None or address.version != group.version or address.is_multicast or address.is_unspecified:
-            raise McastError(text, f"is no source for {group}; expected an IPv{group.version} host's address")
+            raise McastError(text, f"is not a source for {group}; expected an IPv{group.version} host's address")
         if address not in found:
             found.append(address)
     if mode == "include" and not found:

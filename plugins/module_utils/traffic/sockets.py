@@ -56,7 +56,7 @@ def find_interface(wanted: str) -> Interface:
     try:
         address = ipaddress.ip_address(wanted.split("%")[0])
     except ValueError:
-        raise McastError(wanted, f"is no interface here, nor the address of one; there are {_names()}") from None
+        raise McastError(wanted, f"is not an interface here, nor the address of one; there are {_names()}") from None
     found = sorted({index for index, one in _addresses() if one == address})
     if len(found) == 1:
         return Interface(socket.if_indextoname(found[0]), found[0], str(address))

@@ -65,7 +65,7 @@ class Listed(_Opening):
 class Open(_Opening):
     """Passes when every chain that such packets pass on their way in lets them through for certain.
 
-    Fails when one drops them, and when it can't be told whether one does; the actual says which chain, and how sure
+    Fails when one drops them, and when it is not certain whether one does; the actual says which chain, and how sure
     that is."""
 
     NAME = "firewall.open"

@@ -133,7 +133,7 @@ class Absent(OnBridge):
 class Ports(OnBridge):
     """Passes when the group is on exactly these ports, over the whole window.
 
-    Fails when one is missing or there is another. Ports to routers get every group, and are not told here."""
+    Fails when one is missing or there is another. Ports to routers get every group, and are not listed here."""
 
     NAME = "mdb.ports"
     PARAMS = {"bridge": BRIDGE, "group": GROUP, "ports": Option(expect.texts, "ports of the bridge, exactly these")}
@@ -205,7 +205,7 @@ class Querier(_Querier):
     remembers a querier for much longer. The query interval is `interval`, in seconds, or else that of the bridge. With
     a capture on this host, a query in it that is no older is as good.
 
-    Fails when there is none, another, one that is silent and only remembered, or when nothing tells."""
+    Fails when there is none, another, one that is silent and only remembered, or when it is not known."""
 
     NAME = "mdb.querier"
     PARAMS = {"bridge": BRIDGE, "family": _FAMILY, "address": Option(expect.text, "address of the querier"),
@@ -272,7 +272,7 @@ class Querier(_Querier):
 class NoQuerier(_Querier):
     """Passes when the bridge knows of no querier of the family, over the whole window: then it floods.
 
-    Fails when there is one, or when nothing tells."""
+    Fails when there is one, or when it is not known."""
 
     NAME = "mdb.no_querier"
     PARAMS = {"bridge": BRIDGE, "family": _FAMILY}

@@ -66,7 +66,7 @@ class Present(Check):
     FRR; in this order, the first that knows. A capture says so if its last general query of the lowest address is no
     older than the other querier present interval; a bridge, if it has heard the querier within its query interval.
 
-    Fails when there is none, or another one, and, saying "unknown", when nothing tells: no capture was named, it has
+    Fails when there is none, or another one, and, saying "unknown", when nothing shows it: no capture was named, it has
     broken off, or it is shorter than a query interval; no querier of ours runs here; neither a bridge nor FRR knows."""
 
     NAME = "querier.present"

@@ -16,10 +16,10 @@ class Listening(Check):
     """Passes when a process holds a UDP socket on the port; with a group, one that datagrams to the group can reach: of
     the group's family, and bound to the wildcard address or to the group itself; with a process, one of that name.
 
-    Fails when there is none, and when it can't be seen who holds it, which takes root. Whether the process is a member
-    of the group is another question. An IPv6 socket on the wildcard address takes IPv4 too unless its program forbids
-    that (IPV6_V6ONLY), as Java's never do; as this can't be seen from outside, such a socket counts, and the text says
-    so."""
+    Fails when there is none, and when it is not known who holds it (only root can see that). Whether the process is a
+    member of the group is another question. An IPv6 socket on the wildcard address takes IPv4 too unless its program
+    forbids that (IPV6_V6ONLY), as Java's never do; as this can't be seen from outside, such a socket counts, and the
+    text says so."""
 
     NAME = "socket.listening"
     PARAMS = {"port": PORT, "group": GROUP, "process": PROCESS}
@@ -60,7 +60,7 @@ def _place(address: str, port: int) -> str:
 
 
 def _shown(row: dict[str, Any], group: str | None) -> str:
-    who = "a process that is not seen, which takes root"
+    who = "an unknown process (run as root to see it)"
     if row["pid"] is not None:
         who = f"{row['process']} (pid {row['pid']}, descriptor {row['descriptor']})"
     family = row["family"]

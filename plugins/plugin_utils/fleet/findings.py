@@ -182,7 +182,7 @@ def _queriers(fleet: _Fleet) -> Iterator[dict[str, Any]]:
     yield from _unheard(fleet)
     deaf = [host for host, facts in fleet.hosts.items() if facts.get("queriers") == {}]
     yield from fleet.unknown("no_querier", deaf, "could not listen for queries",
-                             "it takes root (become: true), and tcpdump, timeout and base64 on the host")
+                             "it needs root (become: true), and tcpdump, timeout and base64 on the host")
     silent = fleet.lacking("queriers")
     yield from fleet.unknown("no_querier", [host for host in blind if host in silent],
                              "the kernel does not tell which querier a bridge knows",

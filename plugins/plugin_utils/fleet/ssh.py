@@ -302,7 +302,7 @@ def _becoming(channel: paramiko.Channel, become: Become) -> bytes:
             output += channel.recv(4096)
         elif channel.closed or channel.eof_received:
             text = told.decode("utf-8", "replace").strip()[-300:]
-            raise Failure("become", text or "ended before another user was become")
+            raise Failure("become", text or "privilege escalation ended early")
         else:
             time.sleep(0.002)  # two streams, and paramiko has nothing to wait for both
     return output

@@ -47,7 +47,7 @@ class Decided(NamedTuple):
 def make(name: str, params: dict[str, Any], since: dict[str, Any] | None = None) -> Check:
     """The check called `name`; McastError where there is none, or its params are wrong."""
     if name not in CHECKS:
-        raise McastError(name, f"is no check; there are {', '.join(sorted(CHECKS))}")
+        raise McastError(name, f"is not a check; there are {', '.join(sorted(CHECKS))}")
     return CHECKS[name](params, since)
 
 

@@ -28,7 +28,7 @@ CASES = [
     ({}, [held(port=None, protocol="raw")], False, "nobody"),
     ({}, [held("192.0.2.1")], True, f"{RECEIVER}192.0.2.1:11111 (ipv4)"),
     ({}, [held("::")], True, f"{RECEIVER}*:11111 (ipv6)"),
-    ({}, [held(**UNSEEN)], False, "a process that is not seen, which takes root on UDP *:11111 (ipv4)"),
+    ({}, [held(**UNSEEN)], False, "an unknown process (run as root to see it) on UDP *:11111 (ipv4)"),
     ({}, [held(**UNSEEN), held()], True, f"{RECEIVER}*:11111 (ipv4)"),
     ({"group": G}, [held()], True, f"{RECEIVER}*:11111 (ipv4)"),
     ({"group": G}, [held(G)], True, f"{RECEIVER}239.0.0.100:11111 (ipv4)"),

@@ -208,9 +208,9 @@ def test_time_interface_and_limit(say):
     (
         ({"kinds": ["igmp", "igmpv4"]}, "kinds: igmpv4: no such kind; expected some of igmp"),
         ({"group": "10.0.0.1"}, "10.0.0.1: is not a multicast group"),
-        ({"since": "yesterday"}, "since: 'yesterday' is no time; expected seconds since the epoch"),
-        ({"until": "nan"}, "until: 'nan' is no time"),
-        ({"until": "1e99"}, "until: '1e99' is no time"),
+        ({"since": "yesterday"}, "since: 'yesterday' is not a time; expected seconds since the epoch"),
+        ({"until": "nan"}, "until: 'nan' is not a time"),
+        ({"until": "1e99"}, "until: '1e99' is not a time"),
         ({"limit": -1}, "limit: -1 is negative"),
     ),
 )

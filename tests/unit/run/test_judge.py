@@ -156,7 +156,7 @@ def test_exactly_so_many_is_an_absence_too():
 
 
 @pytest.mark.parametrize(("name", "params", "says"), [
-    ("membership", {}, "membership: is no check; there are delivery.received, delivery.sent, "),
+    ("membership", {}, "membership: is not a check; there are delivery.received, delivery.sent, "),
     ("membership.absent", {"interface": "eth0"}, "membership.absent.group: is missing"),
     ("membership.absent", None, "membership.absent: expected a mapping"),
     ("membership.absent", {"interface": "eth0", "group": GROUP, "port": 1}, "membership.absent.port: is not known"),
