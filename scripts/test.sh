@@ -38,6 +38,19 @@ labs() { # VENV PYTEST-ARGUMENTS...
     "$venv/bin/python" -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 8 "$@"
 }
 
+# What runs on hosts, with the oldest Python that they may have, and without Ansible.
+units_of_hosts() {
+    local oldest units=tests/unit
+    oldest=$(python 3.8 || true)
+    [ -n "$oldest" ] || { echo "mcast.lab: there is no Python 3.8 here: not tested with it" >&2 && return; }
+    say "Python 3.8: what runs on hosts"
+    "$oldest" -m venv "$scratch/3.8" && "$scratch/3.8/bin/pip" install -qq --disable-pip-version-check \
+        -r requirements/python-3.8.txt || return
+    mkdir -p "$scratch/found/ansible_collections/mcast" && ln -s "$PWD" "$scratch/found/ansible_collections/mcast/lab"
+    PYTHONPATH="$scratch/found" "$scratch/3.8/bin/python" -m pytest -q $units/{packet,kernel,traffic,querier,lab} \
+        $units/test_{change,daemon,expect,expect_duration,firewall_rules,group,programs,socket_info,stream}.py
+}
+
 # A folder with the programs of a small Debian and of what setup.sh installs for scenarios, and no others: what a
 # scenario uses beside them would be missing on a new machine.
 small_path() { # FOLDER
@@ -95,6 +108,7 @@ molecules() {
     [ -z "${MCAST_ALL:-}" ] || some=(--all)
     scenarios ".venv-$other" --all && scenarios .venv "${some[@]}" || return
     # This lane has time left.
+    units_of_hosts || return
     labs .venv tests/lab/test_packet_*.py || return
     # The labs that touch Ansible, on the other core too: connections, actions, logins. The rest knows nothing of it, and
     # its units and the scenarios run on that core as well.

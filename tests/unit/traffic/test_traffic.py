@@ -36,7 +36,7 @@ def changed(argv, **options):
     (changed(RECEIVER, group="192.0.2.1"), "192.0.2.1: is not a multicast group"),
     (changed(RECEIVER, group="239.0.0"), "239.0.0: is not an IPv4 or IPv6 address"),
     (changed(RECEIVER, group="fe80::1"), "is not a multicast group"),
-    (changed(RECEIVER, group="ff02::1%lo"), "is not a multicast group"),
+    (changed(RECEIVER, group="ff02::1%lo"), "ff02::1%lo: is not a"),
     (changed(RECEIVER, port=0), "0 is not a valid port; expected 1 to 65535"),
     (changed(RECEIVER, port=65536), "65536 is not a valid port"),
     (changed(RECEIVER, port="http"), "http is not a valid port"),
