@@ -96,7 +96,7 @@ def readme(name: str, spec: dict[str, Any]) -> str:
         f"`mcast_streams` says what each host sends and receives: [verify.md]({_LINK}).", ""))
 
 
-def told(thing: Any) -> list[str]:
+def paragraphs(thing: Any) -> list[str]:
     """The paragraphs of a docstring, each in one line."""
     return [" ".join(paragraph.split()) for paragraph in (thing.__doc__ or "").split("\n\n")]
 
@@ -112,7 +112,7 @@ def topics() -> dict[str, tuple[str, list[type[Check]]]]:
     for name, check in judge.CHECKS.items():
         topic = name.partition(".")[0]
         # "Topic `x`, as far as it is about y: is it so?"
-        question = told(sys.modules[check.__module__])[0].partition(": ")[2]
+        question = paragraphs(sys.modules[check.__module__])[0].partition(": ")[2]
         question = question[0].upper() + question[1:]
         asked, checks = found.get(topic, ("", []))
         asked += "" if question in asked else f" {question}"
@@ -125,7 +125,7 @@ def section(check: type[Check]) -> str:
     table = [f"| `{name}` | {'yes' if name in check.REQUIRED else ''} | {plain(check.PARAMS[name].meaning)} |"
              for name in options(check)]
     example = f"- {{check: {check.NAME}, {check.EXAMPLE[1:]}"
-    return "\n".join((f"### {check.NAME}", "", *(f"{wrapped(text)}\n" for text in told(check)),
+    return "\n".join((f"### {check.NAME}", "", *(f"{wrapped(text)}\n" for text in paragraphs(check)),
                       "| option | required | meaning |", "|---|---|---|", *table, "", "```yaml", example, "```", ""))
 
 
@@ -153,7 +153,7 @@ def bullet(check: type[Check]) -> str:
     others = ", ".join(words[name] for name in words if name not in check.REQUIRED)
     start = f"`{check.NAME}`" + (f" with {needed}" if needed else "")
     more = f"{', and optionally' if needed else ', optionally with'} {others}" if others else ""
-    return f"{start}{more}. {told(check)[0]}"
+    return f"{start}{more}. {paragraphs(check)[0]}"
 
 
 def module(text: str) -> str:
