@@ -258,6 +258,9 @@ def test_a_host_that_goes_takes_its_processes_along_and_no_others(lab_name, modu
     goes, stays = (subprocess.Popen(["ip", "netns", "exec", lab_name + host, "sleep", "60"])
                    for host in (".client", ".server"))
     try:
+        for process, host in ((goes, ".client"), (stays, ".server")):
+            inside = f"net:[{os.stat(netns.path(lab_name + host)).st_ino}]"
+            until(lambda pid=process.pid, inside=inside: os.readlink(f"/proc/{pid}/ns/net") == inside)
         module("topology", lab_of(lab_name, hosts={name: HOSTS[name] for name in ("server", "routers")}))
         assert goes.wait(10) == -signal.SIGTERM
         assert stays.poll() is None
