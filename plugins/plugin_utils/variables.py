@@ -39,6 +39,8 @@ _OTHERS: dict[str, dict[str, Any]] = {
     "mcast_gather_cache": {"type": "bool", "description": "Keep the facts in Ansible's cache."},
     "mcast_gather_listen": {"type": "int", "description": "Seconds to listen for queriers."},
 }
+# Those that are read as a whole elsewhere: they may name each host, and here each host would have them templated.
+_LARGE = ("mcast_streams", "mcast_steps")
 DURATIONS = ("mcast_evidence_within", "mcast_evidence_window")
 _SHOWN = 3
 
@@ -80,6 +82,8 @@ def _of_host(known: Any) -> Iterator[tuple[str, str]]:
             continue
         if name not in spec:
             yield name, f"is not a variable of mcast.lab{_meant(name)}"
+            continue
+        if name in _LARGE:
             continue
         try:
             value = known[name]
