@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
             raise McastError("inventory", "holds no hosts; name one with -i, such as -i inventories/two_hosts")
         hosts = groups["all"] if args["hosts"] is None else args["hosts"]
         variables.check(hostvars, hosts)
-        streams = settled.streams_of(task_vars.get("mcast_streams"), groups, hostvars)
+        streams = settled.streams_of(self._templar.template(task_vars.get("mcast_streams")), groups, hostvars)
         topology = task_vars.get("mcast_settled")
         inventory = settled.inventory_of(streams, topology, groups, hostvars)
         scenario = steps.read(self._templar.template(task_vars.get("mcast_steps") or []), inventory)

@@ -325,6 +325,18 @@ def test_a_wrong_variable_is_shown_with_its_place(inventory, ansible, tmp_path, 
     assert ran.stdout.count(f"{inventory / file}{message}") == 1, ran.stdout
 
 
+def test_streams_in_variables_may_hold_templates(inventory, ansible, tmp_path):
+    folder = inventory / "group_vars"
+    folder.mkdir()
+    stream = '{group: "{{ channel }}", port: "{{ 5000 + 4 }}", from: routers, to: [server]}'
+    for channel, outcome in (("channel: 239.1.1.1\n", "duties"), ("", "'channel' is undefined")):
+        (folder / "all.yml").write_text(f"{channel}mcast_streams:\n  hello: {stream}\n")
+        plan = ansible("ansible", "-i", inventory, "localhost", "-m", "mcast.lab.plan", cwd=tmp_path,
+                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal")
+        assert (plan.returncode == 0) is bool(channel), plan.stdout
+        assert outcome in plan.stdout and ("239.1.1.1" in plan.stdout) is bool(channel), plan.stdout
+
+
 def test_up_twice_and_down_twice_by_the_playbooks(inventory, lab_name, ansible, tmp_path):
     (inventory / "topology.yml").write_text(yaml.safe_dump(topology_of(lab_name, streams={
         "hello": dict(STREAMS["hello"], **{"from": "routers", "to": ["server"]})})))
