@@ -76,6 +76,13 @@ duties:
     - What is to be taken back in the end are C(started), the names of all programs, C(undo), commands, and C(firewall).
   returned: success
   type: dict
+groups:
+  description:
+    - Names of hosts by what is to be done on them before the streams, C(mcast_setup), those that are reached and set up,
+      and among them C(mcast_devices), switches, routers and queriers.
+    - A namespace of a lab without settings of its own is in neither. It is made as it shall be.
+  returned: success
+  type: dict
 moves:
   description:
     - What all hosts do together, one after another, each with a C(step) (or a phase of the streams that run by
