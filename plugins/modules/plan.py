@@ -78,8 +78,8 @@ duties:
   type: dict
 groups:
   description:
-    - Names of hosts by what is to be done on them before the streams, C(mcast_setup), those that are reached and set up,
-      and among them C(mcast_devices), switches, routers and queriers.
+    - Names of hosts by what is to be done on them before the streams, C(mcast_setup), those that are reached and set
+      up, and among them C(mcast_devices), switches, routers and queriers.
     - A namespace of a lab without settings of its own is in neither. It is made as it shall be.
   returned: success
   type: dict

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
+_PLAIN = {dict, list, str, int, float, bool, type(None)}
+
 
 def assert_plain(value: Any, place: str = "result") -> None:
     """Nothing but dict, list, str, int, float, bool and None, of exactly these types, and texts as keys."""
-    if type(value) is dict:
+    kind = type(value)
+    assert kind in _PLAIN, f"{place} is {kind}"
+    if kind is dict:
+        assert {type(key) for key in value} <= {str}, f"{place} has the keys {list(value)}"
         for key, each in value.items():
-            assert type(key) is str, f"{place} has the key {key!r}"
             assert_plain(each, f"{place}.{key}")
-    elif type(value) is list:
+    elif kind is list:
         for number, each in enumerate(value):
             assert_plain(each, f"{place}[{number}]")
-    else:
-        assert value is None or type(value) in (str, int, float, bool), f"{place} is {type(value)}"
