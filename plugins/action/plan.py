@@ -122,9 +122,10 @@ class ActionModule(ActionBase):
 
 def _place(thing: str, task_vars: dict[str, Any]) -> str:
     """Where what is wrong stands in a file, if it is one of the streams or steps."""
-    variable, path = ("mcast_streams", thing[len("streams"):]) if thing.startswith("streams") else (
-        "mcast_steps", thing[len("mcast_steps"):])
-    return origin.place_of(task_vars.get(variable), path) if thing.startswith(("streams", "mcast_steps")) else ""
+    for name, variable in (("streams", "mcast_streams"), ("mcast_steps", "mcast_steps")):
+        if thing.startswith(name):
+            return origin.place_of(task_vars.get(variable), thing[len(name):])
+    return ""
 
 
 def _version() -> str | None:

@@ -46,7 +46,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Borrowed(NamedTuple):
-    """A socket of a process. copy: None where what is told of it is known already."""
+    """A socket of a process. copy: a descriptor to ask it by; None where another process with it was asked."""
     inode: int
     descriptor: int  # the lowest
     copy: socket.socket | None
@@ -166,7 +166,7 @@ def _refused(pid: int, error: OSError) -> McastError:
 
 
 def _ask(sock: socket.socket, namespace: int, candidates: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """What is told of a socket, or None for one of another kind or of another network namespace."""
+    """What a socket is and has joined, or None for one of another kind or of another network namespace."""
     if sock.family not in _FAMILIES or sock.type not in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         return None
     home = fcntl.ioctl(sock.fileno(), _SIOCGSKNS)

@@ -176,7 +176,7 @@ report:
       description: As RV(dropped).
       type: int
     dropped_by_interface:
-      description: How many packets the interface or its driver dropped; null where that is not told.
+      description: How many packets the interface or its driver dropped; null where the kernel does not say.
       type: int
     ended:
       description: Null, or C(time) and C(reason), which is C(size), C(timeout), C(error), C(SIGTERM) or C(SIGINT).

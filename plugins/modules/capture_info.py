@@ -49,7 +49,7 @@ options:
   limit:
     description:
       - The most messages, and the most flows, that are returned. RV(left_out) tells how many are not.
-      - Messages are told from the first on; flows, the largest ones.
+      - Messages are listed from the first on; of the flows, the largest.
     type: int
     default: 5000
   payload:
@@ -155,7 +155,7 @@ left_out:
       description: Messages that were wanted. Beyond 4 MiB of control packets, they are left out also under the limit.
       type: int
     flows:
-      description: Flows. 131072 are told apart.
+      description: The flows, 131072 at most; datagrams of further ones are counted together.
       type: int
     datagrams:
       description: Datagrams of flows that are not returned.
@@ -288,7 +288,7 @@ messages:
           V(pim_graft), V(pim_graft_ack), V(pim_candidate_rp), V(pim_state_refresh), V(pim_df_election),
           V(pim_ecmp_redirect), V(pim_unknown).
         - Datagrams - V(udp), and V(fragment) for fragments but the first.
-        - V(malformed) where not even the kind can be told.
+        - V(malformed) where not even the kind is known.
       type: str
     type:
       description: The type as it stands in the message.
@@ -341,7 +341,7 @@ messages:
           and C(text), null where it is not printable.
       type: dict
     malformed:
-      description: What is wrong with the packet, or null. What could be read before that is told.
+      description: What is wrong with the packet, or null. What could be read before that is reported.
       type: str
 """
 

@@ -124,6 +124,10 @@ options:
         many seconds from the first to the last, C(apart) at least so many from each to the next. With C(groups), they
         are about so many groups. None of them may have a wrong checksum.
       - >-
+        C(packets.captured) with C(capture) (name of a capture that M(mcast.lab.capture) has started on this host),
+        and optionally C(interface) (name of the interface, for the results alone). Passes when the capture went on
+        until it was stopped, its file is whole, and the kernel dropped nothing.
+      - >-
         C(packets.datagrams) with C(capture) (name of a capture that M(mcast.lab.capture) has started on this host),
         C(group) (multicast address, IPv4 or IPv6), C(port) (UDP port, 1 to 65535), and optionally C(count) (exactly
         so many), C(at_least) (so many or more), C(at_most) (so many or fewer), C(stream) (name of the stream, for the
@@ -154,10 +158,6 @@ options:
         address has come up, that is no further one: it names groups of the kernel too. Older versions, and a querier
         that sets the robustness itself, leave the number open: then one report is enough, and a leave need not be
         seen.
-      - >-
-        C(packets.captured) with C(capture) (name of a capture that M(mcast.lab.capture) has started on this host),
-        and optionally C(interface) (name of the interface, for the results alone). Passes when the capture went on
-        until it was stopped, its file is whole, and the kernel dropped nothing.
       - >-
         C(packets.order) with C(capture) (name of a capture that M(mcast.lab.capture) has started on this host),
         C(steps) (list of what to look for, each with any of C(kinds), C(group), C(record) and C(source) of a message,

@@ -191,7 +191,7 @@ findings:
           V(rp_filter), strict where the source is not on that interface.
       type: str
     basis:
-      description: V(exact), V(inferred), or V(unknown) where it can not be told whether there is such a thing.
+      description: V(exact), V(inferred), or V(unknown) where it is not known whether there is such a thing.
       type: str
     hosts:
       description: The hosts that it is about.

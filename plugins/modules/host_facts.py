@@ -386,7 +386,7 @@ ansible_facts:
         mroutes:
           description:
             - What the kernel forwards of groups, and between which interfaces. A source is null where the route is for
-              any, an incoming interface where no daemon has told it yet.
+              any, an incoming interface where no daemon has set it yet.
           returned: with the subset mroutes
           type: dict
           sample:

@@ -236,7 +236,7 @@ class _Reading:
 
     def result(self) -> dict[str, Any]:
         """Returns the dict; truncated and truncated_at are the file's to say."""
-        flows, flows_left_out, datagrams = self._flows.tell(self._choice.group_bytes, self._choice.limit)
+        flows, flows_left_out, datagrams = self._flows.listed(self._choice.group_bytes, self._choice.limit)
         return {
             "packets": {"total": self._total, "decoded": self._total - self._malformed - self._other,
                         "malformed": self._malformed, "other": self._other},

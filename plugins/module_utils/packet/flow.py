@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from .address import ip_text
 from .timestamps import seconds, text
 
-# Each flow takes some 250 bytes; datagrams of more flows are counted, not told apart.
+# Each flow takes some 250 bytes; datagrams of further flows are counted together.
 MAX_FLOWS = 131072
 
 
-class Told(NamedTuple):
-    """What FlowTable.tell() returns. flows: in the order of their first datagrams. left_out: how many flows are not
+class Listed(NamedTuple):
+    """What FlowTable.listed() returns. flows: in the order of their first datagrams. left_out: how many flows are not
     among them. datagrams: how many those had."""
 
     flows: list[dict[str, Any]]
@@ -77,8 +77,8 @@ class FlowTable:
         self._more_ttls.setdefault(row, {self.ttl[row]}).add(ttl)
         self.ttl[row] = ttl
 
-    def tell(self, group: bytes | None, limit: int) -> Told:
-        """group: bytes, or None for all. Beyond `limit`, the flows with the most datagrams are told."""
+    def listed(self, group: bytes | None, limit: int) -> Listed:
+        """group: bytes, or None for all. Beyond `limit`, only the flows with the most datagrams are listed."""
         chosen = [row for finder in self._finders.values() for key, row in finder.items()
                   if group in (None, _group(key))]
         left_out = max(0, len(chosen) - limit)
@@ -88,11 +88,11 @@ class FlowTable:
             chosen = heapq.nlargest(limit, chosen, self.packets.__getitem__)
             datagrams -= sum(self.packets[row] for row in chosen)
         wanted = set(chosen)
-        told = [(row, self._tell(interface, key, row)) for interface, finder in self._finders.items()
+        rows = [(row, self._flow(interface, key, row)) for interface, finder in self._finders.items()
                 for key, row in finder.items() if row in wanted]
-        return Told([flow for unused, flow in sorted(told, key=lambda pair: pair[0])], left_out, datagrams)
+        return Listed([flow for unused, flow in sorted(rows, key=lambda pair: pair[0])], left_out, datagrams)
 
-    def _tell(self, interface: str | None, key: bytes, row: int) -> dict[str, Any]:
+    def _flow(self, interface: str | None, key: bytes, row: int) -> dict[str, Any]:
         size = _address_size(key)
         source_port, destination_port = struct.unpack_from("!HH", key, 2 * size)
         tags = struct.unpack_from(f"!{(len(key) - 2 * size - 4) // 2}H", key, 2 * size + 4)

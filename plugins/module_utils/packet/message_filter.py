@@ -19,8 +19,8 @@ class MessageFilter:
     group:     messages about this group (its records and queries; datagrams to it) and flows to it.
     interface: packets of this interface.
     since, until: packets from then to then, seconds since the epoch.
-    limit:     the most messages, and the most flows, that are told.
-    payload:   tell datagrams one by one, with their payload.
+    limit:     how many messages, and how many flows, are listed at most.
+    payload:   list datagrams one by one, with their payload.
     data_limit: the most single datagrams that are listed beside the messages; by default they count as messages.
     Raises McastError that names the option where one is wrong."""
 
@@ -32,7 +32,7 @@ class MessageFilter:
             raise McastError("kinds", f"{', '.join(map(str, unknown))}: no such kind; expected some of "
                                       f"{', '.join(PROTOCOLS + KINDS)}")
         if limit < 0:
-            raise McastError("limit", f"{limit} is negative; expected how many messages and flows to tell")
+            raise McastError("limit", f"{limit} is negative; expected how many messages and flows to list")
         self.kinds = frozenset(kinds or ())
         address = None if group is None else groups.parse(group)
         self.group = None if address is None else str(address)

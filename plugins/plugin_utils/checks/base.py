@@ -49,7 +49,7 @@ class Check:
     PARAMS:  ``{option: Option}``; those in REQUIRED must be given. Each is an attribute too, None where it is not
              given.
     EXAMPLE: options that it takes, as a flow mapping of YAML.
-    NEEDS:   the subsets of host_facts that it reads.
+    NEEDS:   the subsets of host_facts that it reads; "captures" is added where a capture is named.
     SOAKS:   True where it comes true at the end of the streams alone, however long they last.
     ABSENCE: True where passing means that something is *not* there: then one look is not enough, and it must hold
              over a whole window.
@@ -71,6 +71,8 @@ class Check:
         self.since = since
         for key in self.PARAMS:
             setattr(self, key, self.params.get(key))
+        if self.params.get("capture") and "captures" not in self.NEEDS:
+            self.NEEDS = (*self.NEEDS, "captures")
 
     def describe(self) -> str:
         """What must hold, in a few words."""

@@ -219,11 +219,6 @@ class Querier(_Querier):
     interval: float | None
     capture: str | None
 
-    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
-        super().__init__(params, since)
-        if self.capture:
-            self.NEEDS += ("captures",)
-
     def describe(self) -> str:
         about = ["the bridge itself" if self.params.get("self") else None, self.address,
                  f"at {self.port}" if self.port else None]

@@ -11,19 +11,8 @@ from ...module_utils.error import McastError
 from ...module_utils.packet import timestamps
 from ...module_utils.packet.datagram import Datagram
 from .base import CAPTURE, GROUP, INTERFACE_SHOWN, PORT, STREAM_SHOWN, Look, Option, member_before
-from .packets import (
-    OFFLOAD,
-    Packets,
-    by_group,
-    datagrams_to,
-    describe_discarded,
-    is_bad,
-    is_discarded,
-    kinds_option,
-    record_option,
-    seconds_option,
-    select,
-)
+from .packets import Packets, by_group, is_bad, kinds_option, record_option, seconds_option, select
+from .packets_datagrams import OFFLOAD, datagrams_to, describe_discarded, is_discarded
 
 _SELECTOR: dict[str, Callable[[str, Any], Any]] = {
     "kinds": kinds_option, "group": GROUP.read, "record": record_option, "source": expect.text, "port": PORT.read}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 the mcast.lab authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Topic `pim`: what does a router know by PIM? Told by FRR's shell."""
+"""Topic `pim`: what does a router know by PIM? FRR's shell says it."""
 from __future__ import annotations
 
 import ipaddress

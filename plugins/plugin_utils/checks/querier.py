@@ -82,11 +82,6 @@ class Present(Check):
     interval: float | None
     capture: str | None
 
-    def __init__(self, params: dict[str, Any], since: dict[str, Any] | None = None) -> None:
-        super().__init__(params, since)
-        if self.capture:
-            self.NEEDS += ("captures",)
-
     @property
     def _protocol(self) -> str:
         return _PROTOCOLS[self.family]

@@ -3,7 +3,7 @@
 """What many hosts together tell that one alone does not: pure functions of their facts and of the streams.
 
 A finding is ``{kind, basis, hosts, subject, evidence, remedy}``. `basis` is exact, inferred, or unknown: then it
-can't be told whether there is anything to find, `evidence` says why and `remedy` what would tell."""
+is not known whether there is anything to find, `evidence` says why and `remedy` what would show it."""
 from __future__ import annotations
 
 import ipaddress

@@ -27,7 +27,7 @@ except ImportError:
     HAS_PARAMIKO = False
 else:
     HAS_PARAMIKO = hasattr(paramiko.PKey, "from_path")  # older ones can't tell what kind of key a file has
-    # A connection that fails is told in our own words; the log of the library would show paths and addresses.
+    # A failed connection is reported in our own words; the log of the library would show paths and addresses.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 
@@ -230,7 +230,7 @@ class _Connection:
         if known:
             raise Failure("host_key_changed",
                           f"the host shows another {key.get_name()} key than the one that is known; "
-                          "if that is right, mend known_hosts")
+                          "if that is right, correct known_hosts")
         raise Failure("host_key_unknown", "the host's key is not in known_hosts; add it, or set host_key_checking to "
                       "false")
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from ...module_utils import expect, group
 from ...module_utils.error import McastError
 from ...module_utils.querier.defaults import ROBUSTNESS
-from ..checks.packets import RECORDS, REPORTS
+from ..checks.packets import RECORDS
+from ..checks.packets_reports import REPORTS
 from .scene import FAMILIES, NEWEST, Filter, Subject
 
 _REPORT_KINDS = {"ipv4": ["igmpv1_report", "igmpv2_report", "igmpv3_report"], "ipv6": ["mldv1_report", "mldv2_report"]}

@@ -21,6 +21,8 @@ from ..checks import (
     membership_kind,
     mroute,
     packets,
+    packets_datagrams,
+    packets_reports,
     packets_time,
     pim,
     querier,
@@ -29,8 +31,8 @@ from ..checks import (
 )
 from ..checks.base import Check, Judgement
 
-_TOPICS = (interface, membership, membership_kind, mapping, delivery, socket, firewall, packets, packets_time, mdb,
-           expiry, querier, querier_members, mroute, pim, kernel)
+_TOPICS = (interface, membership, membership_kind, mapping, delivery, socket, firewall, packets, packets_datagrams,
+           packets_reports, packets_time, mdb, expiry, querier, querier_members, mroute, pim, kernel)
 CHECKS: dict[str, type[Check]] = {check.NAME: check for topic in _TOPICS for check in topic.CHECKS}
 _PAUSE = 0.1  # seconds between two gatherings, at least
 _PROGRESS = 10  # seconds between two messages about what is waited for

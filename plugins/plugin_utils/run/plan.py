@@ -39,8 +39,9 @@ def derive(streams: list[dict[str, Any]], hosts: Mapping[str, Host]) -> list[dic
         for name, host in hosts.items():
             for check, severity, params in _RULES[phase](streams, name, "failure" if host.is_ours else "warning"):
                 if _can_judge(host, check):
-                    identifier, wait = _identifier(name, phase, check, params), judge.CHECKS[check].SOAKS and longest
-                    planned.append(_planned(identifier, name, phase, check, severity, params, wait or 0))
+                    identifier, wait = _identifier(name, phase, check, params), (
+                        longest if judge.CHECKS[check].SOAKS else 0)
+                    planned.append(_planned(identifier, name, phase, check, severity, params, wait))
     return planned
 
 
