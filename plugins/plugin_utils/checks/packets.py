@@ -51,7 +51,7 @@ def record_option(path: str, value: Any) -> str:
 
 TTL = Option(_ttl, "TTL, or hop limit of IPv6, 0 to 255")
 NUMBER = {"count": Option(count_option, "exactly so many"), "at_least": Option(count_option, "so many or more"),
-           "at_most": Option(count_option, "so many or fewer")}
+          "at_most": Option(count_option, "so many or fewer")}
 
 
 class Packets(Check):
@@ -146,7 +146,7 @@ def by_kind(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def indexed(found: dict[str, Any], name: str, rows: Iterable[Any], keys: Callable[[Any], Iterable[Any]]
-           ) -> dict[Any, list[Any]]:
+            ) -> dict[Any, list[Any]]:
     """Rows of a capture by keys, made once for all checks that read it. found["index"] goes with what was read."""
     index = found.setdefault("index", {})
     if name not in index:
